@@ -1,0 +1,18 @@
+//! The nouns of Portwarden and their laws. Pure: no network, disk, database, clock or runtime.
+//!
+//! Everything that two crates speak about is defined here, once.
+
+pub mod advisory;
+pub mod digest;
+pub mod facts;
+pub mod finding;
+pub mod inventory;
+pub mod package;
+pub mod severity;
+pub mod time;
+pub mod verdict;
+
+pub use digest::Digest;
+pub use package::PackageKey;
+pub use severity::Severity;
+pub use time::Micros;
