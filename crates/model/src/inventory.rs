@@ -1,6 +1,8 @@
 //! What a layer holds, and what an image holds once its layers are laid over one another.
 
 use crate::package::PackageKey;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 /// What was found in one layer: a fact about bytes, kept under the digest of the blob and the reader revision.
@@ -12,12 +14,16 @@ pub struct LayerInventory {
     pub files: Vec<FileReading>,
     /// Paths that this layer removes from the layers below, in order.
     pub removed: Vec<Removed>,
-    /// Paths present in this layer as anything but a folder that hide a folder of a layer below, and folders that hide a file:
-    /// every non-folder path whose name could be a parent of a reading is listed here; see `ecosystem::layer`.
-    pub replaced: Vec<String>,
+    /// Paths of this layer that are anything but a folder: each hides the same path, and all under it, in the layers below.
+    /// Paths of `files` are not repeated here; see `ecosystem::layer` for what else is left out.
+    pub others: PathSet,
+    /// Folders of this layer: each hides a file of the same path in the layers below.
+    pub folders: PathSet,
+    /// Links that lead to something in another place, as far as a reading could depend on them.
+    pub links: Vec<Link>,
     /// What could not be read.
     pub notes: Vec<Note>,
-    /// Bytes of the blob as pushed.
+    /// Bytes of the blob, as read.
     pub bytes: u64,
     /// Bytes of the tar.
     pub unpacked_bytes: u64,
@@ -77,8 +83,19 @@ pub struct Found {
 pub struct Owned {
     /// Name of the owning package.
     pub owner: String,
-    /// `path_hash` of each owned path, ascending, each once.
-    pub paths: Vec<u64>,
+    /// The paths, as far as a reader of language packages could find something there: `worth_owning`.
+    pub paths: PathSet,
+}
+
+/// A link of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Link {
+    /// Where the link is.
+    pub path: String,
+    /// Where it leads, from the root, without a leading slash.
+    pub target: String,
+    /// A hard link to a file of a layer below; otherwise a symbolic link on the way to a package database.
+    pub hard: bool,
 }
 
 /// Something about the image that matching needs.
@@ -138,6 +155,87 @@ pub struct Placed {
     pub layer: u32,
 }
 
+/// A set of paths by their `path_hash`. Written compactly: base64 of the differences, in order.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct PathSet(Vec<u64>);
+
+impl PathSet {
+    /// Makes a set of hashes in any order.
+    pub fn new(mut hashes: Vec<u64>) -> Self {
+        hashes.sort_unstable();
+        hashes.dedup();
+        Self(hashes)
+    }
+
+    /// Returns whether a path of this hash is in the set.
+    pub fn contains(&self, hash: u64) -> bool {
+        self.0.binary_search(&hash).is_ok()
+    }
+
+    /// Returns whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the hashes, ascending.
+    pub fn as_slice(&self) -> &[u64] {
+        &self.0
+    }
+
+    fn encode(&self) -> String {
+        let mut bytes = Vec::with_capacity(self.0.len() * 7);
+        let mut before = 0;
+        for hash in &self.0 {
+            let mut rest = hash - before;
+            before = *hash;
+            while rest >= 0x80 {
+                bytes.push((rest & 0x7f) as u8 | 0x80);
+                rest >>= 7;
+            }
+            bytes.push(rest as u8);
+        }
+        STANDARD_NO_PAD.encode(bytes)
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let bytes = STANDARD_NO_PAD.decode(text).ok()?;
+        let (mut hashes, mut before, mut delta, mut shift) = (Vec::with_capacity(bytes.len() / 7), 0u64, 0u64, 0u32);
+        for byte in &bytes {
+            let part = u64::from(byte & 0x7f);
+            delta |= part.checked_shl(shift).filter(|wide| wide >> shift == part)?;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                if delta == 0 && !hashes.is_empty() {
+                    return None;
+                }
+                before = before.checked_add(delta)?;
+                hashes.push(before);
+                (delta, shift) = (0, 0);
+            }
+        }
+        (shift == 0).then_some(Self(hashes))
+    }
+}
+
+impl std::fmt::Debug for PathSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PathSet({})", self.0.len())
+    }
+}
+
+impl Serialize for PathSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.encode())
+    }
+}
+
+impl<'de> Deserialize<'de> for PathSet {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::decode(&text).ok_or_else(|| serde::de::Error::custom("not a set of paths"))
+    }
+}
+
 /// Hashes a path (no leading slash) for ownership look-ups. FNV-1a, 64 bit: stable for ever, as it is stored.
 pub fn path_hash(path: &str) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
@@ -146,4 +244,27 @@ pub fn path_hash(path: &str) -> u64 {
         hash = hash.wrapping_mul(0x0100_0000_01b3);
     }
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_path_set_is_read_back_as_it_was_written(hashes: Vec<u64>) {
+            let set = PathSet::new(hashes);
+            let text = serde_json::to_string(&set).unwrap();
+            prop_assert_eq!(serde_json::from_str::<PathSet>(&text).unwrap(), set);
+        }
+
+        #[test]
+        fn any_text_is_a_path_set_or_refused(bytes: Vec<u8>) {
+            let text = STANDARD_NO_PAD.encode(bytes);
+            if let Some(set) = PathSet::decode(&text) {
+                prop_assert_eq!(PathSet::decode(&set.encode()), Some(set));
+            }
+        }
+    }
 }

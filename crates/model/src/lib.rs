@@ -7,6 +7,7 @@ pub mod digest;
 pub mod facts;
 pub mod finding;
 pub mod inventory;
+pub mod overlay;
 pub mod package;
 pub mod severity;
 pub mod time;

@@ -1,0 +1,1 @@
+//! The compression of a layer, told by its first bytes.

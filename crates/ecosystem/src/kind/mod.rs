@@ -1,0 +1,49 @@
+//! The table of ecosystems: one file (or folder) and one line each.
+
+use crate::{Ecosystem, layer};
+
+mod apk;
+mod dpkg;
+mod os_release;
+mod rpm;
+
+/// Every ecosystem, in the order in which a file is offered to them: the first that wants it reads it.
+pub static ALL: &[&dyn Ecosystem] = &[&dpkg::Dpkg, &apk::Apk, &rpm::Rpm, &os_release::OsReleaseFile];
+
+/// Returns the ecosystem of a purl type.
+pub fn by_purl_type(purl_type: &str) -> Option<&'static dyn Ecosystem> {
+    ALL.iter().copied().find(|kind| kind.purl_type() == purl_type)
+}
+
+/// Returns the revision of the whole set: raised when any reader or the layer walker would give something else.
+pub fn revision() -> u32 {
+    ALL.iter().map(|kind| kind.revision()).fold(layer::REVISION, u32::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_this_folder_is_in_the_table() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kind");
+        let table = include_str!("mod.rs").split("pub static ALL").nth(1).unwrap().split("];").next().unwrap();
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let module = name.trim_end_matches(".rs");
+            if module != "mod" {
+                seen += 1;
+                assert!(table.contains(&format!("&{module}::")), "{name} is missing from ALL");
+            }
+        }
+        assert_eq!(seen, ALL.len(), "one line a file");
+    }
+
+    #[test]
+    fn purl_types_are_there_once() {
+        for kind in ALL {
+            assert_eq!(ALL.iter().filter(|k| k.purl_type() == kind.purl_type()).count(), 1, "{}", kind.purl_type());
+        }
+    }
+}

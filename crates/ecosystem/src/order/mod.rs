@@ -1,0 +1,1 @@
+//! How versions order, one file a scheme.
