@@ -76,18 +76,18 @@ pub struct Range {
     pub end: End,
 }
 
-/// The end of a range.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum End {
+/// The end of a range. The version is owned in advisories, borrowed from the advisory database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub enum End<V = String> {
     /// Every later version is affected: no fix yet.
     #[default]
     Open,
     /// This version and every later one is fixed.
-    Fixed(String),
+    Fixed(V),
     /// This version is affected, later ones are not; where the fix is, nobody says.
-    LastAffected(String),
+    LastAffected(V),
     /// Versions from this one on are not spoken of (OSV `limit`).
-    Limit(String),
+    Limit(V),
 }
 
 /// What kind of name an advisory uses.
@@ -236,4 +236,36 @@ impl Source {
     pub fn from_number(number: i64) -> Self {
         Self::ALL.into_iter().find(|s| i64::from(*s as u8) == number).unwrap_or(Self::Starter)
     }
+}
+
+/// What the advisory database holds of one feed. `db status` shows it, an update is compared with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FeedState {
+    /// The feed's name: `debian`, `osv-pypi`, `kev`.
+    pub name: String,
+    /// Where it came from: the host, or the folder.
+    pub source: String,
+    /// Records read, withdrawn ones included.
+    pub records: u64,
+    /// The newest date that the feed itself names; 0 = none.
+    pub date: Micros,
+    /// When it was fetched or found unchanged.
+    pub fetched: Micros,
+    /// What to send with the next conditional request, and the hash, a file.
+    pub files: Vec<FileState>,
+}
+
+/// What is known of one file of a feed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FileState {
+    /// Where the publisher has it.
+    pub url: String,
+    /// `ETag`, or empty.
+    pub etag: String,
+    /// `Last-Modified`, or empty.
+    pub last_modified: String,
+    /// SHA-256 of the bytes as received, in hex.
+    pub sha256: String,
+    /// Length of the bytes as received.
+    pub bytes: u64,
 }
