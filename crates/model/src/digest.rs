@@ -47,6 +47,16 @@ impl Digest {
         Self::from_hash(Algorithm::Sha256, aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref())
     }
 
+    /// Hashes bytes with the hash function of this digest, to compare the two.
+    pub fn of_same_kind(&self, bytes: &[u8]) -> Self {
+        use aws_lc_rs::digest::{SHA256, SHA512, digest};
+        let (algorithm, function) = match self.algorithm() {
+            Algorithm::Sha256 => (Algorithm::Sha256, &SHA256),
+            Algorithm::Sha512 => (Algorithm::Sha512, &SHA512),
+        };
+        Self::from_hash(algorithm, digest(function, bytes).as_ref())
+    }
+
     /// Makes a digest of a finished hash.
     pub fn from_hash(algorithm: Algorithm, hash: &[u8]) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -1,0 +1,404 @@
+//! A guarded client of the OCI distribution protocol: pulls, logs in, retries.
+//!
+//! Credentials go to the named host and to token realms of the same site, nowhere else (`guard`).
+//! Source: OCI distribution-spec 1.1; Docker token authentication.
+
+use crate::credentials::{self, Login};
+use crate::guard::{Resolver, refused_host, same_site};
+use crate::{Body, DOCUMENT_LIMIT_BYTES, Error, Options, Root, layout};
+use base64::Engine;
+use futures_util::{StreamExt, TryStreamExt};
+use model::Digest;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{Response, StatusCode, Url};
+use serde::Deserialize;
+use std::sync::Mutex;
+use std::time::Duration;
+
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+/// Tries of a request that meets 429, 5xx or a broken connection.
+const TRIES: u32 = 4;
+/// The longest wait that a registry may ask for before we give up and say so.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Redirects that are followed (reliability.md 3.11).
+const REDIRECTS: u32 = 5;
+
+/// Where an image is in a registry.
+#[derive(Debug, Clone)]
+pub struct Location {
+    /// Host, with a port if one was given.
+    pub host: String,
+    /// Repository.
+    pub repository: String,
+    /// Tag or digest.
+    pub name: String,
+}
+
+impl Location {
+    /// Parses a reference as docker does: no host means Docker Hub, no tag means `latest`.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let bad = |why: &str| Error::Reference { reference: text.to_owned(), why: why.to_owned() };
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(Digest::parse(digest).map_err(|e| bad(&e.to_string()))?)),
+            None => (text, None),
+        };
+        let (host, path) = match rest.split_once('/') {
+            Some((first, path)) if first.contains(['.', ':']) || first == "localhost" => (first, path),
+            _ => ("docker.io", rest),
+        };
+        let (path, tag) = path.rsplit_once(':').map_or((path, "latest"), |(path, tag)| (path, tag));
+        let (host, path) = match (host, path.contains('/')) {
+            ("docker.io" | "index.docker.io", false) => ("registry-1.docker.io", format!("library/{path}")),
+            ("docker.io" | "index.docker.io", true) => ("registry-1.docker.io", path.to_owned()),
+            _ => (host, path.to_owned()),
+        };
+        if Url::parse(&format!("https://{host}/")).is_err() {
+            return Err(bad("its host is not a name or address with an optional port"));
+        }
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b);
+        if path.is_empty() || path.starts_with('/') || path.ends_with('/') || !path.bytes().all(plain) {
+            return Err(bad("a repository name is lower-case letters, digits, '.', '_', '-' and '/'"));
+        }
+        let tag_byte = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        if tag.is_empty() || tag.len() > 128 || !tag.bytes().all(tag_byte) {
+            return Err(bad("a tag is up to 128 letters, digits, '.', '_' and '-'"));
+        }
+        let name = digest.map_or_else(|| tag.to_owned(), |d| d.to_string());
+        Ok(Self { host: host.to_owned(), repository: path, name })
+    }
+
+    /// The same repository at a digest.
+    pub fn at(&self, digest: &Digest) -> Self {
+        Self { name: digest.to_string(), ..self.clone() }
+    }
+}
+
+/// A client of one registry.
+pub struct Client {
+    host: String,
+    base: Url,
+    http: reqwest::Client,
+    login: Option<(String, String)>,
+    /// The `Authorization` value that worked last, for one repository.
+    token: Mutex<Option<(String, String)>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.host)
+    }
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    access_token: String,
+}
+
+impl Client {
+    /// Makes a client for a host that an operator named.
+    pub fn new(host: &str, options: &Options) -> Result<Self, Error> {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let loopback = name == "localhost" || name.starts_with("127.") || name == "[::1]";
+        let scheme = if loopback || options.insecure_http { "http" } else { "https" };
+        let base = Url::parse(&format!("{scheme}://{host}/"))
+            .map_err(|e| Error::Reference { reference: host.to_owned(), why: e.to_string() })?;
+        let named = [name.to_ascii_lowercase()];
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(std::sync::Arc::new(Resolver { named: named.into() }))
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_secs(60))
+            .user_agent(concat!("portwarden/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = &options.ca_pem {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| Error::Unreachable {
+                host: host.into(),
+                why: format!("the CA bundle is not readable: {e}"),
+            })?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let http = builder.build().map_err(|e| Error::Unreachable { host: host.into(), why: e.to_string() })?;
+        Ok(Self { host: host.to_owned(), base, http, login: options.login.clone(), token: Mutex::new(None) })
+    }
+
+    /// Fetches a manifest by tag or digest, verified.
+    pub async fn manifest(&self, location: &Location) -> Result<Root, Error> {
+        let path = format!("v2/{}/manifests/{}", location.repository, location.name);
+        let response = self.get(&path, Some(MANIFESTS), location).await?;
+        let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let media_type = header(CONTENT_TYPE.as_str()).unwrap_or_default();
+        let bytes = self.limited(response, &path).await?;
+        let digest = match Digest::parse(&location.name) {
+            Ok(digest) => digest,
+            Err(_) => Digest::sha256(&bytes),
+        };
+        let bytes = layout::verified(bytes, &digest)?;
+        let tag = Digest::parse(&location.name).is_err().then(|| location.name.clone());
+        Ok(Root { digest, media_type, bytes, tag })
+    }
+
+    /// Fetches a small blob, not verified.
+    pub async fn document(&self, location: &Location, digest: &Digest) -> Result<Vec<u8>, Error> {
+        let path = format!("v2/{}/blobs/{digest}", location.repository);
+        let response = self.get(&path, None, location).await?;
+        self.limited(response, &path).await
+    }
+
+    /// Starts to fetch a layer.
+    pub async fn blob(&self, location: &Location, digest: &Digest) -> Result<Body, Error> {
+        let path = format!("v2/{}/blobs/{digest}", location.repository);
+        let response = self.get(&path, None, location).await?;
+        let size = response.content_length();
+        let bytes = response.bytes_stream().map_err(std::io::Error::other).boxed();
+        Ok(Body::Stream { size, bytes })
+    }
+
+    async fn limited(&self, response: Response, path: &str) -> Result<Vec<u8>, Error> {
+        let mut stream = response.bytes_stream();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|e| self.unreachable(&e))?);
+            if bytes.len() as u64 > DOCUMENT_LIMIT_BYTES {
+                let what = format!("{}{path}", self.base);
+                return Err(Error::TooLarge { what, limit_bytes: DOCUMENT_LIMIT_BYTES });
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Gets a path: retries what passes, logs in once when asked, follows redirects under the guard.
+    async fn get(&self, path: &str, accept: Option<&str>, location: &Location) -> Result<Response, Error> {
+        let url = self.base.join(path).map_err(|e| self.unreachable(&e))?;
+        let mut logged_in = false;
+        let mut tried = 1;
+        loop {
+            let answer = self.visit(url.clone(), accept, &location.repository).await;
+            let wait = match &answer {
+                Ok(r) if r.status().is_success() => return answer,
+                Ok(r) if r.status() == StatusCode::UNAUTHORIZED && !logged_in => {
+                    logged_in = true;
+                    let challenge = r.headers().get(WWW_AUTHENTICATE).and_then(|v| v.to_str().ok());
+                    let token = self.log_in(challenge.unwrap_or(""), &location.repository).await?;
+                    self.keep_token(&location.repository, token);
+                    continue;
+                }
+                Ok(r) if passes(r.status()) => retry_after(r).unwrap_or(backoff(tried)),
+                Ok(_) => return Err(self.refusal(answer?, location).await),
+                Err(e) if e.remedy() == crate::Remedy::Retry => backoff(tried),
+                Err(_) => return answer,
+            };
+            if tried >= TRIES || wait > LONGEST_WAIT {
+                return match answer {
+                    Ok(response) => Err(self.refusal(response, location).await),
+                    Err(e) => Err(e),
+                };
+            }
+            tried += 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn visit(&self, url: Url, accept: Option<&str>, repository: &str) -> Result<Response, Error> {
+        let mut at = url;
+        for _ in 0..=REDIRECTS {
+            let mut request = self.http.get(at.clone());
+            if let Some(accept) = accept {
+                request = request.header(ACCEPT, accept);
+            }
+            if at.origin() == self.base.origin()
+                && let Some(token) = self.kept_token(repository)
+            {
+                request = request.header(AUTHORIZATION, token);
+            }
+            let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+            if !response.status().is_redirection() {
+                return Ok(response);
+            }
+            let to = response.headers().get(LOCATION).and_then(|v| v.to_str().ok()).unwrap_or("");
+            let next = at.join(to).map_err(|e| self.unreachable(&e))?;
+            self.guard(&at, &next)?;
+            at = next;
+        }
+        Err(self.guarded(at.as_str(), "more than five redirects"))
+    }
+
+    fn guard(&self, from: &Url, to: &Url) -> Result<(), Error> {
+        if !matches!(to.scheme(), "https" | "http") || (from.scheme() == "https" && to.scheme() == "http") {
+            return Err(self.guarded(to.as_str(), "https may not fall back to another scheme"));
+        }
+        if to.origin() == self.base.origin() {
+            return Ok(());
+        }
+        match refused_host(to.host_str().unwrap_or("")) {
+            Some(why) if to.host_str() != self.base.host_str() => Err(self.guarded(to.as_str(), why)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Answers a challenge with an `Authorization` value. The realm gets credentials only on the registry's own site.
+    async fn log_in(&self, challenge: &str, repository: &str) -> Result<String, Error> {
+        let login = match &self.login {
+            Some((user, password)) => Some(Login::Password(user.clone(), password.clone())),
+            None => credentials::find(&self.host, repository)?,
+        };
+        let parsed = http_auth::parser::ChallengeParser::new(challenge);
+        let challenges: Vec<_> = parsed.filter_map(Result::ok).collect();
+        let bearer = challenges.iter().find(|c| c.scheme.eq_ignore_ascii_case("bearer"));
+        let Some(bearer) = bearer else {
+            return match login {
+                Some(Login::Password(user, password)) => Ok(basic(&user, &password)),
+                _ => Err(self.denied("nobody", repository)),
+            };
+        };
+        let parameter = |name: &str| {
+            let found = bearer.params.iter().find(|(k, _)| k.eq_ignore_ascii_case(name));
+            found.map(|(_, v)| v.to_unescaped()).unwrap_or_default()
+        };
+        let realm = Url::parse(&parameter("realm")).map_err(|e| self.unreachable(&e))?;
+        self.guard(&self.base, &realm)?;
+        let own_site = same_site(self.base.host_str().unwrap_or(""), realm.host_str().unwrap_or(""));
+        let scope = match parameter("scope") {
+            s if s.is_empty() => format!("repository:{repository}:pull"),
+            s => s,
+        };
+        self.fetch_token(realm, &parameter("service"), &scope, login.filter(|_| own_site)).await
+    }
+
+    async fn fetch_token(&self, realm: Url, service: &str, scope: &str, login: Option<Login>) -> Result<String, Error> {
+        let who = match &login {
+            Some(Login::Password(user, _)) => user.clone(),
+            Some(Login::IdentityToken(_)) => "the identity token".into(),
+            None => "nobody".into(),
+        };
+        let request = if let Some(Login::IdentityToken(token)) = &login {
+            let form = [
+                ("grant_type", "refresh_token"),
+                ("service", service),
+                ("scope", scope),
+                ("client_id", "portwarden"),
+                ("refresh_token", token),
+            ];
+            let mut body = Url::parse("http://form/").map_err(|e| self.unreachable(&e))?;
+            body.query_pairs_mut().extend_pairs(form);
+            let body = body.query().unwrap_or("").to_owned();
+            self.http.post(realm).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
+        } else {
+            let mut url = realm;
+            url.query_pairs_mut().append_pair("service", service).append_pair("scope", scope);
+            match &login {
+                Some(Login::Password(user, password)) => {
+                    self.http.get(url).header(AUTHORIZATION, basic(user, password))
+                }
+                _ => self.http.get(url),
+            }
+        };
+        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let status = response.status();
+        if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
+            return Err(self.denied(&who, scope));
+        }
+        let url = response.url().to_string();
+        let bytes = self.limited(response, "token").await?;
+        let answer: TokenAnswer = serde_json::from_slice(&bytes).map_err(|e| Error::Answer {
+            url,
+            status: status.as_u16(),
+            text: format!("no token: {e}"),
+        })?;
+        let token = if answer.token.is_empty() { answer.access_token } else { answer.token };
+        Ok(format!("Bearer {token}"))
+    }
+
+    fn kept_token(&self, repository: &str) -> Option<String> {
+        let kept = self.token.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        kept.as_ref().filter(|(r, _)| r == repository).map(|(_, token)| token.clone())
+    }
+
+    fn keep_token(&self, repository: &str, token: String) {
+        let mut kept = self.token.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *kept = Some((repository.to_owned(), token));
+    }
+
+    async fn refusal(&self, response: Response, location: &Location) -> Error {
+        let status = response.status();
+        let url = response.url().to_string();
+        if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
+            return self.denied("this login", &location.repository);
+        }
+        if status == StatusCode::NOT_FOUND {
+            let name = format!("{}:{}", location.repository, location.name);
+            return Error::NotFound { what: self.host.clone(), name, hint: String::new() };
+        }
+        let bytes = self.limited(response, "error").await.unwrap_or_default();
+        let text: String = String::from_utf8_lossy(&bytes).chars().filter(|c| !c.is_control()).take(200).collect();
+        Error::Answer { url, status: status.as_u16(), text }
+    }
+
+    fn denied(&self, who: &str, what: &str) -> Error {
+        let hint = format!(
+            "log in with `podman login {}` or `docker login {}`, or give a user that may pull {what}",
+            self.host, self.host
+        );
+        Error::Denied { host: self.host.clone(), who: who.to_owned(), hint }
+    }
+
+    fn guarded(&self, to: &str, why: &'static str) -> Error {
+        Error::Guarded { host: self.host.clone(), to: to.chars().take(200).collect(), why }
+    }
+
+    fn unreachable(&self, error: &dyn std::error::Error) -> Error {
+        let mut why = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            why = inner.to_string();
+            source = inner.source();
+        }
+        Error::Unreachable { host: self.host.clone(), why }
+    }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
+}
+
+fn passes(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+}
+
+fn backoff(tried: u32) -> Duration {
+    Duration::from_millis(250 << tried.min(6))
+}
+
+/// The wait that the registry asks for in whole seconds; anything else it may say is not understood and not followed.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.clamp(1, 900)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_read_as_docker_reads_them() {
+        for (text, host, repository, name) in [
+            ("alpine", "registry-1.docker.io", "library/alpine", "latest"),
+            ("team/app:1", "registry-1.docker.io", "team/app", "1"),
+            ("docker.io/library/alpine:3.18", "registry-1.docker.io", "library/alpine", "3.18"),
+            ("localhost:5000/a/b:c", "localhost:5000", "a/b", "c"),
+            ("ghcr.io/x/y", "ghcr.io", "x/y", "latest"),
+        ] {
+            let got = Location::parse(text).expect(text);
+            assert_eq!(
+                (got.host.as_str(), got.repository.as_str(), got.name.as_str()),
+                (host, repository, name),
+                "{text}"
+            );
+        }
+        for bad in ["", "UPPER/x", "r.example/", "a:b:c/d", "x@sha256:12", "r.example/x:$"] {
+            assert!(Location::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
