@@ -1,1 +1,19 @@
-//! fleet.
+//! The fleet index: facts in, answers out.
+//!
+//! In: a `Snapshot` of the store's facts, then its `Changes`, in order.
+//! Out: pages with exact totals, counts, blast radius, exposure, also as of a past time. A finding (repository × image ×
+//! package × vulnerability) is never a row: it is the join of presences, inventories and matches, made when asked.
+//! Pure: no network, disk, database, clock or runtime; the asker brings the time.
+//!
+
+mod filter;
+mod index;
+mod query;
+mod rows;
+
+pub use filter::{Filter, WORDS, Word};
+pub use index::Index;
+pub use query::{Cursor, Page, Query, QueryError, Scope, Sort, SortKey};
+pub use rows::{
+    BlastRadius, Counts, Exposure, FindingRow, Hit, ImageRow, PackageRow, Place, RepositoryRow, Tally, VulnerabilityRow,
+};
