@@ -136,6 +136,7 @@ pub static REASONS: &[Reason] = reasons! {
     "no-database", "There is no advisory database.", "Run `portwarden db update`.";
     "distro-unknown", "The image names no distribution that has a feed; its OS packages were listed but not judged.", "Check /etc/os-release of the image.";
     "distro-unsupported", "No feed is loaded for this distribution or release; its OS packages were listed but not judged.", "See `portwarden db status` for what is covered.";
+    "feed-missing", "No feed is loaded for an ecosystem of this image; its packages were listed but not judged.", "Run `portwarden db update`; `portwarden db status` says what is covered.";
     "fixed-only", "The feed of this distribution lists only fixed vulnerabilities; unfixed ones are not known.", "Nothing to do; read the findings with this in mind.";
     "no-packages", "No package database was found.", "Check that the image is what you meant to push; a static binary carries no list.";
     "package-database", "A package database is damaged or not understood in part.", "Rebuild the image; the note names the file.";

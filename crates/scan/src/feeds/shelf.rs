@@ -1,0 +1,306 @@
+//! The last good copies of feed files, and what is known of them.
+//!
+//! In: `DATA/feeds`: `<host>/<path>` as the publishers have them, `state.json`, and `.new/` for what is arriving.
+//! Out: for each feed the files to read: those that arrived, else those that are kept. New files take their place only after
+//! the feed was read from them as a whole; `state.json` is written last, so that a crash costs one more download at most.
+
+use super::fetch::{Fetched, Validators, tree_path};
+use super::{Error, Updated, chain};
+use crate::database::{durably, map};
+use advisory::{Builder, Database, Feed, FeedFile, SourceFile};
+use model::advisory::{FeedState, FileState};
+use model::time::Micros;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The folder of last good copies, held by one update at a time.
+pub(crate) struct Shelf {
+    folder: PathBuf,
+    state: State,
+    /// Held until the update ends; the system lets go of it if the process dies.
+    _lock: File,
+}
+
+/// `state.json`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    feeds: BTreeMap<String, FeedState>,
+    troubles: BTreeMap<String, String>,
+    built: Option<Built>,
+}
+
+/// From what the generation in force was built.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Built {
+    generation: i64,
+    /// The program that built it: another one may read more out of the same bytes.
+    program: String,
+    /// Hash of every file that was read, by URL.
+    files: BTreeMap<String, String>,
+}
+
+impl Shelf {
+    /// Opens the folder, checks what is kept, and holds it.
+    pub fn open(data: &Path) -> Result<Self, Error> {
+        let folder = data.join("feeds");
+        let failed = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| Error::File { path, source }
+        };
+        let arriving = folder.join(".new");
+        fs::create_dir_all(&arriving).map_err(failed(&arriving))?;
+        let path = folder.join("lock");
+        let lock = File::create(&path).map_err(failed(&path))?;
+        lock.try_lock().map_err(|_| Error::Busy { path: folder.clone() })?;
+        fs::remove_dir_all(&arriving).and_then(|()| fs::create_dir(&arriving)).map_err(failed(&arriving))?;
+        let mut shelf = Self { state: load(&folder), folder, _lock: lock };
+        shelf.forget_damaged();
+        Ok(shelf)
+    }
+
+    /// A kept file that is gone or altered is asked for again, as if it had never been there.
+    fn forget_damaged(&mut self) {
+        let folder = self.folder.clone();
+        let whole = |file: &FileState| {
+            let path = tree_path(&file.url).map(|path| folder.join(path));
+            path.and_then(|path| hash(&path).ok()).is_some_and(|(sha256, _)| sha256 == file.sha256)
+        };
+        for feed in self.state.feeds.values_mut() {
+            feed.files.retain(whole);
+        }
+    }
+
+    /// Returns whether the database in force was built from exactly what the plans would read now, by this very program.
+    pub fn built_from(&self, plans: &[Plan], current: &Database) -> bool {
+        self.state.built == Some(built(plans, current.generation()))
+    }
+
+    /// Lets new files take their place and writes down what is known now.
+    pub fn keep(&mut self, plans: &[Plan], updated: &Updated) -> Result<(), Error> {
+        self.state.troubles.clear();
+        for plan in plans {
+            for file in &plan.files {
+                promote(file)?;
+            }
+            if let Some(trouble) = &plan.trouble {
+                self.state.troubles.insert(plan.state.name.clone(), trouble.clone());
+            }
+            // A feed of which nothing was read keeps its count, so that a later remnant of it is not taken for the whole.
+            if !plan.files.is_empty() {
+                self.state.feeds.insert(plan.state.name.clone(), plan.state.clone());
+            }
+        }
+        self.state.built = Some(built(plans, updated.generation));
+        let text = serde_json::to_vec_pretty(&self.state)
+            .map_err(|error| Error::File { path: self.folder.join("state.json"), source: error.into() })?;
+        durably(&self.folder.join("state.json"), |file| file.write_all(&text))?;
+        Ok(())
+    }
+}
+
+fn built(plans: &[Plan], generation: i64) -> Built {
+    let files =
+        plans.iter().flat_map(|plan| &plan.files).map(|file| (file.state.url.clone(), file.state.sha256.clone()));
+    Built { generation, program: program(), files: files.collect() }
+}
+
+/// Names this build of the program: version, length and time of its file.
+fn program() -> String {
+    let file = std::env::current_exe().and_then(fs::metadata);
+    let time = file.as_ref().ok().and_then(|f| f.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok());
+    let (bytes, seconds) = (file.map_or(0, |f| f.len()), time.unwrap_or_default().as_secs());
+    format!("{} {bytes} {seconds}", env!("CARGO_PKG_VERSION"))
+}
+
+fn load(folder: &Path) -> State {
+    let path = folder.join("state.json");
+    let Ok(text) = fs::read(&path) else { return State::default() };
+    serde_json::from_slice(&text).unwrap_or_else(|error| {
+        tracing::warn!(path = %path.display(), error = %error, "state of the feeds is damaged; every feed is fetched anew");
+        State::default()
+    })
+}
+
+/// Returns the trouble of each feed in the last update.
+pub(crate) fn troubles(data: &Path) -> BTreeMap<String, String> {
+    load(&data.join("feeds")).troubles
+}
+
+fn promote(file: &ReadFrom) -> Result<(), Error> {
+    let Some(kept) = &file.becomes else { return Ok(()) };
+    let failed = |source| Error::File { path: kept.clone(), source };
+    if let Some(folder) = kept.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    File::open(&file.path).and_then(|arrived| arrived.sync_all()).map_err(failed)?;
+    fs::rename(&file.path, kept).map_err(failed)
+}
+
+/// Returns the SHA-256 of a file, in hex, and its length.
+fn hash(path: &Path) -> std::io::Result<(String, u64)> {
+    let file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    let digest = model::digest::Digest::sha256(&map(&file)?);
+    Ok((digest.as_str().trim_start_matches("sha256:").to_owned(), bytes))
+}
+
+/// A file that is being asked for.
+pub(crate) struct Candidate {
+    pub url: String,
+    pub staging: PathBuf,
+    pub validators: Validators,
+    optional: bool,
+    kept: PathBuf,
+    known: Option<FileState>,
+    fetched: Option<Result<Fetched, Error>>,
+}
+
+impl Candidate {
+    pub fn new(shelf: &Shelf, feed: &str, file: SourceFile, source: &str) -> Self {
+        let path = tree_path(&file.url).unwrap_or_else(|| "unnamed".into());
+        let state = shelf.state.feeds.get(feed);
+        let known = state.and_then(|state| state.files.iter().find(|known| known.url == file.url)).cloned();
+        // What one server said of its copy means nothing to another.
+        let ask = known.as_ref().filter(|_| state.is_some_and(|state| state.source == source));
+        let validators = ask.map_or_else(Validators::default, |known| Validators {
+            // CISA sends an ETag and then heeds neither it nor the date beside it: the date alone works.
+            etag: if file.url.starts_with("https://www.cisa.gov/") { String::new() } else { known.etag.clone() },
+            last_modified: known.last_modified.clone(),
+        });
+        let staging = shelf.folder.join(".new").join(path.replace('/', "_"));
+        Self {
+            kept: shelf.folder.join(&path),
+            url: file.url,
+            optional: file.optional,
+            staging,
+            validators,
+            known,
+            fetched: None,
+        }
+    }
+
+    /// Takes the answer.
+    pub fn with(mut self, fetched: Result<Fetched, Error>) -> Self {
+        self.fetched = Some(fetched);
+        self
+    }
+}
+
+/// A file to read, where it lies, and where it is to be kept if it is new.
+pub(crate) struct ReadFrom {
+    state: FileState,
+    path: PathBuf,
+    becomes: Option<PathBuf>,
+}
+
+/// What is read of a feed.
+pub(crate) struct Plan {
+    feed: &'static dyn Feed,
+    /// What is known of the feed; complete once it was read.
+    pub state: FeedState,
+    /// Why not everything is as it should be.
+    pub trouble: Option<String>,
+    files: Vec<ReadFrom>,
+    last_good: FeedState,
+    folder: PathBuf,
+}
+
+impl Plan {
+    pub fn new(feed: &'static dyn Feed, shelf: &Shelf, source: &str) -> Self {
+        let unknown = || FeedState { name: feed.name().into(), source: source.into(), ..FeedState::default() };
+        let last_good = shelf.state.feeds.get(feed.name()).cloned().unwrap_or_else(unknown);
+        let state = FeedState { source: source.into(), ..last_good.clone() };
+        Self { feed, state, trouble: None, files: Vec::new(), last_good, folder: shelf.folder.clone() }
+    }
+
+    /// Adds a file that was asked for: the new one, else the one that is kept.
+    pub fn add(&mut self, candidate: Candidate) -> Result<(), Error> {
+        let Candidate { url, staging, optional, kept, known, fetched, .. } = candidate;
+        let kept_copy = |state: FileState| ReadFrom { state, path: kept.clone(), becomes: None };
+        let trouble = match (fetched, known) {
+            (Some(Ok(Fetched::New(said))), known) => {
+                let (sha256, bytes) = hash(&staging).map_err(|source| Error::File { path: staging.clone(), source })?;
+                let same = known.is_some_and(|known| known.sha256 == sha256);
+                let state = FileState { url, etag: said.etag, last_modified: said.last_modified, sha256, bytes };
+                self.files.push(if same {
+                    kept_copy(state)
+                } else {
+                    ReadFrom { state, path: staging, becomes: Some(kept) }
+                });
+                None
+            }
+            (Some(Ok(Fetched::Unchanged)), Some(known)) => {
+                self.files.push(kept_copy(known));
+                None
+            }
+            (Some(Err(error)), known) => {
+                self.files.extend(known.map(kept_copy));
+                Some(chain(&error))
+            }
+            (_, known) => {
+                let gone =
+                    (!optional).then(|| format!("{url} is not there (status 404, or no such file in the folder)"));
+                self.files.extend(known.map(kept_copy));
+                gone
+            }
+        };
+        self.trouble = self.trouble.take().or(trouble);
+        Ok(())
+    }
+
+    /// Reads the feed into a builder. Says in words why it must not be taken; the builder is spoiled then.
+    pub fn read(&mut self, builder: &mut Builder, accept_loss: bool, now: Micros) -> Result<Option<FeedState>, String> {
+        if self.files.is_empty() {
+            self.trouble.get_or_insert_with(|| "none of its files could be found".into());
+            return Ok(None);
+        }
+        let map = |file: &ReadFrom| {
+            File::open(&file.path)
+                .and_then(|opened| map(&opened))
+                .map_err(|e| format!("cannot read {}: {e}", file.path.display()))
+        };
+        let maps = self.files.iter().map(map).collect::<Result<Vec<_>, _>>()?;
+        let given: Vec<FeedFile<'_>> =
+            self.files.iter().zip(&maps).map(|(file, map)| FeedFile { url: &file.state.url, bytes: map }).collect();
+        let read = self.feed.read(&given, &mut |fact| builder.take(fact)).map_err(|error| chain(&error))?;
+        let before = self.last_good.records;
+        if self.has_news() && !accept_loss && read.records.saturating_mul(10) < before.saturating_mul(9) {
+            return Err(format!(
+                "it has {} records and had {before}: more than a tenth is lost (`--accept-loss` takes it all the same)",
+                read.records
+            ));
+        }
+        (self.state.records, self.state.date) = (read.records, read.date);
+        self.settle(now);
+        Ok(Some(self.state.clone()))
+    }
+
+    /// Writes down which files are in use; what troubles a feed leaves its age as it was.
+    pub fn settle(&mut self, now: Micros) {
+        self.state.files = self.files.iter().map(|file| file.state.clone()).collect();
+        if self.trouble.is_none() {
+            self.state.fetched = now;
+        }
+    }
+
+    /// Turns to the last good copy; to nothing if that is what failed.
+    pub fn fall_back(&mut self, trouble: String) {
+        let news = self.has_news();
+        self.files.clear();
+        if news {
+            let kept = |state: &FileState| {
+                Some(ReadFrom { path: self.folder.join(tree_path(&state.url)?), state: state.clone(), becomes: None })
+            };
+            self.files.extend(self.last_good.files.iter().filter_map(kept));
+        }
+        self.state = self.last_good.clone();
+        self.trouble = Some(trouble);
+    }
+
+    fn has_news(&self) -> bool {
+        self.files.iter().any(|file| file.becomes.is_some())
+    }
+}
