@@ -3,12 +3,16 @@
 //! Everything that two crates speak about is defined here, once.
 
 pub mod advisory;
+pub mod config;
 pub mod digest;
 pub mod facts;
 pub mod finding;
 pub mod inventory;
+pub mod json;
+pub mod manifest;
 pub mod overlay;
 pub mod package;
+pub mod reference;
 pub mod severity;
 pub mod time;
 pub mod verdict;
