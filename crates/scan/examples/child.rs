@@ -1,0 +1,5 @@
+//! The child of the tests.
+
+fn main() {
+    scan::sandbox::read_layer_main()
+}

@@ -1,0 +1,326 @@
+//! Layers are read by child processes that may do nothing else.
+//!
+//! In: the bytes of a layer blob, from a stream or a file.
+//! Out: their digest, and the layer's inventory or the reason why there is none.
+//! A child that crashes, hangs, grows or lies is that layer's outcome and nobody else's.
+
+mod child;
+mod frame;
+#[cfg(target_os = "linux")]
+mod lock;
+#[cfg(not(target_os = "linux"))]
+#[path = "sandbox/lock_none.rs"]
+mod lock;
+mod process;
+
+pub use child::{lock_down, read_layer_main};
+
+use bytes::Bytes;
+use ecosystem::layer;
+use frame::Order;
+use futures_util::{Stream, StreamExt};
+use model::Digest;
+use model::inventory::LayerInventory;
+use process::{Feed, Piece, Run};
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Seek};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// The Landlock ABI from which files, TCP, signals and abstract sockets are all covered.
+const FULL_LANDLOCK: u8 = 6;
+
+/// How much of the sandbox is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tier {
+    /// Landlock ABI; 0 = none.
+    pub landlock: u8,
+    /// Whether the list of allowed system calls stands.
+    pub seccomp: bool,
+}
+
+impl Tier {
+    /// Returns whether nothing is missing.
+    pub fn is_full(self) -> bool {
+        self.landlock >= FULL_LANDLOCK && self.seccomp
+    }
+
+    /// Returns the name: `full`, `no-landlock`, `part-landlock`, `no-seccomp`, `limits-only`.
+    pub fn name(self) -> &'static str {
+        match (self.landlock, self.seccomp) {
+            (FULL_LANDLOCK.., true) => "full",
+            (0, true) => "no-landlock",
+            (_, true) => "part-landlock",
+            (0, false) => "limits-only",
+            (_, false) => "no-seccomp",
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seccomp = if self.seccomp { "seccomp" } else { "no seccomp" };
+        write!(f, "{} (Landlock ABI {}, {seccomp})", self.name(), self.landlock)
+    }
+}
+
+/// Returns what this host offers.
+pub fn tier() -> Tier {
+    lock::offered()
+}
+
+/// What children are and what they may use.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The program; by default this very one, even when its file was replaced meanwhile.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Children at a time.
+    pub children: usize,
+    /// Memory of all children together, in bytes; a child has its part, a second try alone has all.
+    pub memory_bytes: u64,
+    /// Processor time of one child.
+    pub cpu: Duration,
+    /// Time that a child may keep its parent waiting.
+    pub wall: Duration,
+    /// Bytes that a child may answer.
+    pub output_bytes: u64,
+    /// Whether to refuse to read below the full tier.
+    pub require: bool,
+    /// Limits of the walk; those that are memory are lowered to a child's part.
+    pub walk: layer::Limits,
+}
+
+/// With the parent's own, all processes stay under 256 MB; enough for the largest zstd window that is read (128 MiB).
+const MEMORY_BYTES: u64 = 160 << 20;
+/// A child with less could not read an ordinary package database; on many cores all parts together are more.
+const LEAST_MEMORY_BYTES: u64 = 40 << 20;
+/// The inventory of 200,000 packages is half of it.
+const OUTPUT_BYTES: u64 = 64 << 20;
+
+impl Default for Settings {
+    fn default() -> Self {
+        let program = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
+        Self {
+            program: program.unwrap_or_else(|_| "portwarden".into()),
+            arguments: vec!["read-layer".into()],
+            children: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_bytes: MEMORY_BYTES,
+            cpu: Duration::from_secs(300),
+            wall: Duration::from_secs(600),
+            output_bytes: OUTPUT_BYTES,
+            require: false,
+            walk: layer::Limits::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Returns the memory of one child among the others.
+    fn part_bytes(&self) -> u64 {
+        let children = u64::try_from(self.children.max(1)).unwrap_or(u64::MAX);
+        (self.memory_bytes / children).max(LEAST_MEMORY_BYTES.min(self.memory_bytes))
+    }
+
+    fn run(&self, memory_bytes: u64) -> Run {
+        let walk = &self.walk;
+        let limits = layer::Limits {
+            whole_bytes: walk.whole_bytes.min(memory_bytes / 4),
+            seekable_bytes: walk.seekable_bytes.min(memory_bytes / 4 * 3),
+            zstd_window: walk.zstd_window.min(power_of_two_at_most(memory_bytes / 8 * 7)),
+            output_bytes: walk.output_bytes.min(self.output_bytes),
+            ..walk.clone()
+        };
+        Run {
+            program: self.program.clone(),
+            arguments: self.arguments.clone(),
+            order: Order::new(memory_bytes, self.cpu.as_secs().max(1), self.require, &limits),
+            wall: self.wall,
+            output_bytes: self.output_bytes,
+        }
+    }
+}
+
+fn power_of_two_at_most(n: u64) -> u64 {
+    1u64.checked_shl(n.checked_ilog2().unwrap_or(0)).unwrap_or(0)
+}
+
+/// What came of reading a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Digest of the bytes as they came, hashed by the parent.
+    pub digest: Digest,
+    /// How many they were.
+    pub bytes: u64,
+    /// The sandbox that the child had; the least when it did not live to say.
+    pub tier: Tier,
+    /// The inventory, or why there is none.
+    pub result: Result<LayerInventory, Failed>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// Returns whether memory was short, so that a second try alone may give more.
+    pub fn wants_more_memory(&self) -> bool {
+        match &self.result {
+            Ok(inventory) => {
+                let notes = inventory.files.iter().flat_map(|f| &f.notes).chain(&inventory.notes);
+                notes.into_iter().any(|n| n.code == "file-too-large")
+            }
+            Err(failed) => matches!(failed.code, "limit-memory" | "compression-unsupported"),
+        }
+    }
+}
+
+/// Why a layer gave no inventory: a fact about its bytes, not about this try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// A code of `model::verdict::REASONS`.
+    pub code: &'static str,
+    /// One sentence.
+    pub text: String,
+}
+
+/// Why a layer was not read: says nothing about its bytes.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // for the fields, which the message names; variants are documented
+pub enum Error {
+    /// The bytes could not be had.
+    #[error("cannot read the bytes of the layer")]
+    Input { source: io::Error },
+    /// No child could be started.
+    #[error("cannot start {}", program.display())]
+    Start { program: PathBuf, source: io::Error },
+    /// The pipes to the child broke.
+    #[error("cannot speak with the reader")]
+    Pipe { source: io::Error },
+    /// The full tier is required and not to be had.
+    #[error("the sandbox of this host is {offered}, and the full one is required")]
+    NoSandbox { offered: Tier },
+    /// Who wanted the result has gone.
+    #[error("reading was given up")]
+    Unwanted,
+}
+
+/// Reads layers in children.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    settings: Arc<Settings>,
+    children: Arc<Semaphore>,
+}
+
+impl Sandbox {
+    /// Makes a sandbox; nothing is started yet.
+    pub fn new(settings: Settings) -> Self {
+        let children = Arc::new(Semaphore::new(settings.children.max(1)));
+        Self { settings: Arc::new(settings), children }
+    }
+
+    /// Returns the settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Reads a layer from a stream. One try: see `Outcome::wants_more_memory` and `read_layer_alone`.
+    pub async fn read_layer(&self, input: impl Stream<Item = io::Result<Bytes>>) -> Result<Outcome, Error> {
+        let permit = self.permits(1).await?;
+        self.read_stream(input, permit, self.settings.part_bytes()).await
+    }
+
+    /// Reads a layer from a stream while no other is read, with the memory of all.
+    pub async fn read_layer_alone(&self, input: impl Stream<Item = io::Result<Bytes>>) -> Result<Outcome, Error> {
+        let permit = self.permits(self.settings.children.max(1)).await?;
+        self.read_stream(input, permit, self.settings.memory_bytes).await
+    }
+
+    /// Reads a layer from a file, from where it stands to its end; when memory was short, once more alone.
+    pub async fn read_layer_file(&self, mut file: File) -> Result<Outcome, Error> {
+        let start = file.stream_position().map_err(|source| Error::Input { source })?;
+        let permit = self.permits(1).await?;
+        let (file, outcome) = self.read_file(file, permit, self.settings.part_bytes()).await?;
+        if !outcome.wants_more_memory() || self.settings.part_bytes() >= self.settings.memory_bytes {
+            return Ok(outcome);
+        }
+        let mut file = file;
+        file.seek(io::SeekFrom::Start(start)).map_err(|source| Error::Input { source })?;
+        let permit = self.permits(self.settings.children.max(1)).await?;
+        Ok(self.read_file(file, permit, self.settings.memory_bytes).await?.1)
+    }
+
+    async fn permits(&self, n: usize) -> Result<OwnedSemaphorePermit, Error> {
+        if self.settings.require && !tier().is_full() {
+            return Err(Error::NoSandbox { offered: tier() });
+        }
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        Arc::clone(&self.children).acquire_many_owned(n).await.map_err(|_| Error::Unwanted)
+    }
+
+    async fn read_stream(
+        &self,
+        input: impl Stream<Item = io::Result<Bytes>>,
+        permit: OwnedSemaphorePermit,
+        memory_bytes: u64,
+    ) -> Result<Outcome, Error> {
+        let (send, receive) = mpsc::channel(4);
+        let (run, stop) = (self.settings.run(memory_bytes), Stop::default());
+        let stopped = Arc::clone(&stop.0);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            process::run(&run, Feed::Pieces(receive), &stopped)
+        });
+        let mut input = std::pin::pin!(input);
+        let mut last = Piece::End;
+        while let Some(piece) = input.next().await {
+            let piece = match piece {
+                Ok(bytes) => Piece::Bytes(bytes),
+                Err(e) => {
+                    last = Piece::Broken(e);
+                    break;
+                }
+            };
+            if send.send(piece).await.is_err() {
+                break;
+            }
+        }
+        // A receiver that has gone has an error to tell, which `joined` returns.
+        let _ = send.send(last).await;
+        joined(reading.await)?
+    }
+
+    async fn read_file(
+        &self,
+        mut file: File,
+        permit: OwnedSemaphorePermit,
+        memory_bytes: u64,
+    ) -> Result<(File, Outcome), Error> {
+        let (run, stop) = (self.settings.run(memory_bytes), Stop::default());
+        let stopped = Arc::clone(&stop.0);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let outcome = process::run(&run, Feed::File(&mut file), &stopped)?;
+            Ok((file, outcome))
+        });
+        joined(reading.await)?
+    }
+}
+
+fn joined<T>(joined: Result<T, tokio::task::JoinError>) -> Result<T, Error> {
+    joined.map_err(|e| Error::Pipe { source: io::Error::other(e) })
+}
+
+/// Tells the thread with the child that nobody waits any more.
+#[derive(Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

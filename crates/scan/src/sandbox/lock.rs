@@ -1,0 +1,182 @@
+//! Takes every right from the process that calls it.
+//!
+//! In: how much memory and processor time may be used.
+//! Out: a process that can read its standard input, write its standard output, compute and end; and the tier reached.
+//! The only unsafe code of the sandbox: system calls that have no safe form.
+#![allow(unsafe_code)]
+
+use super::Tier;
+use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+use std::collections::BTreeMap;
+use std::io;
+
+/// The newest Landlock that the rules below are written for; an older kernel gives what it has.
+const LANDLOCK: ABI = ABI::V7;
+
+/// Stack and thread-local storage beside the memory that is ordered.
+const STACK_BYTES: u64 = 16 << 20;
+
+/// Returns what this host offers, without changing anything.
+pub(crate) fn offered() -> Tier {
+    // SAFETY: with a null attribute, size 0 and flag 1 (VERSION) the call only returns a number; no memory is touched.
+    let abi = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, 1u32) };
+    let action: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+    // SAFETY: asks whether an action is known; reads four bytes at a valid pointer, changes nothing.
+    let seccomp = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0u32, &raw const action) };
+    Tier { landlock: u8::try_from(abi).unwrap_or(0), seccomp: seccomp == 0 && filter().is_ok() }
+}
+
+/// Closes every descriptor but the three standard ones.
+pub(crate) fn close_descriptors() {
+    // SAFETY: called before anything else of the child holds a descriptor; no Rust object owns what is closed here.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) };
+    if closed == 0 {
+        return;
+    }
+    let limit = rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(4096).min(65_536);
+    for fd in 3..i32::try_from(limit).unwrap_or(4096) {
+        // SAFETY: as above; a number that is not open is an error without effect.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// Gives up what the system grants a process beyond files and calls: its parent's life, its memory, its privileges.
+pub(crate) fn lower(memory_bytes: u64, cpu_seconds: u64) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let (all, data) = mapped_bytes();
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    // SAFETY: a prctl with plain numbers; it can only take rights away.
+    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    drop_capabilities()?;
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: puts the default back, so that an overflowing stack is told apart from memory that was refused.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    for (resource, limit) in [
+        (Resource::As, all.saturating_add(memory_bytes).saturating_add(STACK_BYTES)),
+        (Resource::Data, data.saturating_add(memory_bytes)),
+        (Resource::Fsize, 0),
+        (Resource::Core, 0),
+        (Resource::Memlock, 0),
+        (Resource::Msgqueue, 0),
+    ] {
+        set_limit(resource, limit, limit)?;
+    }
+    set_limit(Resource::Cpu, cpu_seconds, cpu_seconds.saturating_add(1))
+}
+
+/// Forbids every file, every TCP port and every process outside, as far as the kernel has Landlock; returns its ABI.
+pub(crate) fn forbid_files() -> u8 {
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(LANDLOCK))
+        .and_then(|r| r.handle_access(AccessNet::from_all(LANDLOCK)))
+        .and_then(|r| r.scope(Scope::from_all(LANDLOCK)))
+        .and_then(Ruleset::create)
+        .and_then(landlock::RulesetCreated::restrict_self);
+    match ruleset {
+        Ok(status) if status.ruleset != landlock::RulesetStatus::NotEnforced => offered().landlock,
+        _ => 0,
+    }
+}
+
+/// Forbids new descriptors and processes, then every system call that reading a layer does not need.
+///
+/// A forbidden call ends the process (`SIGSYS`). Returns whether the filter stands.
+pub(crate) fn forbid_calls() -> io::Result<bool> {
+    set_limit(Resource::Nofile, 3, 3)?;
+    set_limit(Resource::Nproc, 0, 0)?;
+    let Ok(program) = filter() else { return Ok(false) };
+    Ok(seccompiler::apply_filter(&program).is_ok())
+}
+
+/// Closes standard input: who writes to it learns that nobody reads.
+pub(crate) fn close_input() {
+    // SAFETY: nothing reads standard input afterwards; no Rust object owns descriptor 0.
+    unsafe { libc::close(0) };
+}
+
+/// Ends the process at once: no destructor, no handler, no buffer.
+pub(crate) fn end(code: i32) -> ! {
+    // SAFETY: `_exit` never returns and touches no memory of ours.
+    unsafe { libc::_exit(code) }
+}
+
+fn set_limit(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
+    let before = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let (soft, hard) = (soft.min(before), hard.min(before));
+    Ok(rustix::process::setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) })?)
+}
+
+/// Bytes mapped, and bytes of data among them, before any foreign byte was read; 0 where the host does not say.
+fn mapped_bytes() -> (u64, u64) {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let field = |n: usize| text.split(' ').nth(n).and_then(|t| t.trim().parse::<u64>().ok()).unwrap_or(0);
+    let page = rustix::param::page_size() as u64;
+    (field(0).saturating_mul(page), field(5).saturating_mul(page))
+}
+
+/// A scanner started by root must not read hostile bytes as root.
+fn drop_capabilities() -> io::Result<()> {
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    const VERSION_3: u32 = 0x2008_0522;
+    let header = Header { version: VERSION_3, pid: 0 };
+    let none = [[0u32; 3]; 2];
+    // SAFETY: header and data have the layout of capset(2) version 3 (two sets of three words) and outlive the call.
+    match unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// What reading a layer needs: its two pipes, memory without execution, the lock of the allocator, time, chance, an end.
+const ALLOWED: &[i64] = &[
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_close,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    libc::SYS_futex,
+    libc::SYS_getrandom,
+    libc::SYS_clock_gettime,
+    libc::SYS_gettimeofday,
+    libc::SYS_sched_yield,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];
+
+fn filter() -> Result<BpfProgram, seccompiler::Error> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+    let without_execution = |argument| only(argument, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0);
+    rules.insert(libc::SYS_mmap, vec![without_execution(2)?]);
+    rules.insert(libc::SYS_mprotect, vec![without_execution(2)?]);
+    // `abort` signals its own process; no other can be named.
+    rules.insert(libc::SYS_tgkill, vec![only(0, SeccompCmpOp::Eq, u64::from(std::process::id()))?]);
+    let target = std::env::consts::ARCH.try_into()?;
+    Ok(SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, target)?.try_into()?)
+}
+
+fn only(argument: u8, how: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::Error> {
+    Ok(SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, how, value)?])?)
+}

@@ -1,0 +1,269 @@
+//! One child from its start to its end, on one thread.
+//!
+//! In: an order, the bytes of a blob.
+//! Out: the digest of those bytes, and what the child answered or how it ended.
+//! The thread that starts a child stays with it: the kernel ends a child when the *thread* that started it ends.
+
+use super::child::{ANSWERED, NOT_LOCKED, PANICKED};
+use super::frame::{self, Answer, Order};
+use super::{Error, Failed, Outcome, Tier};
+use bytes::Bytes;
+use model::Digest;
+use model::digest::Algorithm;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::Receiver;
+
+/// The largest pipe an unprivileged process may ask for: fewer switches between parent and child.
+const PIPE_BYTES: usize = 1 << 20;
+/// Large enough that calls cost nothing, small enough for the second-level cache between hashing and writing.
+const PIECE_BYTES: usize = 256 << 10;
+/// How often a waiting thread looks whether its result is still wanted.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a child that closed its output may take to end.
+const LAST_BREATH: Duration = Duration::from_millis(200);
+
+/// What a child is given.
+pub(crate) struct Run {
+    pub program: PathBuf,
+    pub arguments: Vec<OsString>,
+    pub order: Order,
+    pub wall: Duration,
+    pub output_bytes: u64,
+}
+
+/// Where the bytes come from.
+pub(crate) enum Feed<'a> {
+    File(&'a mut File),
+    Pieces(Receiver<Piece>),
+}
+
+/// A part of a blob that arrives.
+pub(crate) enum Piece {
+    Bytes(Bytes),
+    /// Nothing follows. Without it the sender was dropped, and the result is not wanted.
+    End,
+    Broken(std::io::Error),
+}
+
+/// Starts a child, feeds it, and returns what came of it. Blocks.
+pub(crate) fn run(run: &Run, feed: Feed<'_>, stop: &AtomicBool) -> Result<Outcome, Error> {
+    let mut reading = Reading::start(run, stop)?;
+    reading.send(&run.order.encode())?;
+    let (digest, bytes) = reading.feed(feed)?;
+    reading.child.0.stdin = None;
+    let output = reading.collect(run.output_bytes)?;
+    let (tier, result) = reading.judge(&output)?;
+    Ok(Outcome { digest, bytes, tier, result, took: reading.started.elapsed() })
+}
+
+/// A child that does not outlive its owner.
+struct Kept(Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Reading<'a> {
+    child: Kept,
+    started: Instant,
+    /// Time spent waiting for the child, not for the bytes.
+    waited: Duration,
+    wall: Duration,
+    stop: &'a AtomicBool,
+    /// Whether the child still reads.
+    listens: bool,
+    /// Why the parent ended it, if it did.
+    ended: Option<(&'static str, String)>,
+}
+
+impl<'a> Reading<'a> {
+    fn start(run: &Run, stop: &'a AtomicBool) -> Result<Self, Error> {
+        let started = Instant::now();
+        let mut command = Command::new(&run.program);
+        command.args(&run.arguments).env_clear().current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let child = Kept(command.spawn().map_err(|source| Error::Start { program: run.program.clone(), source })?);
+        if let Some(stdin) = &child.0.stdin {
+            // A smaller pipe is slower and nothing else.
+            #[cfg(target_os = "linux")]
+            let _ = rustix::pipe::fcntl_setpipe_size(stdin, PIPE_BYTES);
+            rustix::io::ioctl_fionbio(stdin, true).map_err(|e| Error::Pipe { source: e.into() })?;
+        }
+        if let Some(stdout) = &child.0.stdout {
+            rustix::io::ioctl_fionbio(stdout, true).map_err(|e| Error::Pipe { source: e.into() })?;
+        }
+        let wall = run.wall;
+        Ok(Self { child, started, waited: Duration::ZERO, wall, stop, listens: true, ended: None })
+    }
+
+    /// Hashes all bytes, and hands them to the child as long as it listens.
+    fn feed(&mut self, feed: Feed<'_>) -> Result<(Digest, u64), Error> {
+        let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        let mut bytes = 0u64;
+        match feed {
+            Feed::File(file) => {
+                let mut buffer = vec![0u8; PIECE_BYTES];
+                loop {
+                    let n = match file.read(&mut buffer) {
+                        Ok(0) => break,
+                        Ok(n) => n,
+                        Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                        Err(source) => return Err(Error::Input { source }),
+                    };
+                    let piece = buffer.get(..n).unwrap_or_default();
+                    bytes += n as u64;
+                    hash.update(piece);
+                    self.send(piece)?;
+                }
+            }
+            Feed::Pieces(mut pieces) => loop {
+                match pieces.blocking_recv() {
+                    Some(Piece::Bytes(piece)) => {
+                        bytes += piece.len() as u64;
+                        hash.update(&piece);
+                        self.send(&piece)?;
+                    }
+                    Some(Piece::End) => break,
+                    Some(Piece::Broken(source)) => return Err(Error::Input { source }),
+                    None => return Err(Error::Unwanted),
+                }
+            },
+        }
+        Ok((Digest::from_hash(Algorithm::Sha256, hash.finish().as_ref()), bytes))
+    }
+
+    /// Writes to the child; a child that no longer reads is left alone.
+    fn send(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while self.listens && !bytes.is_empty() {
+            let Some(stdin) = self.child.0.stdin.as_mut() else { return Ok(()) };
+            match stdin.write(bytes) {
+                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => self.wait_for(PollFlags::OUT)?,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::BrokenPipe => self.listens = false,
+                Err(source) => return Err(Error::Pipe { source }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the child writes until it closes its output, or is ended for its time or its volume.
+    fn collect(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
+        let mut output = Vec::new();
+        let mut buffer = vec![0u8; 64 << 10];
+        while self.ended.is_none() {
+            let Some(stdout) = self.child.0.stdout.as_mut() else { break };
+            match stdout.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) if output.len() as u64 + n as u64 > limit => {
+                    self.end("limit-output", format!("the reader gave more than {limit} bytes"));
+                }
+                Ok(n) => output.extend_from_slice(buffer.get(..n).unwrap_or_default()),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => self.wait_for(PollFlags::IN)?,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(source) => return Err(Error::Pipe { source }),
+            }
+        }
+        Ok(output)
+    }
+
+    /// Waits until the child reads or writes, at most as long as all its time together.
+    fn wait_for(&mut self, flags: PollFlags) -> Result<(), Error> {
+        while self.ended.is_none() {
+            let since = Instant::now();
+            let span = Timespec { tv_sec: 0, tv_nsec: i64::from(LOOK.subsec_nanos()) };
+            let polled = match (&self.child.0.stdin, &self.child.0.stdout) {
+                (Some(fd), _) if flags == PollFlags::OUT => {
+                    rustix::event::poll(&mut [PollFd::new(fd, flags)], Some(&span))
+                }
+                (_, Some(fd)) => rustix::event::poll(&mut [PollFd::new(fd, flags)], Some(&span)),
+                _ => return Ok(()),
+            };
+            self.waited += since.elapsed();
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Error::Unwanted);
+            }
+            match polled {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(e) => return Err(Error::Pipe { source: e.into() }),
+            }
+            if self.waited > self.wall {
+                self.end("limit-time", format!("the reader took longer than {} s", self.wall.as_secs()));
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, code: &'static str, text: String) {
+        let _ = self.child.0.kill();
+        self.listens = false;
+        self.ended = Some((code, text));
+    }
+
+    /// Turns output and exit into a result.
+    fn judge(&mut self, output: &[u8]) -> Result<(Tier, Result<model::inventory::LayerInventory, Failed>), Error> {
+        let failed = |code: &str, text: String| Failed { code: known(code), text };
+        if let Some((code, text)) = self.ended.take() {
+            return Ok((Tier::default(), Err(failed(code, text))));
+        }
+        let answer = frame::read_answer(output);
+        let status = self.last_breath()?;
+        match (answer, status.and_then(|s| s.code())) {
+            (Ok((tier, Answer::Inventory(inventory))), Some(ANSWERED)) => Ok((tier, Ok(*inventory))),
+            // The child's own reading failed on its input: its parent's bytes were complete, so this is a crash too.
+            (Ok((tier, Answer::Failure(code, text))), Some(ANSWERED)) => Ok((tier, Err(failed(&code, text)))),
+            (_, Some(NOT_LOCKED)) => Err(Error::NoSandbox { offered: super::tier() }),
+            (answer, _) => {
+                let (code, text) = why(status, answer.err().unwrap_or("an answer, and then a bad end"));
+                Ok((Tier::default(), Err(failed(code, text))))
+            }
+        }
+    }
+
+    /// Returns how the child ended; `None` when it closed its output and went on.
+    fn last_breath(&mut self) -> Result<Option<ExitStatus>, Error> {
+        let until = Instant::now() + LAST_BREATH;
+        loop {
+            if let Some(status) = self.child.0.try_wait().map_err(|source| Error::Pipe { source })? {
+                return Ok(Some(status));
+            }
+            if Instant::now() > until {
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+/// Says why a child gave no valid answer.
+fn why(status: Option<ExitStatus>, answer: &'static str) -> (&'static str, String) {
+    let Some(status) = status else { return ("crash", "the reader closed its output and went on".into()) };
+    match (status.code(), status.signal()) {
+        (Some(PANICKED), _) => ("crash", "the reader stopped on a defect of its own".into()),
+        (Some(code), _) => ("crash", format!("the reader ended with code {code} and {answer}")),
+        // `abort` is what the allocator does when the limit refuses memory; `KILL` is the kernel short of memory.
+        (_, Some(libc::SIGABRT | libc::SIGKILL)) => {
+            ("limit-memory", "the reader needed more memory than it may have".into())
+        }
+        (_, Some(libc::SIGXCPU)) => ("limit-time", "the reader needed more processor time than it may have".into()),
+        (_, Some(libc::SIGSYS)) => ("crash", "the reader tried a forbidden system call and was ended".into()),
+        (_, signal) => ("crash", format!("the reader was ended by signal {}", signal.unwrap_or(0))),
+    }
+}
+
+/// A child is not trusted with codes: one that is in no table is a crash.
+fn known(code: &str) -> &'static str {
+    model::verdict::reason(code).map_or("crash", |reason| reason.code)
+}
