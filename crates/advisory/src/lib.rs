@@ -6,17 +6,25 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod builder;
+mod cvss;
 mod database;
 mod diff;
 mod error;
 mod feed;
+mod format;
+mod group;
 pub mod kind;
+mod rows;
+mod severity;
 mod starter;
+mod strings;
+mod texts;
 
 pub use builder::Builder;
-pub use database::{Database, Facts, Name, Ranges, Row, Rows, Strings, Vulnerability};
+pub use database::{Database, Facts, Name, Vulnerability};
 pub use diff::{Delta, diff};
 pub use error::Error;
 pub use feed::{Fact, Feed, FeedFile, Read, SourceFile, shrunk};
 pub use kind::ALL;
+pub use rows::{Ranges, Row, Rows, Strings};
 pub use starter::starter;
