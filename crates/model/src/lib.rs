@@ -4,6 +4,7 @@
 
 pub mod advisory;
 pub mod config;
+pub mod cvss;
 pub mod digest;
 pub mod facts;
 pub mod finding;
