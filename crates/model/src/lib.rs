@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod overlay;
 pub mod package;
 pub mod reference;
+pub mod role;
 pub mod severity;
 pub mod time;
 pub mod verdict;

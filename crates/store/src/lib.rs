@@ -1,1 +1,47 @@
-//! store.
+//! Everything that is kept: facts in SQL (SQLite or PostgreSQL), blobs in a folder or an object store.
+//!
+//! In: pushes, pulls, readings of layers, results of scans, generations of the advisory database.
+//! Out: blobs, manifests, jobs, the facts and changes that the fleet index follows.
+//! A finding is never stored: it is a join of what is.
+
+mod access;
+mod blobs;
+mod changes;
+mod engine;
+mod error;
+mod events;
+mod inventories;
+mod layers;
+mod manifests;
+mod open;
+mod queue;
+mod reads;
+mod record;
+mod rows;
+mod schema;
+mod scope;
+mod snapshot;
+mod staging;
+mod sweep;
+mod uploads;
+mod vulnerabilities;
+mod write;
+
+pub use access::{Credential, NewToken, Principal, Token};
+pub use blobs::{BlobRead, Blobs};
+pub use error::{Error, Remedy};
+pub use events::{Action, Caller, Event, LogEntry};
+pub use layers::LayerOutcome;
+pub use manifests::{Child, Descriptor, ManifestKind, NewManifest, Page, PutOutcome, Referrer, StoredManifest};
+pub use open::{Settings, Store};
+pub use queue::{Class, Job, JobKind, JobRow, NewJob};
+pub use reads::{ImageRow, LayerRow, MatchDetail, PlacedPackage, ScanRow};
+pub use record::{Assessment, Failure, Recorded};
+pub use scope::Registry;
+pub use staging::{End, Follower, StagedUpload, Staging};
+pub use sweep::{Generation, PackageRow, Rematched};
+pub use uploads::{Upload, UploadId};
+pub use vulnerabilities::{Vulnerability, VulnerabilityText};
+
+/// What the store answers.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,216 @@
+//! Roles, scopes, and what a role allows where: one table for every surface.
+
+use serde::{Deserialize, Serialize};
+
+/// A role that a principal holds in a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Reads inventory, findings, recommendations, score, rules, posture.
+    Reader,
+    /// Pulls content; sees no findings.
+    AcrPull,
+    /// Pushes and pulls content.
+    AcrPush,
+    /// Deletes content.
+    AcrDelete,
+    /// Reads quarantined digests.
+    QuarantineReader,
+    /// Releases quarantined digests.
+    QuarantineWriter,
+    /// Hands in results of other scanners, VEX, triage.
+    AssessmentWriter,
+    /// Makes disable rules, exemptions, suppressions.
+    PolicyEditor,
+    /// All of the security roles; plans, owners and due dates, notifications, feeds.
+    SecurityAdmin,
+    /// Everything, role assignments included.
+    Owner,
+    /// Reader; audit, usage and resource logs as well.
+    Auditor,
+}
+
+/// What somebody wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Read inventory, findings, recommendations, score, rules, posture.
+    Read,
+    /// Pull content.
+    Pull,
+    /// Push content.
+    Push,
+    /// Delete content.
+    Delete,
+    /// Read quarantined digests.
+    ReadQuarantined,
+    /// Release quarantined digests.
+    ReleaseQuarantined,
+    /// Hand in results, VEX, triage.
+    WriteAssessment,
+    /// Make disable rules.
+    EditPolicy,
+    /// Change plans, owners, due dates, notifications, feeds; ask for scans.
+    Secure,
+    /// Read audit, usage and resource logs.
+    Audit,
+    /// Assign roles, connect registries, change settings.
+    Own,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 11] = [
+        Self::Reader,
+        Self::AcrPull,
+        Self::AcrPush,
+        Self::AcrDelete,
+        Self::QuarantineReader,
+        Self::QuarantineWriter,
+        Self::AssessmentWriter,
+        Self::PolicyEditor,
+        Self::SecurityAdmin,
+        Self::Owner,
+        Self::Auditor,
+    ];
+
+    /// Returns the word: `acr-pull`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::AcrPull => "acr-pull",
+            Self::AcrPush => "acr-push",
+            Self::AcrDelete => "acr-delete",
+            Self::QuarantineReader => "quarantine-reader",
+            Self::QuarantineWriter => "quarantine-writer",
+            Self::AssessmentWriter => "assessment-writer",
+            Self::PolicyEditor => "policy-editor",
+            Self::SecurityAdmin => "security-admin",
+            Self::Owner => "owner",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    /// Parses the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+
+    /// Returns whether the role allows an action in its scope. Whatever is not listed is denied.
+    pub fn allows(self, action: Action) -> bool {
+        match self {
+            Self::Reader => matches!(action, Action::Read),
+            Self::AcrPull => matches!(action, Action::Pull),
+            Self::AcrPush => matches!(action, Action::Pull | Action::Push),
+            Self::AcrDelete => matches!(action, Action::Delete),
+            Self::QuarantineReader => matches!(action, Action::ReadQuarantined),
+            Self::QuarantineWriter => matches!(action, Action::ReadQuarantined | Action::ReleaseQuarantined),
+            Self::AssessmentWriter => matches!(action, Action::WriteAssessment),
+            Self::PolicyEditor => matches!(action, Action::Read | Action::EditPolicy),
+            Self::SecurityAdmin => {
+                matches!(action, Action::Read | Action::WriteAssessment | Action::EditPolicy | Action::Secure)
+            }
+            Self::Auditor => matches!(action, Action::Read | Action::Audit),
+            Self::Owner => true,
+        }
+    }
+}
+
+/// A part of the scope tree. A part that is `None` means all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Scope {
+    /// GUID of the subscription.
+    pub subscription: Option<String>,
+    /// Name of the registry.
+    pub registry: Option<String>,
+    /// Name of the repository.
+    pub repository: Option<String>,
+}
+
+impl Scope {
+    /// Everything.
+    pub const ALL: Self = Self { subscription: None, registry: None, repository: None };
+
+    /// Makes the scope of one repository.
+    pub fn repository(subscription: &str, registry: &str, repository: &str) -> Self {
+        let some = |text: &str| Some(text.to_owned());
+        Self { subscription: some(subscription), registry: some(registry), repository: some(repository) }
+    }
+
+    /// Returns whether another scope lies within this one.
+    pub fn holds(&self, other: &Self) -> bool {
+        let part = |own: &Option<String>, other: &Option<String>| own.is_none() || own == other;
+        part(&self.subscription, &other.subscription)
+            && part(&self.registry, &other.registry)
+            && part(&self.repository, &other.repository)
+    }
+
+    /// Writes the scope: `/`, `/GUID`, `/GUID/registry`, `/GUID/registry/repository/with/slashes`.
+    pub fn to_path(&self) -> String {
+        let parts = [&self.subscription, &self.registry, &self.repository];
+        let known: Vec<&str> = parts.into_iter().map_while(|part| part.as_deref()).collect();
+        format!("/{}", known.join("/"))
+    }
+
+    /// Parses what `to_path` writes.
+    pub fn parse(path: &str) -> Option<Self> {
+        let path = path.strip_prefix('/')?;
+        let mut parts = path.splitn(3, '/').map(|part| (!part.is_empty()).then(|| part.to_owned()));
+        let scope = Self {
+            subscription: parts.next().flatten(),
+            registry: parts.next().flatten(),
+            repository: parts.next().flatten(),
+        };
+        (scope.to_path().trim_start_matches('/') == path).then_some(scope)
+    }
+}
+
+/// A role in a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Grant {
+    /// The role.
+    pub role: Role,
+    /// Where.
+    pub scope: Scope,
+}
+
+/// Returns whether any of the grants allows an action in a scope. Deny by default.
+pub fn allowed(grants: &[Grant], action: Action, scope: &Scope) -> bool {
+    grants.iter().any(|grant| grant.role.allows(action) && grant.scope.holds(scope))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_reaches_down_the_tree_and_never_sideways_or_up() {
+        let place = Scope::repository("guid", "local", "team/app");
+        for (path, action, want, why) in [
+            ("/", Action::Push, true, "everywhere"),
+            ("/guid", Action::Push, true, "its subscription"),
+            ("/guid/local/team/app", Action::Push, true, "the repository itself"),
+            ("/guid/local/team", Action::Push, false, "a name that begins alike is another repository"),
+            ("/other", Action::Push, false, "another subscription"),
+            ("/", Action::Read, false, "pushing is not seeing findings"),
+        ] {
+            let grants = [Grant { role: Role::AcrPush, scope: Scope::parse(path).unwrap() }];
+            assert_eq!(allowed(&grants, action, &place), want, "{why}");
+        }
+        let narrow = [Grant { role: Role::Owner, scope: place }];
+        assert!(!allowed(&narrow, Action::Own, &Scope::ALL), "the owner of a repository does not own everything");
+        assert!(!allowed(&[], Action::Read, &Scope::ALL), "nobody may nothing");
+    }
+
+    #[test]
+    fn scopes_and_roles_are_read_back_as_written() {
+        for path in ["/", "/guid", "/guid/local", "/guid/local/team/app"] {
+            assert_eq!(Scope::parse(path).map(|s| s.to_path()).as_deref(), Some(path));
+        }
+        for path in ["", "guid", "//local", "/guid//app", "/guid/"] {
+            assert_eq!(Scope::parse(path), None, "{path:?}");
+        }
+        for role in Role::ALL {
+            assert_eq!(Role::parse(role.as_str()), Some(role));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Blobs: verified bytes under their digest, in a folder or an object store; links say which repository has which.
+//!
+//! Layout: `sha256/ab/<hex>`.
+
+use crate::engine::values;
+use crate::{Error, Result, Store};
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
+use model::Digest;
+use model::facts::Id;
+use object_store::path::Path as ObjectPath;
+use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where blobs are. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    folder: Option<PathBuf>,
+    objects: Arc<dyn ObjectStore>,
+}
+
+/// A blob, or a part of it, to be read.
+pub struct BlobRead {
+    /// Length of the whole blob.
+    pub size: u64,
+    /// The part that the stream gives.
+    pub range: Range<u64>,
+    /// The bytes.
+    pub stream: BoxStream<'static, std::io::Result<Bytes>>,
+}
+
+/// One read of a file: large enough that the disk and not the call counts.
+const READ_BYTES: usize = 256 << 10;
+
+impl Blobs {
+    /// Opens a folder or an object store. S3 takes its credentials from the environment (`AWS_*`).
+    pub(crate) fn open(data: &Path, place: Option<&str>) -> Result<Self> {
+        let Some(url) = place.filter(|place| place.starts_with("s3://")) else {
+            let folder = place.map_or_else(|| data.join("blobs"), PathBuf::from);
+            std::fs::create_dir_all(folder.join("sha256")).map_err(Error::disk("make the blob folder"))?;
+            let objects = object_store::local::LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
+            return Ok(Self { folder: Some(folder), objects: Arc::new(objects) });
+        };
+        let prefix = url.trim_start_matches("s3://").split_once('/').map_or("", |(_, prefix)| prefix);
+        let objects = object_store::aws::AmazonS3Builder::from_env().with_url(url).build()?;
+        let objects = object_store::prefix::PrefixStore::new(objects, ObjectPath::from(prefix));
+        Ok(Self { folder: None, objects: Arc::new(objects) })
+    }
+
+    /// Opens a blob, all of it or a part. A part that begins behind the end is empty.
+    pub async fn read(&self, digest: &Digest, range: Option<Range<u64>>) -> Result<BlobRead> {
+        let options = GetOptions { range: range.clone().map(Into::into), ..GetOptions::default() };
+        let found = match self.objects.get_opts(&place(digest), options).await {
+            Err(object_store::Error::NotFound { .. }) => return Err(Error::NoBlob(digest.clone())),
+            found => found?,
+        };
+        let (size, range) = (found.meta.size, found.range.clone());
+        let stream = match found.payload {
+            GetResultPayload::File(file, _) => file_stream(file, range.clone()).await?,
+            GetResultPayload::Stream(stream) => stream.map_err(std::io::Error::other).boxed(),
+        };
+        Ok(BlobRead { size, range, stream })
+    }
+
+    /// Reads a whole blob into memory; one longer than `limit` is an error.
+    pub async fn bytes(&self, digest: &Digest, limit: u64) -> Result<Bytes> {
+        let mut read = self.read(digest, None).await?;
+        if read.size > limit {
+            return Err(Error::damaged("blob", format!("{digest} has {} bytes, the limit is {limit}", read.size)));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(read.size).unwrap_or(0));
+        while let Some(part) = read.stream.try_next().await.map_err(Error::disk("read a blob"))? {
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes.into())
+    }
+
+    /// Returns the length of a blob, if it is there.
+    pub async fn size(&self, digest: &Digest) -> Result<Option<u64>> {
+        match self.objects.head(&place(digest)).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            found => Ok(Some(found?.size)),
+        }
+    }
+
+    /// Returns the file of a blob, where blobs are files.
+    pub fn path(&self, digest: &Digest) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(place(digest).as_ref()))
+    }
+
+    /// Puts a verified file in its place, for good: file and folder are synced.
+    pub(crate) async fn take(&self, file: &Path, digest: &Digest) -> Result<()> {
+        if let Some(target) = self.path(digest) {
+            let source = file.to_owned();
+            let moved = tokio::task::spawn_blocking(move || move_file(&source, &target)).await;
+            match moved.map_err(std::io::Error::other).and_then(|moved| moved) {
+                Err(why) if why.kind() == std::io::ErrorKind::CrossesDevices => {}
+                moved => return moved.map_err(Error::disk("put a blob in its place")),
+            }
+        }
+        let bytes = tokio::fs::File::open(file).await.map_err(Error::disk("open an upload"))?;
+        let mut read = tokio_util::io::ReaderStream::with_capacity(bytes, READ_BYTES);
+        let upload = self.objects.put_multipart(&place(digest)).await?;
+        let mut upload = object_store::WriteMultipart::new_with_chunk_size(upload, 8 << 20);
+        while let Some(part) = read.try_next().await.map_err(Error::disk("read an upload"))? {
+            upload.wait_for_capacity(4).await?;
+            upload.put(part);
+        }
+        upload.finish().await?;
+        tokio::fs::remove_file(file).await.map_err(Error::disk("remove an upload"))
+    }
+}
+
+/// Renames within a file system, then makes the name last.
+fn move_file(source: &Path, target: &Path) -> std::io::Result<()> {
+    let folder = target.parent().ok_or(std::io::ErrorKind::InvalidInput)?;
+    if !folder.is_dir() {
+        std::fs::create_dir_all(folder)?;
+        if let Some(above) = folder.parent() {
+            std::fs::File::open(above)?.sync_all()?;
+        }
+    }
+    std::fs::rename(source, target)?;
+    std::fs::File::open(folder)?.sync_all()
+}
+
+async fn file_stream(file: std::fs::File, range: Range<u64>) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
+    use tokio::io::{AsyncReadExt, AsyncSeekExt};
+    let mut file = tokio::fs::File::from_std(file);
+    file.set_max_buf_size(READ_BYTES);
+    file.seek(std::io::SeekFrom::Start(range.start)).await.map_err(Error::disk("read a blob"))?;
+    let part = file.take(range.end.saturating_sub(range.start));
+    Ok(tokio_util::io::ReaderStream::with_capacity(part, READ_BYTES).boxed())
+}
+
+fn place(digest: &Digest) -> ObjectPath {
+    let algorithm = digest.as_str().split(':').next().unwrap_or("sha256");
+    let hex = digest.hex();
+    ObjectPath::from(format!("{algorithm}/{}/{hex}", hex.get(..2).unwrap_or("")))
+}
+
+impl Store {
+    /// Returns the blobs themselves. Whoever reads for somebody else asks `has_blob` first.
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
+    }
+
+    /// Returns the length of a blob, if the repository has it.
+    pub async fn has_blob(&self, registry: Id, repository: &str, digest: &Digest) -> Result<Option<u64>> {
+        let sql = "SELECT b.bytes FROM blob_link l JOIN blob b ON b.digest = l.digest WHERE l.registry = $1 AND l.repository = $2 AND l.digest = $3";
+        let row = self.engine().one(sql, values![registry, repository, digest]).await?;
+        row.map(|row| Ok(u64::try_from(row.int(0)?).unwrap_or(0))).transpose()
+    }
+
+    /// Gives a repository a blob of another one; false = the other one does not have it.
+    pub async fn mount_blob(&self, registry: Id, from: &str, to: &str, digest: &Digest) -> Result<bool> {
+        if self.has_blob(registry, from, digest).await?.is_none() {
+            return Ok(false);
+        }
+        let mut tx = self.engine().begin().await?;
+        let link = "INSERT INTO blob_link (registry, repository, digest) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        tx.run(link, values![registry, to, digest]).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Takes a blob out of a repository; false = it was not there. The bytes stay while others may use them.
+    pub async fn unlink_blob(&self, registry: Id, repository: &str, digest: &Digest) -> Result<bool> {
+        let mut tx = self.engine().begin().await?;
+        let sql = "DELETE FROM blob_link WHERE registry = $1 AND repository = $2 AND digest = $3";
+        let gone = tx.run(sql, values![registry, repository, digest]).await?;
+        tx.commit().await?;
+        Ok(gone > 0)
+    }
+}

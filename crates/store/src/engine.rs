@@ -1,0 +1,367 @@
+//! SQLite and PostgreSQL behind one face; every difference between them stands here.
+//!
+//! In: SQL with `$1` parameters and values of three kinds (integer, text, bytes).
+//! Out: rows read by position. No column is ever null.
+
+use crate::error::Error;
+use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// Where the rows are.
+#[derive(Debug, Clone)]
+pub(crate) enum Engine {
+    /// One file; one connection writes, others read.
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    /// A server.
+    Postgres(PgPool),
+}
+
+/// A transaction of either engine. Dropped = rolled back.
+pub(crate) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// A parameter.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Int(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+/// A row of either engine.
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl From<i64> for Value {
+    fn from(n: i64) -> Self {
+        Self::Int(n)
+    }
+}
+impl From<u8> for Value {
+    fn from(n: u8) -> Self {
+        Self::Int(n.into())
+    }
+}
+impl From<bool> for Value {
+    fn from(n: bool) -> Self {
+        Self::Int(n.into())
+    }
+}
+impl From<model::Micros> for Value {
+    fn from(at: model::Micros) -> Self {
+        Self::Int(at.0)
+    }
+}
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self::Text(text.clone())
+    }
+}
+impl From<&model::Digest> for Value {
+    fn from(digest: &model::Digest) -> Self {
+        Self::Text(digest.as_str().to_owned())
+    }
+}
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Blob(bytes)
+    }
+}
+
+/// Makes the list of parameters of a statement.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { &[$($crate::engine::Value::from($value)),*] };
+}
+pub(crate) use values;
+
+/// PostgreSQL and SQLite both take more, but longer statements are not faster.
+const PARAMETERS: usize = 8_000;
+
+impl Engine {
+    /// Opens the file, or connects to the server that `url` names.
+    pub(crate) async fn open(data: &Path, url: Option<&str>) -> Result<Self> {
+        match url {
+            None => Self::open_sqlite(&data.join("portwarden.db")).await,
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                let options = sqlx::postgres::PgConnectOptions::from_str(url)
+                    .map_err(|why| Error::Setting { what: "database".into(), why: why.to_string() })?
+                    .statement_cache_capacity(400);
+                let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10));
+                Ok(Self::Postgres(pool.connect_with(options).await?))
+            }
+            Some(_) => Err(Error::Setting { what: "database".into(), why: "want postgres://…".into() }),
+        }
+    }
+
+    async fn open_sqlite(file: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(false)
+            .pragma("cache_size", "-16000")
+            .pragma("journal_size_limit", "67108864")
+            .statement_cache_capacity(400);
+        let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+        let writer = writer.acquire_timeout(Duration::from_secs(30)).idle_timeout(None).max_lifetime(None);
+        let writer = writer.connect_with(options.clone()).await?;
+        let readers = SqlitePoolOptions::new().max_connections(6).test_before_acquire(false);
+        let readers = readers.idle_timeout(None).max_lifetime(None);
+        let readers = readers.connect_with(options.read_only(true)).await?;
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    /// Begins a transaction that will write.
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a transaction that reads everything as of one moment.
+    pub(crate) async fn begin_read(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => {
+                Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+        })
+    }
+
+    /// Reads rows, outside of any transaction.
+    pub(crate) async fn all(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => {
+                sqlite_query(sql, values).fetch_all(readers).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Self::Postgres(pool) => {
+                postgres_query(sql, values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// Reads the first row, if there is one.
+    pub(crate) async fn one(&self, sql: &str, values: &[Value]) -> Result<Option<Row>> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => sqlite_query(sql, values).fetch_optional(readers).await?.map(Row::Sqlite),
+            Self::Postgres(pool) => postgres_query(sql, values).fetch_optional(pool).await?.map(Row::Postgres),
+        })
+    }
+
+    /// Returns whether several processes may share the rows.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Turns the schema's text into what the engine wants.
+    pub(crate) fn schema(&self, text: &str) -> String {
+        match self {
+            Self::Sqlite { .. } => text.to_owned(),
+            Self::Postgres(_) => text
+                .replace("INTEGER PRIMARY KEY AUTOINCREMENT", "INTEGER PRIMARY KEY")
+                .replace("id INTEGER PRIMARY KEY", "id BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY")
+                .replace("INTEGER", "BIGINT")
+                .replace("BLOB", "BYTEA")
+                .replace(" WITHOUT ROWID", ""),
+        }
+    }
+
+    /// The clock that leases and intervals go by: the database's, so that workers need not agree on the time.
+    pub(crate) fn clock(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+            Self::Postgres(_) => "(extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT",
+        }
+    }
+
+    /// What a SELECT adds to lock its rows until the transaction ends. SQLite has one writer anyway.
+    pub(crate) fn lock(&self) -> &'static str {
+        if self.is_shared() { " FOR UPDATE" } else { "" }
+    }
+
+    /// What a SELECT adds to lock its rows, passing over rows that others have locked.
+    pub(crate) fn lock_or_skip(&self) -> &'static str {
+        if self.is_shared() { " FOR UPDATE SKIP LOCKED" } else { "" }
+    }
+}
+
+impl Tx {
+    /// Writes; returns how many rows it touched.
+    pub(crate) async fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
+        Ok(match self {
+            Self::Sqlite(tx) => sqlite_query(sql, values).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx) => postgres_query(sql, values).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    /// Runs several statements without parameters.
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await?),
+            Self::Postgres(tx) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await?),
+        }
+        Ok(())
+    }
+
+    /// Reads rows.
+    pub(crate) async fn all(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+        Ok(match self {
+            Self::Sqlite(tx) => {
+                sqlite_query(sql, values).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Self::Postgres(tx) => {
+                postgres_query(sql, values).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// Reads the first row, if there is one.
+    pub(crate) async fn one(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>> {
+        Ok(match self {
+            Self::Sqlite(tx) => sqlite_query(sql, values).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
+            Self::Postgres(tx) => postgres_query(sql, values).fetch_optional(&mut **tx).await?.map(Row::Postgres),
+        })
+    }
+
+    /// Reads one integer that is always there.
+    pub(crate) async fn int(&mut self, sql: &str, values: &[Value]) -> Result<i64> {
+        self.one(sql, values).await?.ok_or(sqlx::Error::RowNotFound)?.int(0)
+    }
+
+    /// Writes many rows of `columns` values each: `head VALUES (…),(…) tail`. Returns the rows that `tail` gives back.
+    pub(crate) async fn insert(
+        &mut self,
+        head: &str,
+        columns: usize,
+        values: &[Value],
+        tail: &str,
+    ) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for chunk in values.chunks((PARAMETERS / columns).max(1) * columns) {
+            rows.extend(self.all(&format!("{head} VALUES {} {tail}", places(columns, chunk.len())), chunk).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Reads the rows whose `columns` values are among `values`: `head (VALUES …) tail`.
+    pub(crate) async fn among(&mut self, head: &str, columns: usize, values: &[Value], tail: &str) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for chunk in values.chunks((PARAMETERS / columns).max(1) * columns) {
+            rows.extend(self.all(&format!("{head} (VALUES {}) {tail}", places(columns, chunk.len())), chunk).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Makes it last.
+    pub(crate) async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    /// Reads an integer.
+    pub(crate) fn int(&self, at: usize) -> Result<i64> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(at)?,
+            Self::Postgres(row) => row.try_get(at)?,
+        })
+    }
+
+    /// Reads a text.
+    pub(crate) fn text(&self, at: usize) -> Result<String> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(at)?,
+            Self::Postgres(row) => row.try_get(at)?,
+        })
+    }
+
+    /// Reads bytes.
+    pub(crate) fn blob(&self, at: usize) -> Result<Vec<u8>> {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(at)?,
+            Self::Postgres(row) => row.try_get(at)?,
+        })
+    }
+
+    /// Reads a moment.
+    pub(crate) fn at(&self, at: usize) -> Result<model::Micros> {
+        Ok(model::Micros(self.int(at)?))
+    }
+
+    /// Reads a digest.
+    pub(crate) fn digest(&self, at: usize) -> Result<model::Digest> {
+        model::Digest::parse(&self.text(at)?).map_err(|why| Error::damaged("digest", why))
+    }
+}
+
+/// Writes `($1, $2), ($3, $4)`.
+fn places(columns: usize, values: usize) -> String {
+    let mut text = String::with_capacity(values * 6);
+    for n in 0..values {
+        text.push_str(if n % columns != 0 {
+            ","
+        } else if n > 0 {
+            "),("
+        } else {
+            "("
+        });
+        text.push('$');
+        text.push_str(&(n + 1).to_string());
+    }
+    text.push(')');
+    text
+}
+
+/// A statement text of our own making; values never become part of it, so that it cannot be injected into.
+fn sqlite_query<'q>(sql: &str, values: &[Value]) -> sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments> {
+    let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql)).persistent(values.len() <= 32);
+    for value in values {
+        query = match value {
+            Value::Int(n) => query.bind(*n),
+            Value::Text(text) => query.bind(text.clone()),
+            Value::Blob(bytes) => query.bind(bytes.clone()),
+        };
+    }
+    query
+}
+
+fn postgres_query<'q>(sql: &str, values: &[Value]) -> sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments> {
+    let mut query = sqlx::query::<Postgres>(AssertSqlSafe(sql)).persistent(values.len() <= 32);
+    for value in values {
+        query = match value {
+            Value::Int(n) => query.bind(*n),
+            Value::Text(text) => query.bind(text.as_str()),
+            Value::Blob(bytes) => query.bind(bytes.as_slice()),
+        };
+    }
+    query
+}

@@ -1,0 +1,1 @@
+//! Inventories: packages and places as compact bytes.

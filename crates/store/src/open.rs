@@ -1,0 +1,191 @@
+//! Opening the store: data folder, database, blobs, defaults; what a dead process left behind is put right.
+
+use crate::engine::{Engine, values};
+use crate::record::Known;
+use crate::{Blobs, Error, Result, Staging, schema, scope, uploads};
+use model::facts::Id;
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, watch};
+
+/// Where things are kept.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The data folder: uploads under way, and whatever has no other place.
+    pub data: PathBuf,
+    /// `postgres://…`; `None` = `DATA/portwarden.db`.
+    pub database: Option<String>,
+    /// `s3://bucket/prefix`, or a folder; `None` = `DATA/blobs`.
+    pub blobs: Option<String>,
+}
+
+/// Everything that is kept. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    engine: Engine,
+    pub(crate) data: PathBuf,
+    pub(crate) blobs: Blobs,
+    pub(crate) staging: Staging,
+    pub(crate) uploads: Mutex<HashMap<uploads::UploadId, uploads::Slot>>,
+    pub(crate) known: Mutex<Known>,
+    pub(crate) passwords: Mutex<HashMap<[u8; 32], (Instant, Id, String)>>,
+    revision: watch::Sender<i64>,
+    work: Notify,
+    boot: String,
+    lock: Option<File>,
+}
+
+/// How long changes are kept for indexes to follow.
+const KEEP_CHANGES: Duration = Duration::from_secs(3600);
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("data", &self.inner.data).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store, making what is missing. Refuses data of a newer program.
+    ///
+    /// The first process to open a data folder owns it (`is_owner`): it releases the leases and forgets the uploads that an
+    /// earlier process left behind. Later ones may read and write beside it.
+    pub async fn open(settings: &Settings) -> Result<Self> {
+        let data = settings.data.clone();
+        let bad = |source| Error::Data { path: data.display().to_string(), source };
+        let (lock, instance) = claim_folder(&data).map_err(bad)?;
+        let engine = Engine::open(&data, settings.database.as_deref()).await?;
+        schema::migrate(&engine).await?;
+        scope::defaults(&engine).await?;
+        let blobs = Blobs::open(&data, settings.blobs.as_deref())?;
+        let revision = engine.one("SELECT n FROM revision WHERE one = 1", values![]).await?;
+        let revision = revision.map_or(Ok(0), |row| row.int(0))?;
+        let inner = Inner {
+            engine,
+            blobs,
+            staging: Staging::new(),
+            uploads: Mutex::default(),
+            known: Mutex::default(),
+            passwords: Mutex::default(),
+            revision: watch::Sender::new(revision),
+            work: Notify::new(),
+            boot: format!("{instance}:{}", uuid::Uuid::new_v4().simple()),
+            lock,
+            data,
+        };
+        let store = Self { inner: Arc::new(inner) };
+        if store.is_owner() {
+            store.release_leases_of(&instance).await?;
+            store.drop_dead_uploads().await?;
+        }
+        tokio::spawn(upkeep(Arc::downgrade(&store.inner)));
+        Ok(store)
+    }
+
+    /// Returns whether this process owns the data folder: no other one had it open before.
+    pub fn is_owner(&self) -> bool {
+        self.inner.lock.is_some()
+    }
+
+    /// Follows the revision: changes whenever facts changed, in this process at once, in others within 250 ms.
+    pub fn revision_watch(&self) -> watch::Receiver<i64> {
+        self.inner.revision.subscribe()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// The name under which a worker of this process holds leases.
+    pub(crate) fn worker_name(&self, worker: &str) -> String {
+        format!("{}:{worker}", self.inner.boot)
+    }
+
+    pub(crate) fn tell_revision(&self, revision: i64) {
+        self.inner.tell_revision(revision);
+    }
+
+    pub(crate) fn tell_work(&self) {
+        self.inner.work.notify_waiters();
+    }
+
+    pub(crate) fn work(&self) -> &Notify {
+        &self.inner.work
+    }
+}
+
+impl Inner {
+    fn tell_revision(&self, revision: i64) {
+        self.revision.send_if_modified(|known| {
+            let newer = revision > *known;
+            *known = revision.max(*known);
+            newer
+        });
+    }
+}
+
+/// Makes the folder (0700) and locks it. Returns the lock, if nobody had it, and the name of this installation.
+fn claim_folder(data: &Path) -> std::io::Result<(Option<File>, String)> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.join("uploads"))?;
+    let path = data.join("lock");
+    let file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
+    let mine = match file.try_lock() {
+        Ok(()) => true,
+        Err(std::fs::TryLockError::WouldBlock) => false,
+        Err(std::fs::TryLockError::Error(why)) => return Err(why),
+    };
+    let mut instance = std::fs::read_to_string(&path)?;
+    if instance.len() != 32 {
+        instance = uuid::Uuid::new_v4().simple().to_string();
+        if mine {
+            std::fs::write(&path, &instance)?;
+        }
+    }
+    Ok((mine.then_some(file), instance))
+}
+
+/// Looks for other processes' changes every 250 ms; every minute trims the change log and ends expired uploads.
+async fn upkeep(inner: Weak<Inner>) {
+    let mut seen: Vec<(Instant, i64)> = Vec::new();
+    let mut ticks = 0u64;
+    loop {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let store = Store { inner };
+        if let Err(why) = store.look_around(&mut seen, ticks.is_multiple_of(240)).await {
+            tracing::debug!(%why, "the store's upkeep has to wait");
+        }
+        ticks += 1;
+    }
+}
+
+impl Store {
+    async fn look_around(&self, seen: &mut Vec<(Instant, i64)>, minute: bool) -> Result<()> {
+        let row = self.engine().one("SELECT n FROM revision WHERE one = 1", values![]).await?;
+        let revision = row.map_or(Ok(0), |row| row.int(0))?;
+        if revision > *self.inner.revision.borrow() {
+            self.tell_work();
+        }
+        self.tell_revision(revision);
+        if !minute {
+            return Ok(());
+        }
+        if seen.last().is_none_or(|(_, last)| *last < revision) {
+            seen.push((Instant::now(), revision));
+        }
+        let old = seen.iter().take_while(|(at, _)| at.elapsed() > KEEP_CHANGES).count();
+        if let Some((_, revision)) = old.checked_sub(1).and_then(|last| seen.get(last)).copied() {
+            self.trim_changes(revision).await?;
+            seen.drain(..old);
+        }
+        self.expire_uploads().await
+    }
+}

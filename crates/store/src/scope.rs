@@ -1,0 +1,93 @@
+//! The scope tree: subscriptions, registries, repositories.
+
+use crate::engine::{Engine, values};
+use crate::write::{What, Write};
+use crate::{Result, Store};
+use model::facts::Id;
+
+/// A registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registry {
+    /// Row id.
+    pub id: Id,
+    /// Row id of its subscription.
+    pub subscription: Id,
+    /// GUID of its subscription.
+    pub subscription_guid: String,
+    /// Name: `local` for the embedded one.
+    pub name: String,
+    /// Kind: `embedded`, `distribution`, …
+    pub kind: String,
+    /// Host as users write it, or empty.
+    pub host: String,
+}
+
+/// Makes what every store has: one subscription with the plan on, the embedded registry, the counters.
+pub(crate) async fn defaults(engine: &Engine) -> Result<()> {
+    if engine.one("SELECT one FROM knowledge WHERE one = 1", values![]).await?.is_some() {
+        return Ok(());
+    }
+    let mut tx = engine.begin().await?;
+    let none =
+        tx.run("INSERT INTO revision (one, n, moment) VALUES (1, 0, 0) ON CONFLICT DO NOTHING", values![]).await?;
+    if none == 0 {
+        return tx.commit().await; // another process was first
+    }
+    let now = tx.int(&format!("SELECT {}", engine.clock()), values![]).await?;
+    tx.run("INSERT INTO knowledge (one, target, swept, content_hash, adopted) VALUES (1, 0, 0, '', 0)", values![])
+        .await?;
+    let make = "INSERT INTO subscription (guid, name, plan, since) VALUES ($1, 'default', 1, $2) RETURNING id";
+    let subscription = tx.int(make, values![uuid::Uuid::new_v4().to_string(), now]).await?;
+    let make = "INSERT INTO registry (subscription, resource_group, name, kind, host, since) VALUES ($1, 'default', 'local', 'embedded', '', $2)";
+    tx.run(make, values![subscription, now]).await?;
+    tx.commit().await
+}
+
+impl Store {
+    /// Lists the registries.
+    pub async fn registries(&self) -> Result<Vec<Registry>> {
+        let sql = "SELECT r.id, r.subscription, s.guid, r.name, r.kind, r.host FROM registry r JOIN subscription s ON s.id = r.subscription ORDER BY r.id";
+        let rows = self.engine().all(sql, values![]).await?;
+        let read = |row: &crate::engine::Row| {
+            Ok(Registry {
+                id: row.int(0)?,
+                subscription: row.int(1)?,
+                subscription_guid: row.text(2)?,
+                name: row.text(3)?,
+                kind: row.text(4)?,
+                host: row.text(5)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Finds a registry by name.
+    pub async fn registry(&self, name: &str) -> Result<Option<Registry>> {
+        Ok(self.registries().await?.into_iter().find(|registry| registry.name == name))
+    }
+
+    /// Finds a repository by name. One comes to be with the first manifest.
+    pub async fn repository(&self, registry: Id, name: &str) -> Result<Option<Id>> {
+        let sql = "SELECT id FROM repository WHERE registry = $1 AND name = $2";
+        self.engine().one(sql, values![registry, name]).await?.map(|row| row.int(0)).transpose()
+    }
+
+    /// Lists the names of a registry's repositories after a name, at most `n`, in order.
+    pub async fn repositories(&self, registry: Id, after: &str, n: u32) -> Result<Vec<String>> {
+        let sql = "SELECT name FROM repository r WHERE registry = $1 AND name > $2 AND EXISTS (SELECT 1 FROM repository_image i WHERE i.repository = r.id AND i.until = $3) ORDER BY name LIMIT $4";
+        let values = values![registry, after, i64::MAX, i64::from(n)];
+        self.engine().all(sql, values).await?.iter().map(|row| row.text(0)).collect()
+    }
+}
+
+/// Finds a repository by name, or makes it.
+pub(crate) async fn ensure_repository(write: &mut Write<'_>, registry: Id, name: &str) -> Result<Id> {
+    let find = "SELECT id FROM repository WHERE registry = $1 AND name = $2";
+    if let Some(row) = write.one(find, values![registry, name]).await? {
+        return row.int(0);
+    }
+    let make = "INSERT INTO repository (registry, name) VALUES ($1, $2) RETURNING id";
+    let id = write.tx.int(make, values![registry, name]).await?;
+    write.changed(What::Repository, id);
+    Ok(id)
+}

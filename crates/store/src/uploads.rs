@@ -1,0 +1,350 @@
+//! Uploads: bytes on their way to become a blob.
+//!
+//! In: chunks, each from one request, bound to registry, repository and principal; the digest at the end.
+//! Out: a blob and its link, only if the bytes hash to the digest; synced to disk before anybody is told.
+
+use crate::engine::values;
+use crate::staging::{End, StagedUpload};
+use crate::{Error, Result, Store};
+use aws_lc_rs::digest::{Context, SHA256, SHA512};
+use bytes::Bytes;
+use model::Digest;
+use model::digest::Algorithm;
+use model::facts::Id;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinHandle;
+
+/// The random name of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UploadId(uuid::Uuid);
+
+/// The state of an upload between requests.
+pub(crate) type Slot = Arc<tokio::sync::Mutex<State>>;
+
+/// An upload in the hands of one request.
+pub struct Upload {
+    store: Store,
+    state: OwnedMutexGuard<State>,
+}
+
+pub(crate) struct State {
+    staged: StagedUpload,
+    path: PathBuf,
+    /// Bytes that were accepted and wait to be written.
+    pending: Vec<Bytes>,
+    pending_bytes: u64,
+    /// The file and its hash, unless they are with `writing`.
+    sink: Option<Sink>,
+    writing: Option<JoinHandle<std::io::Result<Sink>>>,
+    offset: u64,
+}
+
+/// The staged file, hashed as far as it is written.
+struct Sink {
+    file: File,
+    hash: Context,
+    written: u64,
+}
+
+/// Few enough to be soon on disk and with the early reader, enough to keep the disk busy.
+const WRITE_BYTES: u64 = 512 << 10;
+/// How long an upload may take, pauses included.
+const EXPIRES: Duration = Duration::from_secs(24 * 3600);
+/// Uploads under way for one principal.
+const PER_PRINCIPAL: i64 = 100;
+
+impl UploadId {
+    /// Parses the id as `Display` writes it.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+impl std::fmt::Display for UploadId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Sink {
+    /// Opens a staged file, or makes it; what is in it already is hashed again.
+    fn open(path: &Path, make: bool) -> std::io::Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut file = File::options().read(true).append(true).create_new(make).mode(0o600).open(path)?;
+        let (hash, written) = hash_file(&mut file, Context::new(&SHA256))?;
+        Ok(Self { file, hash, written })
+    }
+
+    fn write(mut self, chunks: &[Bytes]) -> std::io::Result<Self> {
+        for chunk in chunks {
+            self.file.write_all(chunk)?;
+            self.hash.update(chunk);
+            self.written += chunk.len() as u64;
+        }
+        Ok(self)
+    }
+
+    /// Makes the bytes last and returns their digest in the wanted algorithm.
+    fn seal(mut self, want: Algorithm) -> std::io::Result<Digest> {
+        self.file.sync_all()?;
+        if want == Algorithm::Sha256 {
+            return Ok(Digest::from_hash(want, self.hash.finish().as_ref()));
+        }
+        std::io::Seek::rewind(&mut self.file)?;
+        let (hash, _) = hash_file(&mut self.file, Context::new(&SHA512))?;
+        Ok(Digest::from_hash(want, hash.finish().as_ref()))
+    }
+}
+
+fn hash_file(file: &mut File, mut hash: Context) -> std::io::Result<(Context, u64)> {
+    let (mut buffer, mut length) = (vec![0; 256 << 10], 0);
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok((hash, length));
+        }
+        hash.update(buffer.get(..n).unwrap_or_default());
+        length += n as u64;
+    }
+}
+
+impl Store {
+    /// Begins an upload. It is bound to the registry, repository and principal, and ends after 24 hours.
+    pub async fn begin_upload(&self, registry: Id, repository: &str, principal: &str) -> Result<UploadId> {
+        let id = UploadId(uuid::Uuid::new_v4());
+        let path = self.upload_path(id);
+        let sink = blocking("make an upload", move || Sink::open(&path, true)).await?;
+        let mut tx = self.engine().begin().await?;
+        let under_way = tx.int("SELECT COUNT(*) FROM upload WHERE principal = $1", values![principal]).await?;
+        if under_way >= PER_PRINCIPAL {
+            let _ = std::fs::remove_file(self.upload_path(id)); // the row was never there
+            return Err(Error::TooManyUploads(under_way));
+        }
+        let sql = format!(
+            "INSERT INTO upload (id, registry, repository, principal, place, expires) VALUES ($1, $2, $3, $4, '', {} + $5)",
+            self.engine().clock()
+        );
+        let span = i64::try_from(EXPIRES.as_micros()).unwrap_or(i64::MAX);
+        tx.run(&sql, values![id.to_string(), registry, repository, principal, span]).await?;
+        tx.commit().await?;
+        self.add_slot(StagedUpload { id, registry, repository: repository.to_owned() }, sink);
+        Ok(id)
+    }
+
+    /// Goes on with an upload; `Error::NoUpload` for an unknown, expired or foreign one, `Error::UploadBusy` while another
+    /// request has it.
+    pub async fn upload(&self, id: UploadId, registry: Id, repository: &str, principal: &str) -> Result<Upload> {
+        let missing = || Error::NoUpload(id.to_string());
+        let sql = format!(
+            "SELECT registry, repository, principal FROM upload WHERE id = $1 AND expires > {}",
+            self.engine().clock()
+        );
+        let row = self.engine().one(&sql, values![id.to_string()]).await?.ok_or_else(missing)?;
+        if row.int(0)? != registry || row.text(1)? != repository || row.text(2)? != principal {
+            return Err(missing());
+        }
+        let slot = self.slots().get(&id).cloned();
+        let slot = match slot {
+            Some(slot) => slot,
+            None => {
+                let path = self.upload_path(id);
+                let sink = blocking("open an upload", move || Sink::open(&path, false)).await.map_err(|_| missing())?;
+                self.add_slot(StagedUpload { id, registry, repository: repository.to_owned() }, sink)
+            }
+        };
+        let state = slot.try_lock_owned().map_err(|_| Error::UploadBusy(id.to_string()))?;
+        Ok(Upload { store: self.clone(), state })
+    }
+
+    fn add_slot(&self, staged: StagedUpload, sink: Sink) -> Slot {
+        let path = self.upload_path(staged.id);
+        let (id, offset) = (staged.id, sink.written);
+        let state =
+            State { staged, path, pending: Vec::new(), pending_bytes: 0, sink: Some(sink), writing: None, offset };
+        self.slots().entry(id).or_insert_with(|| Arc::new(tokio::sync::Mutex::new(state))).clone()
+    }
+
+    fn upload_path(&self, id: UploadId) -> PathBuf {
+        self.inner.data.join("uploads").join(id.to_string())
+    }
+
+    fn slots(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<UploadId, Slot>> {
+        self.inner.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn forget_upload(&self, id: UploadId) -> Result<()> {
+        self.slots().remove(&id);
+        self.inner.staging.ended(id, End::Dropped);
+        let mut tx = self.engine().begin().await?;
+        tx.run("DELETE FROM upload WHERE id = $1", values![id.to_string()]).await?;
+        tx.commit().await?;
+        match tokio::fs::remove_file(self.upload_path(id)).await {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(Error::disk("remove an upload")(why)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends uploads whose time is over.
+    pub(crate) async fn expire_uploads(&self) -> Result<()> {
+        let sql = format!("SELECT id FROM upload WHERE expires <= {}", self.engine().clock());
+        for row in self.engine().all(&sql, values![]).await? {
+            if let Some(id) = UploadId::parse(&row.text(0)?) {
+                self.forget_upload(id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes staged files that no row knows, and rows of this folder whose file is gone.
+    pub(crate) async fn drop_dead_uploads(&self) -> Result<()> {
+        let rows = self.engine().all("SELECT id FROM upload", values![]).await?;
+        let known: std::collections::HashSet<String> = rows.iter().map(|row| row.text(0)).collect::<Result<_>>()?;
+        let folder = std::fs::read_dir(self.inner.data.join("uploads")).map_err(Error::disk("list the uploads"))?;
+        for entry in folder.flatten().filter(|e| !known.contains(&e.file_name().to_string_lossy().into_owned())) {
+            let _ = std::fs::remove_file(entry.path()); // tried again at the next start
+        }
+        if self.engine().is_shared() {
+            return Ok(()); // the file may be another process's
+        }
+        for id in known.iter().filter_map(|id| UploadId::parse(id)).filter(|id| !self.upload_path(*id).exists()) {
+            self.forget_upload(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the uploads under way in this process.
+    pub fn staging(&self) -> &crate::Staging {
+        &self.inner.staging
+    }
+}
+
+impl Upload {
+    /// Returns its id.
+    pub fn id(&self) -> UploadId {
+        self.state.staged.id
+    }
+
+    /// Returns how many bytes were accepted.
+    pub fn offset(&self) -> u64 {
+        self.state.offset
+    }
+
+    /// Accepts further bytes. They are hashed and written beside the caller.
+    pub async fn append(&mut self, bytes: Bytes) -> Result<()> {
+        let state = &mut *self.state;
+        state.offset += bytes.len() as u64;
+        state.pending_bytes += bytes.len() as u64;
+        state.pending.push(bytes);
+        if state.pending_bytes >= WRITE_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a request that leaves the upload open: every accepted byte is in the file. Returns the offset.
+    pub async fn pause(mut self) -> Result<u64> {
+        self.flush().await?;
+        self.settle().await?;
+        Ok(self.state.offset)
+    }
+
+    /// Makes a blob of the upload: verified, synced, in its place, linked to the repository. Bytes that hash to something
+    /// else end the upload.
+    pub async fn finish(mut self, want: &Digest) -> Result<Digest> {
+        self.flush().await?;
+        self.settle().await?;
+        let id = self.id();
+        let sink = self.state.sink.take().ok_or_else(|| Error::NoUpload(id.to_string()))?;
+        let (bytes, algorithm) = (sink.written, want.algorithm());
+        let got = blocking("sync an upload", move || sink.seal(algorithm)).await;
+        let got = match got {
+            Ok(got) if got == *want => got,
+            Ok(got) => {
+                self.store.forget_upload(id).await?;
+                return Err(Error::DigestMismatch { want: want.clone(), got });
+            }
+            Err(why) => {
+                // What a failed sync left on the disk is unknown: these bytes are never trusted again.
+                self.store.forget_upload(id).await?;
+                return Err(why);
+            }
+        };
+        self.store.inner.blobs.take(&self.state.path, &got).await?;
+        self.store.add_blob(&self.state.staged, &got, bytes).await?;
+        self.store.slots().remove(&id);
+        self.store.inner.staging.ended(id, End::Committed(got.clone()));
+        Ok(got)
+    }
+
+    /// Gives the upload up.
+    pub async fn cancel(mut self) -> Result<()> {
+        let _ = self.settle().await; // whatever it was, it goes
+        self.store.forget_upload(self.id()).await
+    }
+
+    /// Sends the pending bytes to be written, once what is being written is.
+    async fn flush(&mut self) -> Result<()> {
+        self.settle().await?;
+        let state = &mut *self.state;
+        if state.pending.is_empty() {
+            return Ok(());
+        }
+        let chunks = std::mem::take(&mut state.pending);
+        state.pending_bytes = 0;
+        let sink = state.sink.take().ok_or_else(|| Error::NoUpload(state.staged.id.to_string()))?;
+        state.writing = Some(tokio::task::spawn_blocking(move || sink.write(&chunks)));
+        Ok(())
+    }
+
+    /// Waits for what is being written.
+    async fn settle(&mut self) -> Result<()> {
+        let state = &mut *self.state;
+        let Some(writing) = &mut state.writing else { return Ok(()) };
+        let written = writing.await.map_err(std::io::Error::other).and_then(|written| written);
+        state.writing = None;
+        match written {
+            Ok(sink) => {
+                self.store.inner.staging.wrote(&state.staged, &state.path, sink.written);
+                state.sink = Some(sink);
+                Ok(())
+            }
+            Err(why) => {
+                // The next request opens the file anew and sees how far it really is.
+                self.store.slots().remove(&state.staged.id);
+                Err(Error::disk("write an upload")(why))
+            }
+        }
+    }
+}
+
+impl Store {
+    async fn add_blob(&self, staged: &StagedUpload, digest: &Digest, bytes: u64) -> Result<()> {
+        let mut tx = self.engine().begin().await?;
+        let blob = format!(
+            "INSERT INTO blob (digest, bytes, since) VALUES ($1, $2, {}) ON CONFLICT DO NOTHING",
+            self.engine().clock()
+        );
+        tx.run(&blob, values![digest, i64::try_from(bytes).unwrap_or(i64::MAX)]).await?;
+        let link = "INSERT INTO blob_link (registry, repository, digest) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        tx.run(link, values![staged.registry, &staged.repository, digest]).await?;
+        tx.run("DELETE FROM upload WHERE id = $1", values![staged.id.to_string()]).await?;
+        tx.commit().await
+    }
+}
+
+/// Runs something that blocks where it blocks nobody.
+async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    run: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(run)
+        .await
+        .map_err(std::io::Error::other)
+        .and_then(|done| done)
+        .map_err(Error::disk(doing))
+}
