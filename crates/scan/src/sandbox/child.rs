@@ -19,12 +19,11 @@ pub(crate) const NOT_SPOKEN_TO: i32 = 72;
 
 /// Runs the child, `portwarden read-layer`, and ends the process.
 ///
-/// To be called before anything else of the program: it closes every descriptor but the standard ones.
+/// To be called before anything else of the program, while it has one thread and the three standard descriptors.
 pub fn read_layer_main() -> ! {
-    lock::close_descriptors();
     std::panic::set_hook(Box::new(|_| lock::end(PANICKED)));
     let Ok(order) = Order::decode(&mut Input) else { lock::end(NOT_SPOKEN_TO) };
-    let tier = match lock_down(order.memory_bytes, order.cpu_seconds) {
+    let tier = match lock_down(order.memory_bytes, order.cpu_seconds, true) {
         Ok(tier) if tier.is_full() || !order.require => tier,
         _ => lock::end(NOT_LOCKED),
     };
@@ -41,12 +40,16 @@ pub fn read_layer_main() -> ! {
 }
 
 /// Gives up every right but computing, reading standard input and writing standard output. Cannot be undone.
-pub fn lock_down(memory_bytes: u64, cpu_seconds: u64) -> io::Result<Tier> {
+///
+/// Closes every other descriptor, so it belongs into a process made for it. Without `filter` the list of allowed system calls
+/// is left out, as on a kernel without seccomp.
+pub fn lock_down(memory_bytes: u64, cpu_seconds: u64, filter: bool) -> io::Result<Tier> {
+    lock::close_descriptors();
     // What is set up at first use must be set up while it still may.
     let _ = model::Digest::sha256(b"");
     lock::lower(memory_bytes, cpu_seconds)?;
     let landlock = lock::forbid_files();
-    let seccomp = lock::forbid_calls()?;
+    let seccomp = filter && lock::forbid_calls()?;
     Ok(Tier { landlock, seccomp })
 }
 

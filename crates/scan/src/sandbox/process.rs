@@ -59,8 +59,8 @@ pub(crate) fn run(run: &Run, feed: Feed<'_>, stop: &AtomicBool) -> Result<Outcom
     reading.send(&run.order.encode())?;
     let (digest, bytes) = reading.feed(feed)?;
     reading.child.0.stdin = None;
-    let output = reading.collect(run.output_bytes)?;
-    let (tier, result) = reading.judge(&output)?;
+    reading.collect()?;
+    let (tier, result) = reading.judge()?;
     Ok(Outcome { digest, bytes, tier, result, took: reading.started.elapsed() })
 }
 
@@ -74,13 +74,21 @@ impl Drop for Kept {
     }
 }
 
+/// What a waiting parent waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Either,
+    Output,
+}
+
 struct Reading<'a> {
     child: Kept,
     started: Instant,
     /// Time spent waiting for the child, not for the bytes.
     waited: Duration,
-    wall: Duration,
+    run: &'a Run,
     stop: &'a AtomicBool,
+    output: Vec<u8>,
     /// Whether the child still reads.
     listens: bool,
     /// Why the parent ended it, if it did.
@@ -88,7 +96,7 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn start(run: &Run, stop: &'a AtomicBool) -> Result<Self, Error> {
+    fn start(run: &'a Run, stop: &'a AtomicBool) -> Result<Self, Error> {
         let started = Instant::now();
         let mut command = Command::new(&run.program);
         command.args(&run.arguments).env_clear().current_dir("/");
@@ -103,8 +111,7 @@ impl<'a> Reading<'a> {
         if let Some(stdout) = &child.0.stdout {
             rustix::io::ioctl_fionbio(stdout, true).map_err(|e| Error::Pipe { source: e.into() })?;
         }
-        let wall = run.wall;
-        Ok(Self { child, started, waited: Duration::ZERO, wall, stop, listens: true, ended: None })
+        Ok(Self { child, started, waited: Duration::ZERO, run, stop, output: Vec::new(), listens: true, ended: None })
     }
 
     /// Hashes all bytes, and hands them to the child as long as it listens.
@@ -149,7 +156,11 @@ impl<'a> Reading<'a> {
             let Some(stdin) = self.child.0.stdin.as_mut() else { return Ok(()) };
             match stdin.write(bytes) {
                 Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => self.wait_for(PollFlags::OUT)?,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    // A child may answer while it still has bytes to come; one that closed its output has no more to say.
+                    self.listens = self.drain()?;
+                    self.wait_for(Wait::Either)?;
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::BrokenPipe => self.listens = false,
                 Err(source) => return Err(Error::Pipe { source }),
@@ -159,51 +170,64 @@ impl<'a> Reading<'a> {
     }
 
     /// Takes what the child writes until it closes its output, or is ended for its time or its volume.
-    fn collect(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
-        let mut output = Vec::new();
-        let mut buffer = vec![0u8; 64 << 10];
+    fn collect(&mut self) -> Result<(), Error> {
+        while self.ended.is_none() && self.drain()? {
+            self.wait_for(Wait::Output)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the child has written by now; returns whether more may come.
+    fn drain(&mut self) -> Result<bool, Error> {
+        let mut buffer = [0u8; 64 << 10];
         while self.ended.is_none() {
-            let Some(stdout) = self.child.0.stdout.as_mut() else { break };
+            let Some(stdout) = self.child.0.stdout.as_mut() else { return Ok(false) };
             match stdout.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(n) if output.len() as u64 + n as u64 > limit => {
-                    self.end("limit-output", format!("the reader gave more than {limit} bytes"));
+                Ok(0) => self.child.0.stdout = None,
+                Ok(n) if (self.output.len() + n) as u64 > self.run.output_bytes => {
+                    let text = format!("the reader gave more than {} bytes", self.run.output_bytes);
+                    self.end("limit-output", text);
                 }
-                Ok(n) => output.extend_from_slice(buffer.get(..n).unwrap_or_default()),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => self.wait_for(PollFlags::IN)?,
+                Ok(n) => self.output.extend_from_slice(buffer.get(..n).unwrap_or_default()),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(true),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(source) => return Err(Error::Pipe { source }),
             }
         }
-        Ok(output)
+        Ok(false)
     }
 
-    /// Waits until the child reads or writes, at most as long as all its time together.
-    fn wait_for(&mut self, flags: PollFlags) -> Result<(), Error> {
-        while self.ended.is_none() {
+    /// Waits until the child reads or writes, in all its life at most as long as its wall time.
+    fn wait_for(&mut self, what: Wait) -> Result<(), Error> {
+        while self.ended.is_none() && self.child.0.stdout.is_some() {
             let since = Instant::now();
-            let span = Timespec { tv_sec: 0, tv_nsec: i64::from(LOOK.subsec_nanos()) };
-            let polled = match (&self.child.0.stdin, &self.child.0.stdout) {
-                (Some(fd), _) if flags == PollFlags::OUT => {
-                    rustix::event::poll(&mut [PollFd::new(fd, flags)], Some(&span))
-                }
-                (_, Some(fd)) => rustix::event::poll(&mut [PollFd::new(fd, flags)], Some(&span)),
-                _ => return Ok(()),
-            };
+            let ready = self.poll(what)?;
             self.waited += since.elapsed();
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Error::Unwanted);
             }
-            match polled {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => return Ok(()),
-                Err(e) => return Err(Error::Pipe { source: e.into() }),
+            if ready {
+                return Ok(());
             }
-            if self.waited > self.wall {
-                self.end("limit-time", format!("the reader took longer than {} s", self.wall.as_secs()));
+            if self.waited > self.run.wall {
+                self.end("limit-time", format!("the reader took longer than {} s", self.run.wall.as_secs_f32()));
             }
         }
         Ok(())
+    }
+
+    /// Waits a short while; returns whether something can be done.
+    fn poll(&self, what: Wait) -> Result<bool, Error> {
+        let stdin = self.child.0.stdin.as_ref().filter(|_| what == Wait::Either);
+        let input = stdin.map(|fd| PollFd::new(fd, PollFlags::OUT));
+        let output = self.child.0.stdout.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN));
+        let mut both: Vec<PollFd<'_>> = input.into_iter().chain(output).collect();
+        let span = Timespec { tv_sec: 0, tv_nsec: i64::from(LOOK.subsec_nanos()) };
+        match rustix::event::poll(&mut both, Some(&span)) {
+            Ok(n) => Ok(n > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(e) => Err(Error::Pipe { source: e.into() }),
+        }
     }
 
     fn end(&mut self, code: &'static str, text: String) {
@@ -213,12 +237,12 @@ impl<'a> Reading<'a> {
     }
 
     /// Turns output and exit into a result.
-    fn judge(&mut self, output: &[u8]) -> Result<(Tier, Result<model::inventory::LayerInventory, Failed>), Error> {
+    fn judge(&mut self) -> Result<(Tier, Result<model::inventory::LayerInventory, Failed>), Error> {
         let failed = |code: &str, text: String| Failed { code: known(code), text };
         if let Some((code, text)) = self.ended.take() {
             return Ok((Tier::default(), Err(failed(code, text))));
         }
-        let answer = frame::read_answer(output);
+        let answer = frame::read_answer(&self.output);
         let status = self.last_breath()?;
         match (answer, status.and_then(|s| s.code())) {
             (Ok((tier, Answer::Inventory(inventory))), Some(ANSWERED)) => Ok((tier, Ok(*inventory))),

@@ -1,0 +1,80 @@
+//! A child that misbehaves is that layer's outcome, in bounded time, and nothing else.
+
+use bytes::Bytes;
+use futures_util::stream;
+use scan::sandbox::{Error, Sandbox, Settings};
+use std::io;
+use std::time::{Duration, Instant};
+
+fn sandbox(how: &str) -> Sandbox {
+    let wall = if matches!(how, "hang" | "read-layer") { Duration::from_millis(300) } else { Duration::from_secs(20) };
+    Sandbox::new(Settings {
+        program: crate::child(),
+        arguments: vec![how.into()],
+        wall,
+        children: 2,
+        output_bytes: 8 << 20,
+        ..Settings::default()
+    })
+}
+
+fn blob() -> Vec<io::Result<Bytes>> {
+    // More than a pipe holds, so that a child that does not read is noticed.
+    (0..40).map(|_| Ok(Bytes::from(vec![b'x'; 100_000]))).collect()
+}
+
+#[tokio::test]
+async fn every_way_to_misbehave_has_its_reason() {
+    for (how, code, why) in [
+        ("crash", "crash", "a wild pointer"),
+        ("hang", "limit-time", "never reads, never answers"),
+        ("flood", "limit-output", "10 GiB of output"),
+        ("garbage", "crash", "bytes that are no answer"),
+        ("nothing", "crash", "an end without an answer"),
+        ("deaf", "crash", "closes its output and stays"),
+        ("memory", "limit-memory", "allocates without end"),
+        ("stack", "crash", "recurses without end"),
+        ("busy", "limit-time", "computes without end"),
+    ] {
+        let started = Instant::now();
+        let outcome = sandbox(how).read_layer(stream::iter(blob())).await.unwrap();
+        assert_eq!(outcome.result.as_ref().map_err(|f| f.code), Err(code), "{how}: {why}: {outcome:?}");
+        assert_eq!(outcome.bytes, 4_000_000, "{how}: the parent hashes to the end");
+        assert_eq!(outcome.digest, model::Digest::sha256(&[b'x'; 4_000_000]), "{how}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{how} took {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn input_that_breaks_is_no_fact_about_the_layer() {
+    let input = vec![Ok(Bytes::from_static(b"x")), Err(io::Error::other("the registry went away"))];
+    let error = sandbox("read-layer").read_layer(stream::iter(input)).await.unwrap_err();
+    assert!(matches!(error, Error::Input { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_result_that_nobody_wants_ends_its_child_and_frees_its_place() {
+    let sandbox = sandbox("hang");
+    for _ in 0..4 {
+        let endless = stream::pending::<io::Result<Bytes>>();
+        let waited = tokio::time::timeout(Duration::from_millis(20), sandbox.read_layer(endless)).await;
+        assert!(waited.is_err(), "it was still reading");
+    }
+    // Places of children that were given up come free: both, or this would wait for ever.
+    let outcome = sandbox.read_layer_alone(stream::iter(blob())).await.unwrap();
+    assert_eq!(outcome.result.unwrap_err().code, "limit-time");
+}
+
+#[tokio::test]
+async fn a_slow_source_is_not_held_against_the_layer() {
+    // The stream takes longer than the child's whole wall time; the child is never waited for.
+    let slow = stream::unfold(0, |n| async move {
+        if n == 8 {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        Some((Ok(Bytes::from_static(&[0; 1024])), n + 1))
+    });
+    let outcome = sandbox("read-layer").read_layer(slow).await.unwrap();
+    assert_ne!(outcome.result.map_err(|f| f.code), Err("limit-time"));
+}

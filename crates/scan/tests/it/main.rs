@@ -1,0 +1,13 @@
+//! The crate from outside: children that misbehave, children that try to get out, images judged.
+
+mod children;
+mod escape;
+
+/// Returns the program of the tests' children (`examples/child.rs`), which cargo builds before it runs tests.
+fn child() -> std::path::PathBuf {
+    let me = std::env::current_exe().expect("a test has a path");
+    let folder = me.parent().and_then(std::path::Path::parent).expect("tests run in target/*/deps");
+    let child = folder.join("examples/child");
+    assert!(child.exists(), "{} is not built: run `cargo build -p scan --examples`", child.display());
+    child
+}
