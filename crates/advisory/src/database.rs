@@ -289,7 +289,7 @@ pub struct Vulnerability {
     pub modified: Micros,
     /// `CWE-79`, sorted.
     pub cwe: Vec<String>,
-    /// Vectors: newest CVSS version first, then best source.
+    /// Vectors: v3.1, v3.0, v4, v2, each by the best source first.
     pub cvss: Vec<CvssVector>,
     /// Links.
     pub references: Vec<String>,

@@ -7,9 +7,6 @@ pub enum Error {
     /// A feed file is not what its publisher gives: cut short, not JSON, not a zip.
     #[error("cannot read {file} of feed {feed}: {reason}")]
     Feed { feed: &'static str, file: String, reason: String },
-    /// A feed file unpacks to more than any real one does.
-    #[error("{file} of feed {feed} unpacks to more than {limit_bytes} bytes")]
-    TooLarge { feed: &'static str, file: String, limit_bytes: u64 },
     /// A file that the feed cannot do without was not given.
     #[error("feed {feed} lacks {file}")]
     Missing { feed: &'static str, file: String },

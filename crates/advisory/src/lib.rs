@@ -6,7 +6,6 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod builder;
-mod cvss;
 mod database;
 mod diff;
 mod error;
@@ -19,6 +18,7 @@ mod severity;
 mod starter;
 mod strings;
 mod texts;
+mod unpack;
 
 pub use builder::Builder;
 pub use database::{Database, Facts, Name, Vulnerability};

@@ -6,6 +6,7 @@ use crate::group::{Group, Groups, group};
 use crate::texts::{Place, to_u32};
 use crate::{severity, strings};
 use model::advisory::{CvssVector, FeedState};
+use model::cvss;
 use model::severity::{Severity, SeveritySource};
 use model::time::Micros;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,7 +87,7 @@ fn judge(builder: &mut Builder, groups: &Groups) -> Vec<Judged> {
         }
         severity::sort(&mut vectors);
         (judged.severity, judged.severity_source) = severity::choose(&vectors, &words);
-        judged.cvss_v3 = severity::cvss_v3(&vectors);
+        judged.cvss_v3 = cvss::best_v3(&vectors).and_then(|v| cvss::score_tenths(&v.vector));
         judged.cvss = vectors.iter().map(|v| (v.source, builder.strings.add(&v.vector))).collect();
     }
     all
