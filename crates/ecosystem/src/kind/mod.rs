@@ -4,11 +4,15 @@ use crate::{Ecosystem, layer};
 
 mod apk;
 mod dpkg;
+mod golang;
+mod npm;
 mod os_release;
+mod pypi;
 mod rpm;
 
 /// Every ecosystem, in the order in which a file is offered to them: the first that wants it reads it.
-pub static ALL: &[&dyn Ecosystem] = &[&dpkg::Dpkg, &apk::Apk, &rpm::Rpm, &os_release::OsReleaseFile];
+pub static ALL: &[&dyn Ecosystem] =
+    &[&dpkg::Dpkg, &apk::Apk, &rpm::Rpm, &os_release::OsReleaseFile, &pypi::Pypi, &npm::Npm, &golang::Golang];
 
 /// Returns the ecosystem of a purl type.
 pub fn by_purl_type(purl_type: &str) -> Option<&'static dyn Ecosystem> {
@@ -18,6 +22,17 @@ pub fn by_purl_type(purl_type: &str) -> Option<&'static dyn Ecosystem> {
 /// Returns the revision of the whole set: raised when any reader or the layer walker would give something else.
 pub fn revision() -> u32 {
     ALL.iter().map(|kind| kind.revision()).fold(layer::REVISION, u32::saturating_add)
+}
+
+/// No ecosystem has longer names or versions: npm allows 214, module paths of Go seldom pass 100.
+const WORD_BYTES: usize = 512;
+
+/// Returns a name or a version without the blanks around it; `None` when it is empty, too long, not text, or has blanks inside.
+fn word(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?.trim();
+    let plain =
+        !text.is_empty() && text.len() <= WORD_BYTES && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    plain.then(|| text.to_owned())
 }
 
 #[cfg(test)]
