@@ -5,11 +5,26 @@
 //! package × vulnerability) is never a row: it is the join of presences, inventories and matches, made when asked.
 //! Pure: no network, disk, database, clock or runtime; the asker brings the time.
 //!
+//! Reading order: `index` (the columns), `apply` (how they follow the store), `filter` and `query` (what can be asked),
+//! `plan` (which places and matches pass), then one file a list.
 
+mod apply;
+mod counts;
+mod cursor;
+mod exposure;
 mod filter;
+mod findings;
+mod ids;
+mod images;
 mod index;
+mod match_tests;
+mod packages;
+mod place_tests;
+mod plan;
 mod query;
+mod repositories;
 mod rows;
+mod vulnerabilities;
 
 pub use filter::{Filter, WORDS, Word};
 pub use index::Index;

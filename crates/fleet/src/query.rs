@@ -49,10 +49,10 @@ pub struct Sort {
     pub reverse: bool,
 }
 
-/// What rows are ordered by. Numbers run from much to little and times from new to old, names from a to z.
+/// What rows are ordered by; each list has some of them. Numbers run from much to little and times from new to old, names from a to z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SortKey {
-    /// Findings and vulnerabilities: known exploited, severity, fixable, EPSS. Other lists: path or name.
+    /// Findings and vulnerabilities: known exploited, severity, fixable, EPSS. Images: last push. Other lists: name.
     #[default]
     Default,
     /// Worst first. Images and repositories: most critical first, then most high, and so on.
@@ -152,7 +152,8 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// How many rows the list has, exactly.
     pub total: u64,
-    /// How many findings would pass but are hidden by default (see `Filter`); not in `total`.
+    /// In the list of findings: how many would pass but are hidden by default (see `Filter`); not in `total`. Other lists
+    /// say it in the tally of each row.
     pub hidden: u64,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<Cursor>,

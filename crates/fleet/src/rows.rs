@@ -69,7 +69,7 @@ pub struct FindingRow {
     pub category: Category,
     /// The later of: the image came into this repository; the package was first matched with the vulnerability.
     pub first_seen: Micros,
-    /// When it was gone, or `FOREVER` while it is open.
+    /// When it was gone, or `FOREVER` for one that holds at the moment asked for.
     pub until: Micros,
 }
 

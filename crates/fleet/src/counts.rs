@@ -1,0 +1,47 @@
+//! How many, without a list.
+
+use crate::index::Index;
+use crate::plan::{Plan, TextIn};
+use crate::query::{Query, QueryError};
+use crate::rows::Counts;
+
+impl Index {
+    /// Counts what passes, as the lists of the same query would; sort, limit and cursor are not looked at.
+    ///
+    /// Words without a colon are searched as in the list of findings.
+    pub fn counts(&self, query: &Query) -> Result<Counts, QueryError> {
+        let query = Query { limit: 1, ..query.clone() };
+        let plan = Plan::new(self, &query, TextIn::Matches)?;
+        let mut counts = Counts::default();
+        let mut seen = vec![false; self.vulnerabilities.len()];
+        plan.each_match(|at, findings, hidden| {
+            let row = &self.matches[at];
+            if hidden {
+                counts.tally.hidden += findings;
+                return;
+            }
+            counts.tally.severities[row.severity as usize] += findings;
+            counts.tally.fixable += findings * u64::from(row.fixable);
+            let vulnerability = row.vulnerability as usize;
+            counts.tally.kev += findings * u64::from(self.vulnerabilities[vulnerability].kev > 0);
+            counts.vulnerabilities += u64::from(!std::mem::replace(&mut seen[vulnerability], true));
+        });
+        let sums = plan.sums();
+        let mut repositories = vec![false; self.repositories.len()];
+        let mut images = vec![(false, false); self.images.len()];
+        plan.each_passing_place(&sums, |presence, inventory| {
+            let row = &self.presences[presence];
+            repositories[row.repository as usize] = true;
+            let image = &mut images[row.image as usize];
+            image.0 = true;
+            image.1 = image.1 || inventory.is_some_and(|i| sums.any(i, plan.class_of(presence)));
+        });
+        for (image, (present, affected)) in self.images.iter().zip(images) {
+            counts.images += u64::from(present);
+            counts.affected += u64::from(affected);
+            counts.verdicts[image.verdict as usize] += u64::from(present);
+        }
+        counts.repositories = repositories.into_iter().map(u64::from).sum();
+        Ok(counts)
+    }
+}

@@ -1,0 +1,103 @@
+//! The list of images: one row a digest, with the places of it that pass.
+
+use crate::cursor::{Key, Names, falling, page};
+use crate::index::Index;
+use crate::plan::{Plan, Sums, TextIn};
+use crate::query::{Page, Query, QueryError, Sort, SortKey};
+use crate::rows::{ImageRow, Tally};
+
+const SORTS: [SortKey; 6] =
+    [SortKey::Default, SortKey::Pushed, SortKey::Pulled, SortKey::Image, SortKey::Severity, SortKey::Findings];
+
+impl Index {
+    /// Lists images. Where something is asked of findings, an image without such a finding does not pass; where something is
+    /// asked of packages alone, one that holds no such package does not.
+    pub fn images(&self, query: &Query) -> Result<Page<ImageRow>, QueryError> {
+        let sort = query.sort.only(&SORTS)?;
+        let plan = Plan::new(self, query, TextIn::Places)?;
+        let sums = plan.sums();
+        let mut places: Vec<(u32, u32)> = Vec::new();
+        plan.each_passing_place(&sums, |presence, _| places.push((self.presences[presence].image, presence as u32)));
+        places.sort_unstable();
+        let groups: Vec<&[(u32, u32)]> = places.chunk_by(|a, b| a.0 == b.0).collect();
+        let rows = groups.iter().enumerate().map(|(at, group)| (self.image_key(sort, &plan, &sums, group), at as u32));
+        let names = |id| {
+            let image = self.image_ids.get(id)? as usize;
+            let here = self.presences_of_image(image).filter(|p| plan.place_passes(*p)).map(|p| self.path(p)).min();
+            let path = here.or_else(|| self.presences_of_image(image).map(|p| self.path(p)).min())?;
+            Some(by_path(sort, path))
+        };
+        page(self, query, "images", rows, names, |at| self.image_row(&plan, &sums, groups[at]))
+    }
+
+    fn image_key(&self, sort: Sort, plan: &Plan<'_>, sums: &Sums<'_>, group: &[(u32, u32)]) -> Key<'_> {
+        let image = group.first().map_or(0, |(image, _)| *image as usize);
+        let presences = || group.iter().map(|(_, p)| &self.presences[*p as usize]);
+        let latest = |times: &mut dyn Iterator<Item = i64>| falling(sort.reverse, times.max().unwrap_or(0));
+        let mut numbers = [0; 6];
+        let mut names = Names::default();
+        match sort.key {
+            SortKey::Pulled => numbers[0] = latest(&mut presences().map(|p| p.last_pull)),
+            SortKey::Image => {
+                let path = group.iter().map(|(_, p)| self.path(*p as usize)).min();
+                names = by_path(sort, path.unwrap_or_default());
+            }
+            SortKey::Severity | SortKey::Findings => {
+                numbers = tally_order(sort, &self.image_tally(plan, sums, group));
+            }
+            _ => numbers[0] = latest(&mut presences().map(|p| p.last_push)),
+        }
+        Key { numbers, names, ids: [self.images[image].id, 0, 0] }
+    }
+
+    fn image_tally(&self, plan: &Plan<'_>, sums: &Sums<'_>, group: &[(u32, u32)]) -> Tally {
+        let mut tally = Tally::default();
+        let mut classes = [0; 2];
+        group.iter().for_each(|(_, p)| classes[plan.class_of(*p as usize)] += 1);
+        let inventory = group.first().and_then(|(image, _)| self.inventory_of(*image as usize, plan.at));
+        for (class, places) in classes.into_iter().enumerate().filter(|(_, places)| *places > 0) {
+            inventory.into_iter().for_each(|i| tally.add(&sums.inventory(i, class).tally(), places));
+        }
+        tally
+    }
+
+    fn image_row(&self, plan: &Plan<'_>, sums: &Sums<'_>, group: &[(u32, u32)]) -> ImageRow {
+        let position = group.first().map_or(0, |(image, _)| *image as usize);
+        let image = &self.images[position];
+        let inventory = self.inventory_of(position, plan.at).map(|i| &self.inventories[i]);
+        let mut presences: Vec<usize> = group.iter().map(|(_, p)| *p as usize).collect();
+        presences.sort_by_key(|p| (self.path(*p), self.presences[*p].id));
+        ImageRow {
+            id: image.id,
+            digest: self.text(image.digest).to_owned(),
+            platform: self.text(image.platform).to_owned(),
+            os: self.text(image.os).to_owned(),
+            bytes: image.bytes,
+            verdict: image.verdict,
+            work: image.work,
+            coverage: image.coverage,
+            reason: self.text(image.reason).to_owned(),
+            inventory: inventory.map(|i| i.id),
+            packages: inventory.map_or(0, |i| i.packages.len() as u64),
+            places: presences.into_iter().map(|p| self.place(p, plan.at)).collect(),
+            tally: self.image_tally(plan, sums, group),
+        }
+    }
+}
+
+fn by_path(sort: Sort, path: [&str; 3]) -> Names<'_> {
+    match sort.key {
+        SortKey::Image => Names { texts: path, backwards: sort.reverse },
+        _ => Names::default(),
+    }
+}
+
+/// Orders by number of findings, or by severity: most critical first, then most high, and so on.
+pub(crate) fn tally_order(sort: Sort, tally: &Tally) -> [i64; 6] {
+    let number = |n: u64| falling(sort.reverse, i64::try_from(n).unwrap_or(i64::MAX));
+    if sort.key == SortKey::Findings {
+        return [number(tally.findings()), 0, 0, 0, 0, 0];
+    }
+    let [unknown, negligible, low, medium, high, critical] = tally.severities.map(number);
+    [critical, high, medium, low, negligible, unknown]
+}

@@ -1,0 +1,250 @@
+//! Random small fleets with intervals, as a final snapshot and as a sequence of changes that leads to it.
+
+use model::advisory::{Category, VendorState};
+use model::facts::*;
+use model::severity::{Severity, SeveritySource};
+use model::time::Micros;
+use model::verdict::{Coverage, Verdict, Work};
+
+pub const DAY: i64 = 86_400_000_000;
+/// The last moment at which anything happens.
+pub const END: i64 = 20;
+
+/// A small generator of numbers: xorshift.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % n.max(1)
+    }
+
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len() as u64) as usize]
+    }
+
+    /// Up to two spans without overlap; the last may be open. Spans may touch.
+    fn spans(&mut self) -> Vec<(Micros, Micros)> {
+        let mut cuts: Vec<i64> = (0..self.below(5)).map(|_| self.below(END as u64) as i64).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let at = |t: i64| Micros(t * DAY);
+        let mut spans: Vec<_> =
+            cuts.chunks(2).map(|c| (at(c[0]), c.get(1).map_or(Micros::FOREVER, |t| at(*t)))).collect();
+        if let Some(pair) = spans.get(1).copied().filter(|_| self.one_in(4)) {
+            spans[0].1 = pair.0;
+        }
+        spans
+    }
+}
+
+/// A random fleet.
+pub fn world(dice: &mut Dice) -> Snapshot {
+    let mut world = Snapshot { revision: 7, generation: 3, ..Default::default() };
+    scopes(&mut world, dice);
+    images(&mut world, dice);
+    packages(&mut world, dice);
+    vulnerabilities(&mut world, dice);
+    for id in 1..=1 + dice.below(6) as i64 {
+        let packages = world.packages.iter().map(|p| p.id).filter(|_| dice.one_in(2)).collect();
+        world.inventories.push(InventoryFact { id, packages });
+    }
+    for image in world.images.clone() {
+        for (since, until) in dice.spans() {
+            let inventory = 1 + dice.below(world.inventories.len() as u64) as i64;
+            world.image_inventories.push(ImageInventoryFact { image: image.id, since, until, inventory });
+        }
+    }
+    matches(&mut world, dice);
+    world
+}
+
+fn scopes(world: &mut Snapshot, dice: &mut Dice) {
+    for id in 1..=2 {
+        world.subscriptions.push(SubscriptionFact { id, guid: format!("guid-{id}"), name: format!("team {id}") });
+    }
+    for (id, name) in [(1, "local"), (2, "harbor"), (3, "acr")] {
+        let subscription = 1 + dice.below(2) as i64;
+        world.registries.push(RegistryFact { id, subscription, name: name.into(), kind: "embedded".into() });
+    }
+    for (id, name) in [(1, "app"), (2, "team/app"), (3, "base"), (4, "app")] {
+        let registry = if id == 4 { 2 } else { dice.pick(&[1, 3]) };
+        world.repositories.push(RepositoryFact { id, registry, name: name.into() });
+    }
+}
+
+fn images(world: &mut Snapshot, dice: &mut Dice) {
+    for id in 1..=1 + dice.below(6) as i64 {
+        world.images.push(ImageFact {
+            id,
+            digest: format!("sha256:{:02x}{}", id * 37, "0".repeat(62)),
+            platform: dice.pick(&["linux/amd64", "linux/arm64"]).into(),
+            os: dice.pick(&["Debian GNU/Linux 12", "Alpine 3.18", ""]).into(),
+            bytes: id * 100,
+            verdict: dice.pick(&Verdict::ALL),
+            work: dice.pick(&Work::ALL),
+            coverage: dice.pick(&Coverage::ALL),
+            reason: String::new(),
+        });
+        for repository in 1..=4 {
+            for (since, until) in dice.spans() {
+                let pushed = Micros(since.0 + DAY * dice.below(2) as i64);
+                let last_pull = Micros(dice.below(3) as i64 * DAY);
+                let id_ = world.presences.len() as i64 + 1;
+                world.presences.push(PresenceFact {
+                    id: id_,
+                    repository,
+                    image: id,
+                    since,
+                    until,
+                    last_push: pushed,
+                    last_pull,
+                });
+            }
+            for name in ["latest", "v1"] {
+                let spans = if dice.one_in(3) { dice.spans() } else { Vec::new() };
+                for (since, until) in spans {
+                    world.tags.push(TagFact { repository, name: name.into(), since, until, image: id });
+                }
+            }
+        }
+    }
+}
+
+fn packages(world: &mut Snapshot, dice: &mut Dice) {
+    let names = [("debian:12", "openssl", "deb"), ("debian:12", "libssl3", "deb"), ("pypi", "django", "pypi")];
+    for id in 1..=1 + dice.below(7) as i64 {
+        let component = dice.below(3) as usize;
+        let (ecosystem, name, kind) = names[component];
+        let version = format!("{}.{id}", dice.below(3));
+        let purl = format!("pkg:{kind}/{name}@{version}");
+        let (ecosystem, name) = (ecosystem.into(), name.into());
+        world.packages.push(PackageFact { id, component: component as i64 + 1, ecosystem, name, version, purl });
+    }
+}
+
+fn vulnerabilities(world: &mut Snapshot, dice: &mut Dice) {
+    for id in 1..=1 + dice.below(6) as i64 {
+        world.vulnerabilities.push(VulnerabilityFact {
+            id,
+            name: format!("CVE-2024-{}", (id * 7) % 10),
+            title: dice.pick(&["heap overflow in openssl", "denial of service", ""]).into(),
+            severity: dice.pick(&Severity::WORST_FIRST),
+            cvss: dice.pick(&[-1, 0, 65, 98]),
+            kev: Micros(dice.pick(&[0, 0, DAY, 2 * DAY])),
+            epss: dice.pick(&[-1, 10, 100_000, 100_001, 900_000]),
+            published: Micros(dice.below(5) as i64 * DAY),
+            modified: Micros(0),
+        });
+        world.aliases.push((format!("CVE-2024-{}", (id * 7) % 10), id));
+        if dice.one_in(2) {
+            world.aliases.push((format!("GHSA-{id}"), id));
+        }
+    }
+}
+
+fn matches(world: &mut Snapshot, dice: &mut Dice) {
+    for package in world.packages.clone() {
+        for vulnerability in world.vulnerabilities.clone() {
+            let spans = if dice.one_in(2) { dice.spans() } else { Vec::new() };
+            let first = spans.first().map_or(Micros(0), |s| s.0);
+            for (since, until) in spans {
+                let fixable = dice.one_in(2);
+                world.matches.push(MatchFact {
+                    package: package.id,
+                    vulnerability: vulnerability.id,
+                    since,
+                    until,
+                    first: if dice.one_in(2) { first } else { since },
+                    severity: dice.pick(&Severity::WORST_FIRST),
+                    severity_source: SeveritySource::Vendor,
+                    fixable,
+                    state: dice.pick(&[
+                        VendorState::Fixed,
+                        VendorState::Open,
+                        VendorState::UnderInvestigation,
+                        VendorState::NotAffected,
+                    ]),
+                    fixed_version: if fixable { "9".into() } else { String::new() },
+                    category: dice.pick(&[Category::Vulnerability, Category::Vulnerability, Category::KernelHeaders]),
+                });
+            }
+        }
+    }
+}
+
+/// Steps in which a world comes: the first is a snapshot, the others are changes.
+const STEPS: usize = 5;
+
+/// Where rows go: the steps, and the dice that choose among them.
+struct Delivery<'d> {
+    steps: Vec<Snapshot>,
+    dice: &'d mut Dice,
+}
+
+impl Delivery<'_> {
+    /// Brings rows, each at a step that is not before `least`, some of them first as they were `before`. Gives the steps.
+    fn bring<T: Clone>(
+        &mut self,
+        rows: &[T],
+        to: fn(&mut Snapshot) -> &mut Vec<T>,
+        least: impl Fn(&T) -> usize,
+        before: impl Fn(&mut T),
+    ) -> Vec<usize> {
+        let mut arrivals = Vec::new();
+        for row in rows {
+            let first = self.step(least(row));
+            let last = self.step(first);
+            if last > first {
+                let mut early = row.clone();
+                before(&mut early);
+                to(&mut self.steps[first]).push(early);
+            }
+            to(&mut self.steps[last]).push(row.clone());
+            arrivals.push(first);
+        }
+        arrivals
+    }
+
+    fn step(&mut self, least: usize) -> usize {
+        least + self.dice.below((STEPS - least) as u64) as usize
+    }
+}
+
+/// Cuts a world into a first snapshot and changes that lead to it: rows come late, open before they are closed, and with
+/// other values before they have their last ones. What a row names is there before it.
+pub fn history(world: &Snapshot, dice: &mut Dice) -> Vec<Snapshot> {
+    let mut to = Delivery { steps: vec![Snapshot::default(); STEPS], dice };
+    let at = |steps: &[usize], id: Id| steps[id as usize - 1];
+    let subscriptions = to.bring(&world.subscriptions, |s| &mut s.subscriptions, |_| 0, |r| r.name = "before".into());
+    let of = |r: &RegistryFact| at(&subscriptions, r.subscription);
+    let registries = to.bring(&world.registries, |s| &mut s.registries, of, |_| {});
+    let of = |r: &RepositoryFact| at(&registries, r.registry);
+    let repositories = to.bring(&world.repositories, |s| &mut s.repositories, of, |_| {});
+    let images = to.bring(&world.images, |s| &mut s.images, |_| 0, |r| (r.verdict, r.os) = (Verdict::None, "x".into()));
+    let packages = to.bring(&world.packages, |s| &mut s.packages, |_| 0, |_| {});
+    let before = |r: &mut VulnerabilityFact| (r.kev, r.epss) = (Micros(if r.kev.0 > 0 { 0 } else { DAY }), 5);
+    let vulnerabilities = to.bring(&world.vulnerabilities, |s| &mut s.vulnerabilities, |_| 0, before);
+    let of = |r: &InventoryFact| r.packages.iter().map(|p| at(&packages, *p)).max().unwrap_or(0);
+    let inventories = to.bring(&world.inventories, |s| &mut s.inventories, of, |_| {});
+    let open = Micros::FOREVER;
+    let of = |r: &PresenceFact| at(&repositories, r.repository).max(at(&images, r.image));
+    to.bring(&world.presences, |s| &mut s.presences, of, |r| (r.until, r.last_pull) = (open, Micros(0)));
+    let of = |r: &ImageInventoryFact| at(&inventories, r.inventory).max(at(&images, r.image));
+    to.bring(&world.image_inventories, |s| &mut s.image_inventories, of, |r| r.until = open);
+    let of = |r: &TagFact| at(&repositories, r.repository).max(at(&images, r.image));
+    to.bring(&world.tags, |s| &mut s.tags, of, |r| r.until = open);
+    let of = |r: &MatchFact| at(&packages, r.package).max(at(&vulnerabilities, r.vulnerability));
+    to.bring(&world.matches, |s| &mut s.matches, of, |r| (r.until, r.severity) = (open, Severity::Low));
+    to.bring(&world.aliases, |s| &mut s.aliases, |(_, id)| at(&vulnerabilities, *id), |_| {});
+    for (revision, step) in to.steps.iter_mut().enumerate() {
+        (step.revision, step.generation) = (revision as i64 + 3, world.generation);
+    }
+    to.steps
+}
