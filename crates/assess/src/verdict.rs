@@ -98,3 +98,92 @@ fn gap(note: &Note) -> Option<&'static str> {
 fn note(code: &str, text: String, gap: bool) -> Note {
     Note { code: code.into(), path: String::new(), text, gap }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use advisory::Builder;
+    use model::advisory::{Advisory, Affected, Names, Range};
+    use model::inventory::{OsRelease, Placed};
+    use model::time::Micros;
+
+    struct Bytes(Vec<u8>);
+    impl AsRef<[u8]> for Bytes {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    fn database(ecosystems: &[&str]) -> Database {
+        let mut builder = Builder::new();
+        for ecosystem in ecosystems {
+            let affected = Affected {
+                ecosystem: (*ecosystem).into(),
+                name: "p".into(),
+                names: if ecosystem.contains(':') { Names::Source } else { Names::Language },
+                ranges: vec![Range::default()],
+                ..Default::default()
+            };
+            builder.add(&Advisory { id: "CVE-2024-1".into(), affected: vec![affected], ..Default::default() });
+        }
+        Database::open(Box::new(Bytes(builder.finish(1, Micros(1), Vec::new())))).unwrap()
+    }
+
+    fn image(ecosystems: &[&str]) -> Inventory {
+        let place = |ecosystem: &&str| Placed {
+            key: PackageKey {
+                ecosystem: (*ecosystem).into(),
+                name: "p".into(),
+                version: "1".into(),
+                ..Default::default()
+            },
+            path: "list".into(),
+            layer: 0,
+        };
+        let os = OsRelease { pretty_name: "Something 1".into(), ..Default::default() };
+        Inventory { os: Some(os), packages: ecosystems.iter().map(place).collect(), notes: Vec::new() }
+    }
+
+    #[test]
+    fn every_way_of_not_knowing_has_its_code() {
+        let all = database(&["debian:12", "alpine:3.18", "pypi"]);
+        let starter = advisory::starter().unwrap();
+        for (db, packages, want, reason) in [
+            (&all, &["debian:12", "pypi"][..], &[][..], "everything is covered"),
+            (&all, &["alpine:3.18"], &[], "that only fixed ones are listed is a note"),
+            (&all, &["debian:7"], &["distro-unsupported"], "a release without a feed"),
+            (&all, &["deb"], &["distro-unknown"], "no release is named"),
+            (&all, &["npm"], &["feed-missing"], "a language without a feed"),
+            (&all, &[], &["no-packages"], "nothing was found"),
+            (&starter, &["debian:12"], &["feeds"], "the starter alone"),
+        ] {
+            let (verdict, reasons, notes) = verdict(&image(packages), db);
+            assert_eq!(reasons, want, "{reason}");
+            assert_eq!(verdict == Verdict::Complete, want.is_empty(), "{reason}");
+            assert!(notes.iter().filter(|n| n.gap).count() >= want.len(), "{reason}: each has a note");
+        }
+        let (_, _, notes) = verdict(&image(&["alpine:3.18"]), &all);
+        assert_eq!(notes.iter().map(|n| (n.code.as_str(), n.gap)).collect::<Vec<_>>(), [("fixed-only", false)]);
+    }
+
+    #[test]
+    fn what_the_readers_could_not_read_is_a_gap_of_the_image() {
+        let db = database(&["debian:12"]);
+        let mut inventory = image(&["debian:12"]);
+        inventory.notes.push(note("layer-truncated", "layer 0 ends in the middle".into(), true));
+        inventory.notes.push(note("media-type", "read by its content".into(), false));
+        let assessed = assess(&inventory, &db);
+        assert_eq!((assessed.verdict, assessed.reasons), (Verdict::Gaps, vec!["layer-truncated"]));
+        assert_eq!(assessed.notes.len(), 2);
+        assert_eq!(assessed.packages.len(), 1);
+        assert_eq!(assessed.packages[0].1[0].vulnerability, "CVE-2024-1");
+    }
+
+    #[test]
+    fn a_version_that_cannot_be_read_is_a_gap_of_the_image() {
+        let mut inventory = image(&["pypi"]);
+        inventory.packages[0].key.version = "not a version".into();
+        let assessed = assess(&inventory, &database(&["pypi"]));
+        assert_eq!((assessed.verdict, assessed.reasons), (Verdict::Gaps, vec!["version-unreadable"]));
+    }
+}

@@ -144,3 +144,43 @@ pub(crate) fn comparison(package: &PackageKey, said: &Said<'_>, hit: Hit<'_>) ->
     };
     format!("{what} {}: {interval}{order}", shown(said.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::advisory::Category;
+    use model::severity::Severity;
+
+    #[test]
+    fn a_finding_is_explained_in_the_order_of_checking_it() {
+        let key = PackageKey {
+            ecosystem: "debian:12".into(),
+            name: "libssl3".into(),
+            version: "3.0.11-1+b1".into(),
+            source: "openssl".into(),
+            source_version: "3.0.11-1".into(),
+            ..Default::default()
+        };
+        let found = Match {
+            vulnerability: "CVE-2024-1".into(),
+            severity: Severity::High,
+            severity_source: SeveritySource::Nvd,
+            state: VendorState::Fixed,
+            fixed_version: "3.0.13-1".into(),
+            advisory: "CVE-2024-1".into(),
+            source: Source::Debian,
+            category: Category::Vulnerability,
+            comparison: "source package openssl: 3.0.11-1 < 3.0.13-1, as dpkg orders versions".into(),
+        };
+        let placed = Placed { key, path: "var/lib/dpkg/status".into(), layer: 2 };
+        let want = "\
+file        var/lib/dpkg/status
+layer       layer 2 (0 = lowest), sha256:ab
+package     libssl3 3.0.11-1+b1 in debian:12, built from source package openssl 3.0.11-1
+advisory    CVE-2024-1 of the Debian security tracker
+comparison  source package openssl: 3.0.11-1 < 3.0.13-1, as dpkg orders versions
+result      affected, fixed in 3.0.13-1
+severity    high, said by NVD";
+        assert_eq!(why(&placed, "sha256:ab", &found).to_string(), want);
+    }
+}
