@@ -16,7 +16,9 @@ use model::time::Micros;
 use reqwest::Url;
 use serde::Serialize;
 use shelf::{Candidate, Plan, Shelf};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Files asked for at the same time: enough to hide the way to the servers, few enough to be a polite guest.
@@ -185,18 +187,19 @@ pub fn status(data: &Path) -> Result<Status, Error> {
         Err(database::Error::None { .. }) => (advisory::starter().map_err(Error::Built)?, 0),
         Err(error) => return Err(error.into()),
     };
-    let mut troubles = shelf::troubles(data);
-    let mut feeds: Vec<Report> = database
-        .feeds()
-        .iter()
-        .map(|state| Report { trouble: troubles.remove(&state.name), state: state.clone() })
-        .collect();
-    feeds.extend(
-        troubles.into_iter().map(|(name, trouble)| Report {
-            state: FeedState { name, ..FeedState::default() },
-            trouble: Some(trouble),
-        }),
-    );
+    let last = shelf::last_update(data);
+    let mut troubles = last.troubles;
+    // An update without news leaves the file alone and knows better when its feeds were asked.
+    let asked =
+        |state: &FeedState| last.feeds.get(&state.name).filter(|_| last.generation == database.generation()).cloned();
+    let state = |state: &FeedState| asked(state).unwrap_or_else(|| state.clone());
+    let report = |state: FeedState, troubles: &mut BTreeMap<String, String>| Report {
+        trouble: troubles.remove(&state.name),
+        state,
+    };
+    let mut feeds: Vec<Report> = database.feeds().iter().map(|of| report(state(of), &mut troubles)).collect();
+    let absent = |(name, trouble)| Report { state: FeedState { name, ..FeedState::default() }, trouble: Some(trouble) };
+    feeds.extend(troubles.into_iter().map(absent));
     Ok(Status {
         generation: database.generation(),
         built: database.built(),
@@ -266,16 +269,17 @@ fn build(plans: &mut [Plan], shelf: &Shelf, options: &Options, folder: &Folder) 
     };
     // Seconds of the clock, so that processes that update each on their own agree on what is newer; never below the present one.
     let generation = current.as_ref().map_or(1, |db| db.generation() + 1).max(now.0 / 1_000_000);
-    let bytes = builder.finish(generation, now, states);
-    let new = Database::open(Box::new(Bytes(bytes.clone()))).map_err(Error::Built)?;
+    let bytes = Bytes(Arc::new(builder.finish(generation, now, states)));
+    let new = Database::open(Box::new(bytes.clone())).map_err(Error::Built)?;
     if let Some(current) = current.as_ref().filter(|db| db.content_hash() == new.content_hash()) {
         return Ok(unchanged(plans, current));
     }
-    folder.publish(generation, &bytes)?;
+    folder.publish(generation, bytes.as_ref())?;
     Ok(Updated { generation, changed: true, content_hash: new.content_hash().to_owned(), feeds: reports(plans) })
 }
 
-struct Bytes(Vec<u8>);
+#[derive(Clone)]
+struct Bytes(Arc<Vec<u8>>);
 
 impl AsRef<[u8]> for Bytes {
     fn as_ref(&self) -> &[u8] {

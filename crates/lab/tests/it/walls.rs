@@ -12,7 +12,10 @@ const WALLS: &[(&str, &[&str])] = &[
     ("registry", &["model", "store"]),
     ("scan", &["model", "ecosystem", "advisory", "assess", "oci", "store"]),
     ("server", &["model", "assess", "fleet", "oci", "store"]),
-    ("portwarden", &["model", "ecosystem", "advisory", "assess", "fleet", "oci", "store", "registry", "scan", "server"]),
+    (
+        "portwarden",
+        &["model", "ecosystem", "advisory", "assess", "fleet", "oci", "store", "registry", "scan", "server"],
+    ),
     ("lab", &["model", "ecosystem", "advisory", "assess", "fleet", "oci", "store", "registry", "scan", "server"]),
 ];
 /// Crates that take values and give values.
@@ -25,7 +28,12 @@ fn dependencies(name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(manifest).expect("a manifest");
     let section = text.split("[dependencies]").nth(1).unwrap_or("");
     let section = section.split("\n[").next().unwrap_or("");
-    section.lines().filter_map(|l| l.split(['.', ' ', '=']).next()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+    section
+        .lines()
+        .filter_map(|l| l.split(['.', ' ', '=']).next())
+        .filter(|w| !w.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]

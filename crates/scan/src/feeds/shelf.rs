@@ -124,9 +124,24 @@ fn load(folder: &Path) -> State {
     })
 }
 
-/// Returns the trouble of each feed in the last update.
-pub(crate) fn troubles(data: &Path) -> BTreeMap<String, String> {
-    load(&data.join("feeds")).troubles
+/// What the last update left behind, for `db status`.
+pub(crate) struct LastUpdate {
+    /// The generation in force after it; 0 = none.
+    pub generation: i64,
+    /// Feeds as they were asked last.
+    pub feeds: BTreeMap<String, FeedState>,
+    /// What troubled them.
+    pub troubles: BTreeMap<String, String>,
+}
+
+/// Returns what the last update left behind.
+pub(crate) fn last_update(data: &Path) -> LastUpdate {
+    let state = load(&data.join("feeds"));
+    LastUpdate {
+        generation: state.built.map_or(0, |built| built.generation),
+        feeds: state.feeds,
+        troubles: state.troubles,
+    }
 }
 
 fn promote(file: &ReadFrom) -> Result<(), Error> {
@@ -162,10 +177,12 @@ impl Candidate {
     pub fn new(shelf: &Shelf, feed: &str, file: SourceFile, source: &str) -> Self {
         let path = tree_path(&file.url).unwrap_or_else(|| "unnamed".into());
         let state = shelf.state.feeds.get(feed);
-        let known = state.and_then(|state| state.files.iter().find(|known| known.url == file.url)).cloned();
-        // What one server said of its copy means nothing to another.
-        let ask = known.as_ref().filter(|_| state.is_some_and(|state| state.source == source));
-        let validators = ask.map_or_else(Validators::default, |known| Validators {
+        let mut known = state.and_then(|state| state.files.iter().find(|known| known.url == file.url)).cloned();
+        if let Some(known) = known.as_mut().filter(|_| state.is_none_or(|state| state.source != source)) {
+            // What one server said of its copy means nothing to another.
+            (known.etag, known.last_modified) = (String::new(), String::new());
+        }
+        let validators = known.as_ref().map_or_else(Validators::default, |known| Validators {
             // CISA sends an ETag and then heeds neither it nor the date beside it: the date alone works.
             etag: if file.url.starts_with("https://www.cisa.gov/") { String::new() } else { known.etag.clone() },
             last_modified: known.last_modified.clone(),

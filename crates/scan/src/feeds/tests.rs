@@ -162,6 +162,10 @@ async fn only_news_is_fetched_and_without_news_nothing_is_written() {
     let second = update_of(FEEDS, &server.options(), data.path()).await.unwrap();
     assert_eq!((second.generation, second.changed), (first.generation, false));
     assert_eq!(server.statuses(), [304], "the server was asked for news only");
+    assert!(
+        status(data.path()).unwrap().feeds[0].state.fetched > first.feeds[0].state.fetched,
+        "it was asked just now"
+    );
     assert_eq!(std::fs::metadata(Folder::of(data.path()).path(first.generation)).unwrap().modified().unwrap(), written);
 
     server.lines(21);
