@@ -47,7 +47,7 @@ pub struct FileReading {
     pub path: String,
     /// Packages that this file lists.
     pub packages: Vec<Found>,
-    /// Paths that the packages of this file own, as sorted hashes (`inventory::path_hash`), and the owner.
+    /// Paths that the packages of this file own.
     pub owned: Vec<Owned>,
     /// Facts about the image.
     pub facts: Vec<Fact>,
@@ -83,7 +83,7 @@ pub struct Found {
 pub struct Owned {
     /// Name of the owning package.
     pub owner: String,
-    /// The paths, as far as a reader of language packages could find something there: `worth_owning`.
+    /// The paths by their `owned_hash`, as far as a reader of language packages could find something there: `worth_owning`.
     pub paths: PathSet,
 }
 
@@ -205,10 +205,7 @@ impl PathSet {
             delta |= part.checked_shl(shift).filter(|wide| wide >> shift == part)?;
             shift += 7;
             if byte & 0x80 == 0 {
-                if delta == 0 && !hashes.is_empty() {
-                    return None;
-                }
-                before = before.checked_add(delta)?;
+                before = before.checked_add(delta).filter(|hash| *hash > before || hashes.is_empty())?;
                 hashes.push(before);
                 (delta, shift) = (0, 0);
             }
@@ -236,20 +233,62 @@ impl<'de> Deserialize<'de> for PathSet {
     }
 }
 
-/// Hashes a path (no leading slash) for ownership look-ups. FNV-1a, 64 bit: stable for ever, as it is stored.
+/// Hashes a path (no leading slash). FNV-1a, 64 bit: stable for ever, as it is stored.
 pub fn path_hash(path: &str) -> u64 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in path.bytes() {
-        hash ^= u64::from(byte);
-        hash = hash.wrapping_mul(0x0100_0000_01b3);
-    }
-    hash
+    path.bytes().fold(0xcbf2_9ce4_8422_2325, path_hash_step)
+}
+
+/// Adds one byte to a hash that `path_hash` began: folders of a path are hashed on the way.
+pub fn path_hash_step(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+}
+
+/// Hashes a path that an OS package owns: `lib/x` and `usr/lib/x` are one file where `/usr` is merged, so both hash alike.
+pub fn owned_hash(path: &str) -> u64 {
+    const MERGED: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+    let top = path.split('/').next().unwrap_or("");
+    if MERGED.contains(&top) { path.bytes().fold(path_hash("usr/"), path_hash_step) } else { path_hash(path) }
+}
+
+/// Returns whether a reader of language packages could find something at a path that an OS package owns; all other paths are
+/// dropped when ownership is read. This is the one place of the rule: Python metadata, `package.json`, Java archives, gemspecs,
+/// .NET's `deps.json`, and whatever may be a program: a name without an extension outside of `etc`, `var` and `usr/share`.
+pub fn worth_owning(path: &str) -> bool {
+    const NAMES: [&str; 5] = ["METADATA", "PKG-INFO", "RECORD", "package.json", "installed.json"];
+    const ENDS: [&str; 9] =
+        [".dist-info", ".egg-info", ".egg", ".jar", ".war", ".ear", ".gemspec", ".deps.json", ".nuspec"];
+    const NO_PROGRAMS: [&str; 3] = ["etc/", "var/", "usr/share/"];
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let in_bin = matches!(folder.rsplit('/').next(), Some("bin" | "sbin" | "libexec"));
+    let program = in_bin || (!name.contains('.') && !NO_PROGRAMS.iter().any(|top| path.starts_with(top)));
+    program || NAMES.contains(&name) || ENDS.iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn ownership_is_kept_where_a_language_package_could_be() {
+        for (path, want) in [
+            ("usr/lib/python3/dist-packages/six-1.16.0.egg-info", true),
+            ("usr/lib/python3/dist-packages/idna-3.3.dist-info/METADATA", true),
+            ("usr/lib/python3/dist-packages/idna/core.py", false),
+            ("usr/share/nodejs/semver/package.json", true),
+            ("usr/share/java/log4j-core.jar", true),
+            ("usr/share/rubygems-integration/all/specifications/rake-13.0.6.gemspec", true),
+            ("usr/bin/docker-compose", true),
+            ("usr/bin/python3.11", true),
+            ("usr/lib/go-1.19/pkg/tool/linux_amd64/vet", true),
+            ("usr/share/doc/bash/copyright", false),
+            ("usr/lib/x86_64-linux-gnu/libc.so.6", false),
+        ] {
+            assert_eq!(worth_owning(path), want, "{path}");
+        }
+        assert_eq!(owned_hash("lib/x/package.json"), owned_hash("usr/lib/x/package.json"));
+        assert_ne!(owned_hash("opt/x"), owned_hash("usr/opt/x"));
+    }
 
     proptest! {
         #[test]

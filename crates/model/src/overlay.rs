@@ -3,9 +3,319 @@
 //! In: the inventories of an image's layers, lowest first.
 //! Out: the image's inventory: what is still visible, since which layer, of which distribution.
 
-use crate::inventory::{Inventory, LayerInventory};
+use crate::inventory::{
+    Fact, FileReading, Found, Inventory, LayerInventory, Link, Note, OsRelease, Placed, Removed, owned_hash, path_hash,
+    path_hash_step,
+};
+use crate::package::PackageKey;
+use std::collections::{BTreeMap, HashMap};
+
+/// Where package databases and the release are looked for. What is found elsewhere counts only where a link leads to it.
+pub const DATABASES: [&str; 9] = [
+    "etc/os-release",
+    "lib/apk/db/installed",
+    "usr/lib/apk/db/installed",
+    "usr/lib/os-release",
+    "usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "var/lib/dpkg/info",
+    "var/lib/dpkg/status",
+    "var/lib/dpkg/status.d",
+    "var/lib/rpm/rpmdb.sqlite",
+];
+
+/// Links followed on the way to a database, as Linux does.
+const HOPS: usize = 40;
 
 /// Lays layers over one another, lowest first.
-pub fn overlay(_layers: &[&LayerInventory]) -> Inventory {
-    Inventory::default()
+///
+/// A package keeps the ordinal of the layer in which its file first listed exactly it, as long as every later version of the file
+/// still does. A language package whose file an OS package owns gets the origin `owned:<package>`.
+pub fn overlay(layers: &[&LayerInventory]) -> Inventory {
+    let mut view = View::default();
+    for (ordinal, layer) in (0..).zip(layers) {
+        view.lay(ordinal, layer);
+    }
+    view.inventory()
 }
+
+/// A file that is visible.
+struct Visible<'a> {
+    reading: &'a FileReading,
+    /// Hashes of the path and of every folder on the way to it.
+    way: Vec<u64>,
+    /// For each package of the reading, the layer since which the file lists it.
+    since: Vec<u32>,
+    /// The layer in which the file came to say something else than before, if it ever did.
+    changed: Option<u32>,
+    layer: u32,
+}
+
+/// What is visible when the layers so far lie over one another.
+#[derive(Default)]
+struct View<'a> {
+    files: BTreeMap<&'a str, Visible<'a>>,
+    links: BTreeMap<&'a str, (&'a Link, Vec<u64>)>,
+    notes: Vec<(&'a Note, Vec<u64>)>,
+}
+
+impl<'a> View<'a> {
+    fn lay(&mut self, ordinal: u32, layer: &'a LayerInventory) {
+        let hard: Vec<_> = layer.links.iter().filter(|link| link.hard).filter_map(|link| self.linked(link)).collect();
+        self.remove(&layer.removed);
+        let before = self.hide(layer);
+        for reading in &layer.files {
+            self.place(ordinal, &reading.path, reading, before.get(reading.path.as_str()));
+        }
+        for (path, reading) in hard {
+            self.place(ordinal, path, reading, before.get(path));
+        }
+        for link in layer.links.iter().filter(|link| !link.hard) {
+            self.links.insert(&link.path, (link, way(&link.path)));
+        }
+        self.notes.extend(layer.notes.iter().map(|note| (note, way(&note.path))));
+    }
+
+    /// Finds the file of a layer below that a hard link names.
+    fn linked(&self, link: &'a Link) -> Option<(&'a str, &'a FileReading)> {
+        self.files.get(link.target.as_str()).map(|file| (link.path.as_str(), file.reading))
+    }
+
+    fn remove(&mut self, removed: &[Removed]) {
+        for removed in removed {
+            let (path, itself) = match removed {
+                Removed::Path(path) => (path.as_str(), true),
+                Removed::Under(folder) => (folder.as_str(), false),
+            };
+            let gone = |other: &str| match other.strip_prefix(path) {
+                Some("") => itself,
+                Some(rest) => path.is_empty() || rest.starts_with('/'),
+                None => false,
+            };
+            self.files.retain(|path, _| !gone(path));
+            self.links.retain(|path, _| !gone(path));
+            self.notes.retain(|(note, _)| note.path.is_empty() || !gone(&note.path));
+        }
+    }
+
+    /// Takes away what the layer's entries hide. Returns the files that it replaces by files of the same path.
+    fn hide(&mut self, layer: &LayerInventory) -> BTreeMap<&'a str, Visible<'a>> {
+        let mut files: Vec<u64> = layer.files.iter().map(|file| path_hash(&file.path)).collect();
+        files.sort_unstable();
+        let hides = |way: &[u64]| {
+            let covers = |hash: &u64| layer.others.contains(*hash) || files.binary_search(hash).is_ok();
+            way.iter().any(covers) || way.last().is_some_and(|hash| layer.folders.contains(*hash))
+        };
+        self.links.retain(|_, (_, way)| !hides(way));
+        self.notes.retain(|(note, way)| note.path.is_empty() || !hides(way));
+        self.files.extract_if(.., |_, file| hides(&file.way)).collect()
+    }
+
+    fn place(&mut self, ordinal: u32, path: &'a str, reading: &'a FileReading, before: Option<&Visible<'a>>) {
+        let listed: BTreeMap<&Found, u32> =
+            before.iter().flat_map(|file| file.reading.packages.iter().zip(file.since.iter().copied())).collect();
+        let since = reading.packages.iter().map(|found| listed.get(found).copied().unwrap_or(ordinal)).collect();
+        let changed = match before {
+            Some(file) if file.reading.packages == reading.packages => file.changed,
+            Some(_) => Some(ordinal),
+            None => None,
+        };
+        self.files.insert(path, Visible { reading, way: way(path), since, changed, layer: ordinal });
+    }
+
+    fn inventory(self) -> Inventory {
+        let mut notes: Vec<Note> = self.notes.iter().map(|(note, _)| (*note).clone()).collect();
+        let places = self.places(&mut notes);
+        let counts =
+            |path: &str, file: &Visible<'_>| !is_os(file.reading) || places.iter().any(|place| place.holds(path));
+        let files: Vec<(&str, &Visible<'_>)> =
+            self.files.iter().filter(|(path, file)| counts(path, file)).map(|(path, file)| (*path, file)).collect();
+        let os = release(&files, &places);
+        let owners = owners(&files);
+        let mut packages = Vec::new();
+        for (path, file) in &files {
+            notes.extend(file.reading.notes.iter().cloned());
+            for (found, since) in file.reading.packages.iter().zip(&file.since) {
+                let mut key = key(found, os.as_ref());
+                let owner = owner(&owners, path, file).filter(|_| !is_os_type(&found.purl_type));
+                key.origin = owner.map_or(key.origin, |owner| format!("owned:{owner}"));
+                packages.push(Placed { key, path: (*path).to_owned(), layer: *since });
+            }
+        }
+        packages.sort();
+        packages.dedup_by(|later, first| later.key == first.key && later.path == first.path);
+        notes.sort();
+        notes.dedup();
+        Inventory { os, packages, notes }
+    }
+
+    /// Returns where databases really are, once links are followed.
+    fn places(&self, notes: &mut Vec<Note>) -> Vec<Place> {
+        let mut places = Vec::new();
+        for database in DATABASES {
+            let (path, last) = self.resolve(database);
+            let place = Place { database, path };
+            // `lib -> usr/lib` is on the way to databases that need not be there; `var/lib/dpkg -> x` says that one is.
+            let meant = last.is_some_and(|link| link.split('/').count() >= 3);
+            if meant && !self.files.keys().any(|path| place.holds_near(path)) {
+                let text = format!("it leads to {}, where no package database was read", place.path);
+                let code = "package-database".to_owned();
+                notes.push(Note { code, path: database.to_owned(), text, gap: true });
+            }
+            places.push(place);
+        }
+        places
+    }
+
+    /// Follows links. Returns the path in the end and the last link that was followed.
+    fn resolve(&self, path: &str) -> (String, Option<&'a str>) {
+        let (mut path, mut last) = (path.to_owned(), None);
+        for _ in 0..HOPS {
+            let mut ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+            let found = ends.find_map(|end| self.links.get(path.get(..end)?).map(|(link, _)| (*link, end)));
+            let Some((link, end)) = found else { break };
+            last = Some(link.path.as_str());
+            let rest = path.get(end..).unwrap_or("");
+            let joined = format!("{}{rest}", link.target);
+            path = joined.trim_start_matches('/').to_owned();
+        }
+        (path, last)
+    }
+}
+
+/// A database: where it is looked for, and where it is.
+struct Place {
+    database: &'static str,
+    path: String,
+}
+
+impl Place {
+    fn holds(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(self.path.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Returns whether a path is in the database or beside it: another form of the database may be there.
+    fn holds_near(&self, path: &str) -> bool {
+        let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        self.holds(path) || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+/// Hashes every folder on the way to a path, then the path.
+fn way(path: &str) -> Vec<u64> {
+    let mut hash = path_hash("");
+    let mut way = Vec::new();
+    for byte in path.bytes() {
+        if byte == b'/' {
+            way.push(hash);
+        }
+        hash = path_hash_step(hash, byte);
+    }
+    way.push(hash);
+    way
+}
+
+fn is_os_type(purl_type: &str) -> bool {
+    matches!(purl_type, "deb" | "apk" | "rpm")
+}
+
+/// Returns whether a reading is of an OS package database or the release: it counts only in its place.
+fn is_os(reading: &FileReading) -> bool {
+    let os_package = |found: &Found| is_os_type(&found.purl_type);
+    !reading.facts.is_empty() || !reading.owned.is_empty() || reading.packages.iter().any(os_package)
+}
+
+/// Returns the release: `etc/os-release` before `usr/lib/os-release`.
+fn release(files: &[(&str, &Visible<'_>)], places: &[Place]) -> Option<OsRelease> {
+    for database in ["etc/os-release", "usr/lib/os-release"] {
+        let place = places.iter().find(|place| place.database == database)?;
+        let file = files.iter().find(|(path, _)| *path == place.path);
+        if let Some(Fact::OsRelease(os)) = file.and_then(|(_, file)| file.reading.facts.first()) {
+            return Some(os.clone());
+        }
+    }
+    None
+}
+
+/// Owned paths: the owner, and the layer that said so.
+fn owners<'a>(files: &[(&str, &Visible<'a>)]) -> HashMap<u64, (&'a str, u32)> {
+    let mut owners = HashMap::new();
+    for (_, file) in files {
+        for owned in &file.reading.owned {
+            owners.extend(owned.paths.as_slice().iter().map(|hash| (*hash, (owned.owner.as_str(), file.layer))));
+        }
+    }
+    owners
+}
+
+/// Returns the OS package that owns a language package's file. A file that a later layer than the owner's list changed is no
+/// longer the owner's.
+fn owner<'a>(owners: &HashMap<u64, (&'a str, u32)>, path: &str, file: &Visible<'_>) -> Option<&'a str> {
+    let folder = path.rsplit_once('/').map(|(folder, _)| folder);
+    let metadata = folder.filter(|folder| folder.ends_with(".dist-info") || folder.ends_with(".egg-info"));
+    let found = owners.get(&owned_hash(path)).or_else(|| owners.get(&owned_hash(metadata?)));
+    found.filter(|(_, said)| file.changed.is_none_or(|changed| changed <= *said)).map(|(owner, _)| *owner)
+}
+
+fn key(found: &Found, os: Option<&OsRelease>) -> PackageKey {
+    let is_os = is_os_type(&found.purl_type);
+    let or = |text: &String, default: &String| if text.is_empty() && is_os { default.clone() } else { text.clone() };
+    PackageKey {
+        ecosystem: ecosystem(&found.purl_type, os),
+        name: found.name.clone(),
+        version: found.version.clone(),
+        source: or(&found.source, &found.name),
+        source_version: or(&found.source_version, &found.version),
+        arch: found.arch.clone(),
+        module: found.module.clone(),
+        channel: found.channel.clone(),
+        origin: found.origin.clone(),
+    }
+}
+
+/// Returns the ecosystem, with the release for OS packages: `debian:12`, `alpine:3.18`, `rpm:rocky:9`, `pypi`, `go`. A distribution
+/// that only uses the package format of another is named behind it: `deb:kali:2024.1`; without any release it is `deb` alone.
+pub fn ecosystem(purl_type: &str, os: Option<&OsRelease>) -> String {
+    if purl_type == "golang" {
+        return "go".to_owned();
+    }
+    let Some(os) = os.filter(|os| is_os_type(purl_type) && !os.id.is_empty()) else { return purl_type.to_owned() };
+    let version = os.version_id.as_str();
+    let major = version.split('.').next().unwrap_or("");
+    match (purl_type, os.id.as_str()) {
+        ("deb", "debian") => format!("debian:{}", if major.is_empty() { debian_without_version(os) } else { major }),
+        ("deb", "ubuntu") => format!("ubuntu:{version}"),
+        ("apk", "alpine") => format!("alpine:{}", alpine(version)),
+        ("apk", id @ ("wolfi" | "chainguard")) => id.to_owned(),
+        (
+            "rpm",
+            id @ ("rhel" | "centos" | "rocky" | "almalinux" | "ol" | "fedora" | "amzn" | "azurelinux" | "mariner"),
+        ) => {
+            format!("rpm:{id}:{major}")
+        }
+        (kind, id) => format!("{kind}:{id}:{version}").trim_end_matches(':').to_owned(),
+    }
+}
+
+/// Testing and unstable name no version; testing is kept as unstable, from which it comes.
+fn debian_without_version(os: &OsRelease) -> &str {
+    let released = [("buster", "10"), ("bullseye", "11"), ("bookworm", "12"), ("trixie", "13")];
+    let known = released.iter().find(|(name, _)| os.codename == *name && !os.pretty_name.contains("/sid"));
+    known.map_or("sid", |(_, version)| version)
+}
+
+/// `3.18.4` is of 3.18; what is not yet released is edge.
+fn alpine(version: &str) -> String {
+    let mut parts = version.split('.');
+    let number = |part: Option<&str>| {
+        part.filter(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned)
+    };
+    match (number(parts.next()), number(parts.next())) {
+        (Some(major), Some(minor)) if !version.contains("_alpha") => format!("{major}.{minor}"),
+        _ => "edge".to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "overlay/tests.rs"]
+mod tests;

@@ -53,7 +53,8 @@ impl PackageKey {
         let release = parts.next().unwrap_or("");
         let mut purl = format!("pkg:{}/", self.purl_type());
         if !release.is_empty() || matches!(self.purl_type(), "deb" | "apk" | "rpm") {
-            push_encoded(&mut purl, if distro == "rpm" { release.split(':').next().unwrap_or("") } else { distro });
+            let generic = matches!(distro, "deb" | "apk" | "rpm");
+            push_encoded(&mut purl, if generic { release.split(':').next().unwrap_or("") } else { distro });
             purl.push('/');
         }
         for (i, segment) in self.name.split('/').enumerate() {

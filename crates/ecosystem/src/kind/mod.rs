@@ -1,6 +1,8 @@
 //! The table of ecosystems: one file (or folder) and one line each.
 
 use crate::{Ecosystem, layer};
+use model::inventory::Note;
+use model::overlay::DATABASES;
 
 mod apk;
 mod dpkg;
@@ -17,6 +19,17 @@ pub static ALL: &[&dyn Ecosystem] =
 /// Returns the ecosystem of a purl type.
 pub fn by_purl_type(purl_type: &str) -> Option<&'static dyn Ecosystem> {
     ALL.iter().copied().find(|kind| kind.purl_type() == purl_type)
+}
+
+/// Returns whether a link at this path would lead to a package database or the release.
+pub fn leads_to_database(path: &str) -> bool {
+    let leads = |full: &&str| full.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    DATABASES.iter().any(leads)
+}
+
+/// Makes a note on the file that is being read; the walker fills in its path.
+pub(crate) fn note(code: &str, text: impl Into<String>, gap: bool) -> Note {
+    Note { code: code.to_owned(), path: String::new(), text: text.into(), gap }
 }
 
 /// Returns the revision of the whole set: raised when any reader or the layer walker would give something else.
@@ -43,16 +56,16 @@ mod tests {
     fn every_file_of_this_folder_is_in_the_table() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kind");
         let table = include_str!("mod.rs").split("pub static ALL").nth(1).unwrap().split("];").next().unwrap();
-        let mut seen = 0;
+        let mut seen = std::collections::BTreeSet::new();
         for entry in std::fs::read_dir(folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let module = name.trim_end_matches(".rs");
             if module != "mod" {
-                seen += 1;
+                seen.insert(module.to_owned());
                 assert!(table.contains(&format!("&{module}::")), "{name} is missing from ALL");
             }
         }
-        assert_eq!(seen, ALL.len(), "one line a file");
+        assert_eq!(seen.len(), ALL.len(), "one line a file");
     }
 
     #[test]

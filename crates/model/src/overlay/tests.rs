@@ -1,0 +1,199 @@
+use super::*;
+use crate::inventory::{Owned, PathSet};
+
+fn found(purl_type: &str, name: &str, version: &str) -> Found {
+    Found { purl_type: purl_type.into(), name: name.into(), version: version.into(), ..Found::default() }
+}
+
+fn file(path: &str, packages: Vec<Found>) -> FileReading {
+    FileReading { path: path.into(), packages, ..FileReading::default() }
+}
+
+fn npm(path: &str, version: &str) -> FileReading {
+    file(path, vec![found("npm", "x", version)])
+}
+
+fn layer(files: Vec<FileReading>) -> LayerInventory {
+    LayerInventory { files, ..LayerInventory::default() }
+}
+
+fn paths(set: &[&str]) -> PathSet {
+    PathSet::new(set.iter().map(|path| path_hash(path)).collect())
+}
+
+fn os(id: &str, version: &str, codename: &str, pretty: &str) -> OsRelease {
+    let text = str::to_owned;
+    OsRelease {
+        id: id.into(),
+        version_id: version.into(),
+        codename: text(codename),
+        pretty_name: text(pretty),
+        id_like: String::new(),
+    }
+}
+
+fn os_file(path: &str, id: &str, version: &str) -> FileReading {
+    FileReading { path: path.into(), facts: vec![Fact::OsRelease(os(id, version, "", ""))], ..FileReading::default() }
+}
+
+/// `path version layer`, a line each.
+fn seen(layers: &[&LayerInventory]) -> Vec<String> {
+    let row = |p: &Placed| format!("{} {} {}", p.path, p.key.version, p.layer);
+    overlay(layers).packages.iter().map(row).collect()
+}
+
+#[test]
+fn what_a_later_layer_removes_or_hides_is_gone() {
+    let base = layer(vec![npm("a/b/package.json", "1")]);
+    let with = |edit: fn(&mut LayerInventory)| {
+        let mut upper = LayerInventory::default();
+        edit(&mut upper);
+        upper
+    };
+    for (upper, there, why) in [
+        (with(|_| {}), true, "an empty layer"),
+        (with(|l| l.removed = vec![Removed::Path("a/b/package.json".into())]), false, "a whiteout of the file"),
+        (with(|l| l.removed = vec![Removed::Path("a".into())]), false, "a whiteout of a folder above"),
+        (
+            with(|l| l.removed = vec![Removed::Path("a/b/p".into())]),
+            true,
+            "a whiteout of a name that it only begins with",
+        ),
+        (with(|l| l.removed = vec![Removed::Path("a/bb".into())]), true, "a whiteout beside it"),
+        (with(|l| l.removed = vec![Removed::Under("a".into())]), false, "an opaque folder"),
+        (with(|l| l.removed = vec![Removed::Under(String::new())]), false, "an opaque root"),
+        (with(|l| l.removed = vec![Removed::Under("a/b/package.json".into())]), true, "opaque is not the thing itself"),
+        (with(|l| l.others = paths(&["a/b"])), false, "a folder becomes a file"),
+        (with(|l| l.others = paths(&["a/b/package.json"])), false, "it becomes a file that tells nothing"),
+        (with(|l| l.folders = paths(&["a/b/package.json"])), false, "it becomes a folder"),
+        (with(|l| l.folders = paths(&["a", "a/b"])), true, "its folders are there again"),
+        (
+            layer(vec![file("a/b", vec![found("npm", "y", "9")])]),
+            false,
+            "its folder becomes a file that tells something",
+        ),
+    ] {
+        let rows = seen(&[&base, &upper]);
+        assert_eq!(rows.contains(&"a/b/package.json 1 0".to_owned()), there, "{why}");
+    }
+}
+
+#[test]
+fn a_package_keeps_the_layer_since_which_its_file_lists_it() {
+    let status = |versions: &[&str]| {
+        let packages = versions.iter().map(|version| found("deb", "x", version)).collect();
+        layer(vec![file("var/lib/dpkg/status", packages)])
+    };
+    let at = |rows: &[&str]| rows.iter().map(|row| format!("var/lib/dpkg/status {row}")).collect::<Vec<_>>();
+    let (a, b, c) = (status(&["1"]), status(&["1", "2"]), status(&["2", "3"]));
+    assert_eq!(seen(&[&a, &b, &c]), at(&["2 1", "3 2"]));
+    assert_eq!(seen(&[&a, &c, &b]), at(&["1 2", "2 1"]), "one that went and came back is there since it came back");
+    let mut gone = status(&[]);
+    gone.files.clear();
+    gone.removed = vec![Removed::Path("var".into())];
+    assert_eq!(seen(&[&a, &gone, &a]), at(&["1 2"]));
+    assert_eq!(seen(&[&a, &gone]), Vec::<String>::new());
+}
+
+#[test]
+fn os_packages_are_qualified_with_the_release() {
+    for (kind, os, want) in [
+        ("deb", os("debian", "12", "bookworm", ""), "debian:12"),
+        ("deb", os("debian", "12.5", "bookworm", ""), "debian:12"),
+        ("deb", os("debian", "", "trixie", "Debian GNU/Linux trixie/sid"), "debian:sid"),
+        ("deb", os("debian", "", "bookworm", "Debian GNU/Linux"), "debian:12"),
+        ("deb", os("debian", "", "forky", ""), "debian:sid"),
+        ("deb", os("ubuntu", "22.04", "jammy", ""), "ubuntu:22.04"),
+        ("deb", os("kali", "2024.1", "", ""), "deb:kali:2024.1"),
+        ("deb", os("", "", "", ""), "deb"),
+        ("apk", os("alpine", "3.18.4", "", ""), "alpine:3.18"),
+        ("apk", os("alpine", "3.21.0_alpha20240923", "", ""), "alpine:edge"),
+        ("apk", os("alpine", "edge", "", ""), "alpine:edge"),
+        ("apk", os("wolfi", "20230201", "", ""), "wolfi"),
+        ("rpm", os("rocky", "9.3", "", ""), "rpm:rocky:9"),
+        ("rpm", os("azurelinux", "3.0", "", ""), "rpm:azurelinux:3"),
+        ("rpm", os("opensuse-leap", "15.5", "", ""), "rpm:opensuse-leap:15.5"),
+        ("pypi", os("debian", "12", "", ""), "pypi"),
+        ("golang", os("debian", "12", "", ""), "go"),
+    ] {
+        assert_eq!(ecosystem(kind, Some(&os)), want);
+    }
+    assert_eq!(ecosystem("rpm", None), "rpm");
+    let image = layer(vec![
+        os_file("etc/os-release", "debian", "12"),
+        os_file("usr/lib/os-release", "debian", "11"),
+        file("var/lib/dpkg/status", vec![found("deb", "x", "1")]),
+    ]);
+    let inventory = overlay(&[&image]);
+    let key = &inventory.packages[0].key;
+    assert_eq!((&*key.ecosystem, &*key.source, &*key.source_version), ("debian:12", "x", "1"));
+}
+
+#[test]
+fn a_database_counts_in_its_place_or_where_a_link_leads() {
+    let link = |path: &str, target: &str| Link { path: path.into(), target: target.into(), hard: false };
+    let mut lower =
+        layer(vec![file("opt/state/status", vec![found("deb", "x", "1")]), os_file("opt/os-release", "debian", "12")]);
+    assert_eq!(seen(&[&lower]), Vec::<String>::new(), "no link leads there");
+    lower.links = vec![link("var/lib/dpkg", "opt/state"), link("etc", "opt")];
+    assert_eq!(seen(&[&lower]), ["opt/state/status 1 0"]);
+    assert_eq!(overlay(&[&lower]).packages[0].key.ecosystem, "debian:12");
+    let upper = LayerInventory { others: paths(&["var/lib/dpkg"]), ..LayerInventory::default() };
+    assert_eq!(seen(&[&lower, &upper]), Vec::<String>::new(), "the link became something else");
+    let mut lost = layer(vec![]);
+    lost.links = vec![link("var/lib/dpkg", "var/lib/rpm"), link("var/lib/rpm", "var/lib/dpkg"), link("lib", "usr/lib")];
+    let notes = overlay(&[&lost]).notes;
+    assert!(!notes.is_empty() && notes.iter().all(|note| note.gap && !note.path.starts_with("lib/")), "{notes:?}");
+}
+
+#[test]
+fn a_language_package_that_an_os_package_owns_is_marked() {
+    let six = "usr/lib/python3/dist-packages/six-1.16.0.dist-info";
+    let owned = |paths: &[&str]| {
+        let paths = PathSet::new(paths.iter().map(|path| owned_hash(path)).collect());
+        let owned = vec![Owned { owner: "python3-six".into(), paths }];
+        FileReading { path: "var/lib/dpkg/info/python3-six.list".into(), owned, ..FileReading::default() }
+    };
+    let metadata = format!("{six}/METADATA");
+    let merged = metadata.trim_start_matches("usr/").to_owned();
+    let pypi = |path: &str, version: &str| file(path, vec![found("pypi", "six", version)]);
+    let origin = |layers: &[&LayerInventory]| overlay(layers).packages[0].key.origin.clone();
+    for (list, path, want) in [
+        (&*metadata, &*metadata, "owned:python3-six"),
+        (six, &metadata, "owned:python3-six"),
+        (&metadata, &merged, "owned:python3-six"),
+        ("usr/bin/six", &metadata, ""),
+    ] {
+        assert_eq!(origin(&[&layer(vec![pypi(path, "1"), owned(&[list])])]), want, "{list} {path}");
+    }
+    let base = layer(vec![pypi(&metadata, "1"), owned(&[six])]);
+    assert_eq!(
+        origin(&[&base, &layer(vec![pypi(&metadata, "1")])]),
+        "owned:python3-six",
+        "touched, and still the same"
+    );
+    assert_eq!(origin(&[&base, &layer(vec![pypi(&metadata, "2")])]), "", "replaced by somebody else");
+    assert_eq!(origin(&[&base, &layer(vec![pypi(&metadata, "2"), owned(&[six])])]), "owned:python3-six", "upgraded");
+}
+
+#[test]
+fn a_hard_link_to_a_file_of_a_layer_below_counts_as_that_file() {
+    let base = layer(vec![npm("a/package.json", "1")]);
+    let hard = |removed: Vec<Removed>| LayerInventory {
+        links: vec![Link { path: "b/package.json".into(), target: "a/package.json".into(), hard: true }],
+        others: paths(&["b/package.json"]),
+        removed,
+        ..LayerInventory::default()
+    };
+    assert_eq!(seen(&[&base, &hard(vec![])]), ["a/package.json 1 0", "b/package.json 1 1"]);
+    assert_eq!(seen(&[&base, &hard(vec![Removed::Path("a".into())])]), ["b/package.json 1 1"]);
+}
+
+#[test]
+fn notes_go_with_what_they_are_about() {
+    let note = |path: &str| Note { code: "file-unreadable".into(), path: path.into(), text: "x".into(), gap: true };
+    let base = LayerInventory { notes: vec![note(""), note("a/b")], ..LayerInventory::default() };
+    let upper = LayerInventory { removed: vec![Removed::Path("a".into())], ..LayerInventory::default() };
+    assert_eq!(overlay(&[&base]).notes.len(), 2);
+    assert_eq!(overlay(&[&base, &upper]).notes, [note("")]);
+}
