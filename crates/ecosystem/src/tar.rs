@@ -166,8 +166,10 @@ impl<'s, 'r> Walk<'s, 'r> {
         if block.is_zero() {
             self.stream.consume(BLOCK);
             let next = self.stream.peek(BLOCK)?;
-            self.end_marker = next.len() == BLOCK && next.iter().all(|b| *b == 0);
-            if self.end_marker || next.len() < BLOCK {
+            let short = next.len() < BLOCK;
+            self.end_marker = !short && next.iter().all(|b| *b == 0);
+            if self.end_marker || short {
+                self.stream.consume(BLOCK);
                 return Ok(None);
             }
             return Err(self.refused("a block of zeros with data behind it"));

@@ -4,7 +4,7 @@
 //! Out: one package a record, and the paths it owns; a record without `P:` or `V:` becomes a note.
 
 use crate::kind::note;
-use crate::{Ecosystem, Entry, File, Wants};
+use crate::{Ecosystem, Entry, File, Wants, order};
 use model::inventory::{FileReading, Found, Owned, PathSet, owned_hash, worth_owning};
 use std::cmp::Ordering;
 
@@ -49,7 +49,11 @@ impl Ecosystem for Apk {
     }
 
     fn compare(&self, a: &str, b: &str) -> Ordering {
-        a.cmp(b)
+        order::apk::compare(a, b)
+    }
+
+    fn valid(&self, version: &str) -> bool {
+        order::apk::valid(version)
     }
 }
 

@@ -5,7 +5,7 @@
 //! Out: one package a stanza whose files are there; a stanza without name or version becomes a note.
 
 use crate::kind::note;
-use crate::{Ecosystem, Entry, File, Wants};
+use crate::{Ecosystem, Entry, File, Wants, order};
 use model::inventory::{FileReading, Found, Owned, PathSet, owned_hash, worth_owning};
 use std::cmp::Ordering;
 
@@ -49,7 +49,7 @@ impl Ecosystem for Dpkg {
     }
 
     fn compare(&self, a: &str, b: &str) -> Ordering {
-        a.cmp(b)
+        order::dpkg::compare(a, b)
     }
 }
 

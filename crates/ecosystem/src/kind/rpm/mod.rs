@@ -8,7 +8,7 @@ mod header;
 mod sqlite;
 
 use crate::kind::note;
-use crate::{Content, Ecosystem, Entry, File, Wants};
+use crate::{Content, Ecosystem, Entry, File, Wants, order};
 use header::Header;
 use model::inventory::{FileReading, Found, Note, Owned, PathSet, owned_hash, worth_owning};
 use std::cmp::Ordering;
@@ -70,7 +70,7 @@ impl Ecosystem for Rpm {
     }
 
     fn compare(&self, a: &str, b: &str) -> Ordering {
-        a.cmp(b)
+        order::rpm::compare(a, b)
     }
 }
 

@@ -1,0 +1,3 @@
+//! Whole images, read layer by layer and laid over one another.
+
+mod images;
