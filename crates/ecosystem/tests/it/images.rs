@@ -83,7 +83,8 @@ fn expected(folder: &Path, name: &str) -> BTreeSet<Row> {
         let name = ecosystem::by_purl_type(fields[0]).map_or(fields[1].to_owned(), |kind| kind.normalise(fields[1]));
         (fields[0].to_owned(), name, fields[2].to_owned(), path.split(' ').next().unwrap_or("").to_owned())
     };
-    text.lines().map(row).filter(|row| covered(&row.0)).collect()
+    // A Go program built from a working copy has no version of its own, so it is no package.
+    text.lines().map(row).filter(|row| covered(&row.0) && row.2 != "(devel)").collect()
 }
 
 fn found(inventories: &[Inventory]) -> BTreeSet<Row> {
@@ -99,13 +100,14 @@ fn found(inventories: &[Inventory]) -> BTreeSet<Row> {
 #[test]
 fn every_image_holds_exactly_what_is_expected_of_it() {
     let Some(folder) = images(28) else { return };
-    let mut checked = 0;
+    let (mut checked, mut wrong) = (0, Vec::new());
     let mut lists: Vec<_> =
         std::fs::read_dir(folder.join("expected")).unwrap().map(|entry| entry.unwrap().path()).collect();
     lists.sort();
     for list in lists {
         let name = list.file_stem().unwrap().to_str().unwrap();
-        if name.starts_with("hostile-") || !folder.join(name).exists() {
+        // `artifacts` is what is no image, and what has no layers here.
+        if name.starts_with("hostile-") || name == "artifacts" || !folder.join(name).exists() {
             continue;
         }
         let found = found(&inventories(&folder.join(name)));
@@ -115,11 +117,13 @@ fn every_image_holds_exactly_what_is_expected_of_it() {
             |a: &Row, b: &Row| a.0 == b.0 && a.1 == b.1 && a.2 == b.2 && (b.3.is_empty() || a.3.starts_with(&b.3));
         let missing: Vec<_> = want.iter().filter(|row| !found.iter().any(|other| near(other, row))).collect();
         let extra: Vec<_> = found.iter().filter(|row| !want.iter().any(|other| near(row, other))).collect();
-        assert!(missing.is_empty() && extra.is_empty(), "{name}: missing {missing:#?}, extra {extra:#?}");
+        if !missing.is_empty() || !extra.is_empty() {
+            wrong.push(format!("{name}: missing {missing:?}, extra {extra:?}"));
+        }
         checked += 1;
     }
     println!("{checked} images");
-    assert!(checked > 10);
+    assert!(checked > 10 && wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
