@@ -7,6 +7,7 @@ use crate::credentials::{self, Login};
 use crate::guard::{Resolver, refused_host, same_site};
 use crate::{Body, DOCUMENT_LIMIT_BYTES, Error, Options, Root, layout};
 use base64::Engine;
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use model::Digest;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -201,6 +202,41 @@ impl Client {
         }
     }
 
+    /// Sends a body to the registry itself: logs in once when asked; never follows a redirect, never retries.
+    pub(crate) async fn send(
+        &self,
+        method: reqwest::Method,
+        url: Url,
+        content_type: &str,
+        body: Bytes,
+        repository: &str,
+    ) -> Result<Response, Error> {
+        let mut logged_in = false;
+        loop {
+            let mut request = self.http.request(method.clone(), url.clone()).header(CONTENT_TYPE, content_type);
+            if let Some(token) = self.kept_token(repository) {
+                request = request.header(AUTHORIZATION, token);
+            }
+            let response = request.body(body.clone()).send().await.map_err(|e| self.unreachable(&e))?;
+            if response.status() != StatusCode::UNAUTHORIZED || logged_in {
+                return Ok(response);
+            }
+            logged_in = true;
+            let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|v| v.to_str().ok()).unwrap_or("");
+            let token = self.log_in(challenge, repository).await?;
+            self.keep_token(repository, token);
+        }
+    }
+
+    /// An address of the registry itself; another origin is refused.
+    pub(crate) fn own(&self, path: &str) -> Result<Url, Error> {
+        let url = self.base.join(path).map_err(|e| self.unreachable(&e))?;
+        if url.origin() != self.base.origin() {
+            return Err(self.guarded(url.as_str(), "uploads go to the registry itself"));
+        }
+        Ok(url)
+    }
+
     async fn visit(&self, url: Url, accept: Option<&str>, repository: &str) -> Result<Response, Error> {
         let mut at = url;
         for _ in 0..=REDIRECTS {
@@ -321,7 +357,7 @@ impl Client {
         *kept = Some((repository.to_owned(), token));
     }
 
-    async fn refusal(&self, response: Response, location: &Location) -> Error {
+    pub(crate) async fn refusal(&self, response: Response, location: &Location) -> Error {
         let status = response.status();
         let url = response.url().to_string();
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {

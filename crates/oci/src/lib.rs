@@ -9,6 +9,7 @@ mod client;
 pub mod credentials;
 pub mod guard;
 mod layout;
+mod push;
 mod source;
 
 pub use client::{Client, Location};
