@@ -57,6 +57,25 @@ pub enum Action {
     Own,
 }
 
+impl Action {
+    /// Returns the word, for people: `edit-policy`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Pull => "pull",
+            Self::Push => "push",
+            Self::Delete => "delete",
+            Self::ReadQuarantined => "read-quarantined",
+            Self::ReleaseQuarantined => "release-quarantined",
+            Self::WriteAssessment => "write-assessment",
+            Self::EditPolicy => "edit-policy",
+            Self::Secure => "secure",
+            Self::Audit => "audit",
+            Self::Own => "own",
+        }
+    }
+}
+
 impl Role {
     /// Every role.
     pub const ALL: [Self; 11] = [

@@ -1,1 +1,65 @@
-//! server.
+//! REST, console, health: everything that people and programs ask Portwarden, on one port.
+//!
+//! In: HTTP requests. Out: answers of the fleet index, single things from the store, pages. One table of routes (`routes`) makes the
+//! router, the OpenAPI document and the access check.
+
+mod access;
+mod api;
+mod assets;
+mod detail;
+mod export;
+mod health;
+mod index;
+mod live;
+mod openapi;
+mod page;
+mod params;
+mod parts;
+mod problem;
+mod routes;
+mod view;
+
+pub use index::Handle;
+pub use parts::{DatabaseView, FeedView, Parts};
+
+use axum::http::{HeaderValue, Request, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+
+/// What a page may load: itself alone.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The router of REST, console and health.
+pub fn router(parts: Parts) -> Router {
+    let signed_in = Router::new()
+        .nest("/api/v1", routes::router().fallback(absent))
+        .merge(page::router())
+        .route("/live", get(live::revisions))
+        .fallback(absent)
+        .layer(middleware::from_fn_with_state(parts.clone(), access::sign_in));
+    Router::new()
+        .route("/api/v1/openapi.json", get(|| async { Json(openapi::document()) }))
+        .merge(health::router())
+        .merge(assets::router())
+        .merge(signed_in)
+        .layer(middleware::from_fn(safe))
+        .with_state(parts)
+}
+
+async fn absent(uri: axum::http::Uri) -> problem::Problem {
+    problem::Problem::absent("page", uri.path())
+}
+
+/// Adds the headers that every answer carries.
+async fn safe(request: Request<axum::body::Body>, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,120 @@
+//! Who asks, and whether they may: deny by default.
+//!
+//! A request without a credential, or with a wrong one, ends here. What somebody may see is a scope that every question to the
+//! index carries; a thing outside of it is as absent as one that does not exist.
+
+use crate::parts::Parts;
+use crate::problem::Problem;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use fleet::{Filter, Index, Query, Scope};
+use model::role::{Action, allowed};
+use store::{Credential, Principal};
+
+/// Lets a request through once its sender is known; the sender is an extension of the request from here on.
+pub async fn sign_in(State(parts): State<Parts>, mut request: Request, next: Next) -> Response {
+    match principal(&parts, request.headers()).await {
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn principal(parts: &Parts, headers: &HeaderMap) -> Result<Principal, Problem> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).ok_or_else(Problem::sign_in)?;
+    let credential = credential(value).ok_or_else(Problem::wrong_login)?;
+    match parts.store.authenticate(&credential).await {
+        Ok(principal) => Ok(principal),
+        Err(store::Error::WrongCredentials) => Err(Problem::wrong_login()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn credential(value: &str) -> Option<Credential> {
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(Credential::Bearer(rest.trim().to_owned()));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let bytes = base64::engine::general_purpose::STANDARD.decode(rest.trim()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some(Credential::Basic { user: user.to_owned(), password: password.to_owned() })
+}
+
+/// Refuses an action that no role of somebody allows. Reading is then narrowed to the scopes of those roles (`readable`); what
+/// concerns everything, such as the queue, needs the role over everything.
+pub fn may(principal: &Principal, action: Action) -> Result<(), Problem> {
+    let granted = match action {
+        Action::Read => principal.grants.iter().any(|g| g.role.allows(action)),
+        _ => allowed(&principal.grants, action, &model::role::Scope::ALL),
+    };
+    if granted { Ok(()) } else { Err(Problem::forbidden(action.as_str())) }
+}
+
+/// The part of the fleet that somebody may read; nobody without any reading role gets here.
+pub fn readable(parts: &Parts, principal: &Principal) -> Result<Scope, Problem> {
+    let grants: Vec<_> = principal.grants.iter().filter(|g| g.role.allows(Action::Read)).collect();
+    if grants.is_empty() {
+        return Err(Problem::forbidden(Action::Read.as_str()));
+    }
+    if grants.iter().any(|g| g.scope == model::role::Scope::ALL) {
+        return Ok(Scope::Everything);
+    }
+    parts.index.ask(|index| {
+        let (mut subscriptions, mut registries, mut repositories) = (Vec::new(), Vec::new(), Vec::new());
+        for grant in &grants {
+            let wanted = &grant.scope;
+            let guid = wanted.subscription.as_deref();
+            let here = index.subscriptions().iter().filter(|s| Some(s.guid.as_str()) == guid);
+            for subscription in here {
+                let Some(name) = &wanted.registry else {
+                    subscriptions.push(subscription.id);
+                    continue;
+                };
+                let found = index.registries().iter().find(|r| r.subscription == subscription.id && r.name == *name);
+                let Some(registry) = found else { continue };
+                match &wanted.repository {
+                    None => registries.push(registry.id),
+                    Some(name) => repositories.extend(repository(index, &registry.name, name)?),
+                }
+            }
+        }
+        Ok(Scope::Within { subscriptions, registries, repositories })
+    })
+}
+
+/// The row id of a repository, if it is there.
+fn repository(index: &Index, registry: &str, name: &str) -> Result<Option<model::facts::Id>, Problem> {
+    let mut filter = Filter::default();
+    filter.field("registry", registry)?;
+    filter.field("repository", name)?;
+    let page = index.repositories(&Query { filter, limit: crate::params::LIMIT, ..Query::default() })?;
+    Ok(page.items.into_iter().find(|row| row.registry == registry && row.name == name).map(|row| row.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_basic_and_bearer_are_logins() {
+        for (value, ok) in [
+            ("Basic YTpi", true),
+            ("basic YTpi", true),
+            ("Bearer pw_x", true),
+            ("Basic !", false),
+            ("Digest x", false),
+            ("x", false),
+        ] {
+            assert_eq!(credential(value).is_some(), ok, "{value}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! REST handlers, by what they answer.
+
+pub mod findings;
+pub mod images;
+pub mod lists;
+pub mod work;

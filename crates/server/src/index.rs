@@ -1,0 +1,81 @@
+//! The fleet index of this process, kept current from the store's change log.
+//!
+//! In: facts, then changes by revision. Out: one consistent index for each answer. Built again when the log was trimmed.
+
+use crate::problem::Problem;
+use fleet::Index;
+use std::sync::{Arc, RwLock};
+use store::Store;
+use tokio::sync::watch;
+
+/// A handle on the index. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    index: Arc<RwLock<Option<Index>>>,
+    revision: watch::Sender<i64>,
+}
+
+impl Default for Handle {
+    fn default() -> Self {
+        Self { index: Arc::default(), revision: watch::Sender::new(0) }
+    }
+}
+
+impl Handle {
+    /// Asks the index; until it is built the answer is a problem that says so.
+    pub fn ask<T>(&self, question: impl FnOnce(&Index) -> Result<T, Problem>) -> Result<T, Problem> {
+        let index = self.index.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        question(index.as_ref().ok_or_else(Problem::starting)?)
+    }
+
+    /// Whether the index is built.
+    pub fn ready(&self) -> bool {
+        self.index.read().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+    }
+
+    /// The revision of the index, as it moves; 0 until it is built.
+    pub fn revisions(&self) -> watch::Receiver<i64> {
+        self.revision.subscribe()
+    }
+
+    /// Builds the index and follows the store for ever.
+    pub async fn follow(self, store: Store) {
+        let mut moved = store.revision_watch();
+        loop {
+            if let Err(error) = self.catch_up(&store).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the index cannot follow the store; trying again"
+                );
+                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                continue;
+            }
+            let known = *self.revision.borrow();
+            let later = moved.wait_for(|revision| *revision > known).await.is_ok();
+            if !later {
+                return;
+            }
+        }
+    }
+
+    /// Takes every change that the store has and the index has not.
+    pub async fn catch_up(&self, store: &Store) -> Result<(), store::Error> {
+        if self.ready() {
+            let known = *self.revision.borrow();
+            if let Some(changes) = store.changes(known).await? {
+                let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if let Some(index) = index.as_mut() {
+                    index.apply(&changes);
+                    self.revision.send_replace(index.revision());
+                }
+                return Ok(());
+            }
+        }
+        let snapshot = store.snapshot().await?;
+        let built = Index::build(&snapshot);
+        let revision = built.revision();
+        *self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(built);
+        self.revision.send_replace(revision);
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! What every handler is given.
+
+use crate::index::Handle;
+use model::time::Micros;
+use serde::Serialize;
+use std::sync::Arc;
+use store::Store;
+
+/// What the advisory database is, as surfaces show it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
+pub struct DatabaseView {
+    /// Generation in force; 0 = the built-in starter advisories.
+    pub generation: i64,
+    /// Hash of its facts.
+    pub content_hash: String,
+    /// When it was built; `null` for the starter.
+    pub built: Option<String>,
+    /// Whether only the starter advisories are there: then every verdict is `gaps(feeds)`.
+    pub starter_only: bool,
+    /// The feeds it was built from.
+    pub feeds: Vec<FeedView>,
+}
+
+/// A feed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
+pub struct FeedView {
+    /// Name: `debian`, `osv-pypi`.
+    pub name: String,
+    /// Records it holds.
+    pub records: u64,
+    /// The date it gives itself.
+    pub date: Option<String>,
+    /// When it was fetched.
+    pub fetched: Option<String>,
+}
+
+/// What every handler is given. Cheap to clone.
+#[derive(Clone)]
+pub struct Parts {
+    /// Facts.
+    pub store: Store,
+    /// Answers.
+    pub index: Handle,
+    /// The advisory database in force.
+    pub database: Arc<dyn Fn() -> DatabaseView + Send + Sync>,
+    /// The address that clients use, without a slash at the end.
+    pub public_url: Arc<str>,
+    /// The clock.
+    pub now: fn() -> Micros,
+}

@@ -1,0 +1,138 @@
+//! Errors as the outside sees them: RFC 9457 problem JSON, the thing named and what to do.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// An error answer. `type` is stable; `detail` names the thing; `next_step` says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// `https://portwarden.dev/problems/<code>`; the code is stable.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// One line that is the same for every problem of the type.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What was wrong, naming the thing.
+    pub detail: String,
+    /// What to do.
+    pub next_step: String,
+    /// The parameter or field concerned, or empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &str, title: &str, detail: String, next_step: &str) -> Self {
+        Self {
+            kind: format!("https://portwarden.dev/problems/{code}"),
+            title: title.into(),
+            status: status.as_u16(),
+            detail,
+            next_step: next_step.into(),
+            field: String::new(),
+        }
+    }
+
+    /// A parameter that is not understood.
+    pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        let next = "Correct the parameter; /api/v1/openapi.json lists what each route takes.";
+        let problem =
+            Self::new(StatusCode::BAD_REQUEST, "parameter", "A parameter is not understood", detail.into(), next);
+        Self { field: name.into(), ..problem }
+    }
+
+    /// A thing that is not there, or that the asker may not see.
+    pub fn absent(what: &str, name: &str) -> Self {
+        let detail = format!("there is no {what} {name}");
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "absent",
+            "Not found",
+            detail,
+            "Check the name; a list of this kind shows what there is.",
+        )
+    }
+
+    /// Nobody is signed in.
+    pub fn sign_in() -> Self {
+        let next = "Send a user and password (Basic), or a token as `Authorization: Bearer pw_…`.";
+        Self::new(StatusCode::UNAUTHORIZED, "sign-in", "Sign in", "this needs a login".into(), next)
+    }
+
+    /// The login was wrong.
+    pub fn wrong_login() -> Self {
+        let next = "Check user and password. The first password is in DATA/admin-password.";
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "wrong-login",
+            "Wrong login",
+            "the user, password or token is wrong".into(),
+            next,
+        )
+    }
+
+    /// The asker lacks a right.
+    pub fn forbidden(action: &str) -> Self {
+        let detail = format!("your roles do not allow {action} here");
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "Not allowed",
+            detail,
+            "Ask an owner of the scope for a role that does.",
+        )
+    }
+
+    /// The index is not built yet.
+    pub fn starting() -> Self {
+        let next = "Try again in a second; pushes and pulls work already.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "Starting", "the index is being built".into(), next)
+    }
+
+    /// The store did not answer; the cause goes to the log alone.
+    pub fn store(error: &store::Error) -> Self {
+        tracing::error!(error = error as &dyn std::error::Error, "the store did not answer");
+        let next = "Try again; if it stays, see the server's log and `portwarden doctor`.";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store",
+            "The store did not answer",
+            "the store did not answer".into(),
+            next,
+        )
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        Self::store(&error)
+    }
+}
+
+impl From<fleet::QueryError> for Problem {
+    fn from(error: fleet::QueryError) -> Self {
+        let field = match &error {
+            fleet::QueryError::Word { .. } => "q",
+            fleet::QueryError::Sort { .. } => "sort",
+            fleet::QueryError::Cursor { .. } => "after",
+            fleet::QueryError::Limit => "limit",
+        };
+        Self::parameter(field, error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(&self)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            let basic = HeaderValue::from_static("Basic realm=\"Portwarden\", charset=\"UTF-8\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
+        }
+        response
+    }
+}
