@@ -208,11 +208,9 @@ impl Database {
             if all.description.is_empty() {
                 all.description = text.description;
             }
-            for reference in text.references {
-                if !all.references.contains(&reference) {
-                    all.references.push(reference);
-                }
-            }
+            let known: Vec<String> = std::mem::take(&mut all.references);
+            let new = text.references.into_iter().filter(|r| !known.contains(r)).collect::<Vec<_>>();
+            all.references = [known, new].concat();
         }
         Some(())
     }

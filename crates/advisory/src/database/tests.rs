@@ -119,7 +119,8 @@ fn the_difference_names_what_must_be_matched_again() {
         ]
     };
     let name = |n: &str| ("pypi".to_owned(), n.to_owned());
-    let changes: [(&str, &dyn Fn(&mut Vec<Advisory>), _, &[&str]); 6] = [
+    type Change<'a> = &'a dyn Fn(&mut Vec<Advisory>);
+    let changes: [(&str, Change<'_>, _, &[&str]); 6] = [
         ("nothing", &|_| {}, vec![], &[]),
         ("a fixed version", &|all| all[0].affected = vec![affects("django", "2.3")], vec![name("django")], &[]),
         ("a text", &|all| all[1].title = "better".into(), vec![], &["CVE-2020-2"]),

@@ -30,7 +30,8 @@ pub(super) struct Osv {
     source: Source,
     compare: fn(&str, &str) -> Ordering,
     valid: fn(&str) -> bool,
-    normalise: fn(&str) -> String,
+    /// Whose rule names follow.
+    purl_type: &'static str,
 }
 
 /// Python's packages.
@@ -42,7 +43,7 @@ pub(super) static PYPI: Osv = Osv {
     source: Source::OsvPypi,
     compare: order::pep440::compare,
     valid: order::pep440::valid,
-    normalise: pep503,
+    purl_type: "pypi",
 };
 
 /// Node's packages; names are case-sensitive.
@@ -54,7 +55,7 @@ pub(super) static NPM: Osv = Osv {
     source: Source::OsvNpm,
     compare: order::semver::compare,
     valid: order::semver::valid,
-    normalise: str::to_owned,
+    purl_type: "npm",
 };
 
 /// Go modules; `stdlib` and `toolchain` are packages as well.
@@ -66,7 +67,7 @@ pub(super) static GO: Osv = Osv {
     source: Source::OsvGo,
     compare: order::go::compare,
     valid: order::go::valid,
-    normalise: str::to_owned,
+    purl_type: "golang",
 };
 
 impl Feed for Osv {
@@ -137,6 +138,10 @@ impl Osv {
         }));
     }
 
+    fn normalised(&self, name: &str) -> String {
+        ecosystem::by_purl_type(self.purl_type).map_or_else(|| name.to_owned(), |kind| kind.normalise(name))
+    }
+
     fn affected(&self, said: &record::Affected, severity: Option<Severity>, category: Category) -> Affected {
         let ranges = ranges::of(&said.ranges, self.compare);
         // What the ranges say already need not be said again, version by version.
@@ -145,7 +150,7 @@ impl Osv {
         let fixed = ranges.iter().any(|r| matches!(r.end, End::Fixed(_)));
         Affected {
             ecosystem: self.ecosystem.into(),
-            name: (self.normalise)(&said.package.name),
+            name: self.normalised(&said.package.name),
             names: Names::Language,
             state: if fixed { VendorState::Fixed } else { VendorState::Open },
             ranges,
@@ -181,17 +186,4 @@ fn said(record: &Record, cvss: &[CvssVector]) -> Option<Severity> {
 /// Reads a moment; some converters write a blank in place of the `T`.
 fn moment(text: &str) -> Micros {
     Micros::parse(text).unwrap_or_default()
-}
-
-/// Normalises a Python name: lower case, runs of `-`, `_` and `.` become one `-`.
-fn pep503(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in name.trim().chars() {
-        match c {
-            '-' | '_' | '.' if out.ends_with('-') => {}
-            '-' | '_' | '.' => out.push('-'),
-            c => out.push(c.to_ascii_lowercase()),
-        }
-    }
-    out
 }
