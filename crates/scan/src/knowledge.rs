@@ -52,6 +52,15 @@ impl Knowledge {
         Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Returns the database of an older generation, where its file is still kept; 0 is the built-in one.
+    pub fn older(&self, generation: i64) -> Option<Database> {
+        if generation == 0 {
+            return advisory::starter().ok();
+        }
+        let database = crate::database::open(&self.0.folder.path(generation)).ok()?;
+        (database.generation() == generation).then_some(database)
+    }
+
     /// Returns a receiver that sees every generation that comes into force, the present one first.
     pub fn generations(&self) -> watch::Receiver<i64> {
         self.0.generation.subscribe()

@@ -20,12 +20,13 @@ use ecosystem::layer;
 use frame::Order;
 use futures_util::{Stream, StreamExt};
 use model::Digest;
+use model::digest::Algorithm;
 use model::inventory::LayerInventory;
 use process::{Feed, Piece, Run};
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -128,7 +129,7 @@ impl Settings {
         (self.memory_bytes / children).max(LEAST_MEMORY_BYTES.min(self.memory_bytes))
     }
 
-    fn run(&self, memory_bytes: u64) -> Run {
+    fn run(&self, memory_bytes: u64, algorithm: Algorithm) -> Run {
         let walk = &self.walk;
         let limits = layer::Limits {
             whole_bytes: walk.whole_bytes.min(memory_bytes / 4),
@@ -143,6 +144,7 @@ impl Settings {
             order: Order::new(memory_bytes, self.cpu.as_secs().max(1), self.require, &limits),
             wall: self.wall,
             output_bytes: self.output_bytes,
+            algorithm,
         }
     }
 }
@@ -167,16 +169,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Returns whether memory was short, so that a second try alone may give more.
-    pub fn wants_more_memory(&self) -> bool {
+    /// Returns whether a second try alone, with all memory, may give more: memory was short, or the reader crashed.
+    pub fn wants_second_try(&self) -> bool {
         match &self.result {
-            Ok(inventory) => {
-                let notes = inventory.files.iter().flat_map(|f| &f.notes).chain(&inventory.notes);
-                notes.into_iter().any(|n| n.code == "file-too-large")
-            }
-            Err(failed) => matches!(failed.code, "limit-memory" | "compression-unsupported"),
+            Ok(inventory) => was_short_of_memory(inventory),
+            Err(failed) => matches!(failed.code, "limit-memory" | "compression-unsupported" | "crash"),
         }
     }
+}
+
+/// Returns whether files were left out that a child with more memory could have read.
+pub(crate) fn was_short_of_memory(inventory: &LayerInventory) -> bool {
+    let notes = inventory.files.iter().flat_map(|f| &f.notes).chain(&inventory.notes);
+    notes.into_iter().any(|n| n.code == "file-too-large")
 }
 
 /// Why a layer gave no inventory: a fact about its bytes, not about this try.
@@ -214,13 +219,14 @@ pub enum Error {
 pub struct Sandbox {
     settings: Arc<Settings>,
     children: Arc<Semaphore>,
+    places: usize,
 }
 
 impl Sandbox {
     /// Makes a sandbox; nothing is started yet.
     pub fn new(settings: Settings) -> Self {
-        let children = Arc::new(Semaphore::new(settings.children.max(1)));
-        Self { settings: Arc::new(settings), children }
+        let places = settings.children.max(1);
+        Self { settings: Arc::new(settings), children: Arc::new(Semaphore::new(places)), places }
     }
 
     /// Returns the settings.
@@ -228,30 +234,48 @@ impl Sandbox {
         &self.settings
     }
 
-    /// Reads a layer from a stream. One try: see `Outcome::wants_more_memory` and `read_layer_alone`.
-    pub async fn read_layer(&self, input: impl Stream<Item = io::Result<Bytes>>) -> Result<Outcome, Error> {
-        let permit = self.permits(1).await?;
-        self.read_stream(input, permit, self.settings.part_bytes()).await
+    /// Returns the same sandbox with places of its own, so that its children do not wait for those of others.
+    pub fn beside(&self, children: usize) -> Self {
+        let places = children.max(1);
+        Self { settings: Arc::clone(&self.settings), children: Arc::new(Semaphore::new(places)), places }
     }
 
-    /// Reads a layer from a stream while no other is read, with the memory of all.
-    pub async fn read_layer_alone(&self, input: impl Stream<Item = io::Result<Bytes>>) -> Result<Outcome, Error> {
-        let permit = self.permits(self.settings.children.max(1)).await?;
-        self.read_stream(input, permit, self.settings.memory_bytes).await
+    /// Reads a layer from a stream; `alone` = while no other is read, with the memory of all.
+    pub async fn read_layer(
+        &self,
+        input: impl Stream<Item = io::Result<Bytes>>,
+        algorithm: Algorithm,
+        alone: bool,
+    ) -> Result<Outcome, Error> {
+        let (permit, run) = self.place(algorithm, alone).await?;
+        self.read_stream(input, permit, run).await
     }
 
-    /// Reads a layer from a file, from where it stands to its end; when memory was short, once more alone.
-    pub async fn read_layer_file(&self, mut file: File) -> Result<Outcome, Error> {
-        let start = file.stream_position().map_err(|source| Error::Input { source })?;
-        let permit = self.permits(1).await?;
-        let (file, outcome) = self.read_file(file, permit, self.settings.part_bytes()).await?;
-        if !outcome.wants_more_memory() || self.settings.part_bytes() >= self.settings.memory_bytes {
-            return Ok(outcome);
+    /// Reads a layer from a file, from where it stands, at most `size` bytes.
+    pub async fn read_layer_file(
+        &self,
+        file: File,
+        size: u64,
+        algorithm: Algorithm,
+        alone: bool,
+    ) -> Result<Outcome, Error> {
+        let (permit, run) = self.place(algorithm, alone).await?;
+        let stop = Stop::default();
+        let stopped = Arc::clone(&stop.0);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            process::run(&run, Feed::File(io::Read::take(file, size)), &stopped)
+        });
+        joined(reading.await)?
+    }
+
+    async fn place(&self, algorithm: Algorithm, alone: bool) -> Result<(OwnedSemaphorePermit, Run), Error> {
+        let settings = &self.settings;
+        if alone {
+            Ok((self.permits(self.places).await?, settings.run(settings.memory_bytes, algorithm)))
+        } else {
+            Ok((self.permits(1).await?, settings.run(settings.part_bytes(), algorithm)))
         }
-        let mut file = file;
-        file.seek(io::SeekFrom::Start(start)).map_err(|source| Error::Input { source })?;
-        let permit = self.permits(self.settings.children.max(1)).await?;
-        Ok(self.read_file(file, permit, self.settings.memory_bytes).await?.1)
     }
 
     async fn permits(&self, n: usize) -> Result<OwnedSemaphorePermit, Error> {
@@ -266,10 +290,10 @@ impl Sandbox {
         &self,
         input: impl Stream<Item = io::Result<Bytes>>,
         permit: OwnedSemaphorePermit,
-        memory_bytes: u64,
+        run: Run,
     ) -> Result<Outcome, Error> {
         let (send, receive) = mpsc::channel(4);
-        let (run, stop) = (self.settings.run(memory_bytes), Stop::default());
+        let stop = Stop::default();
         let stopped = Arc::clone(&stop.0);
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -291,22 +315,6 @@ impl Sandbox {
         }
         // A receiver that has gone has an error to tell, which `joined` returns.
         let _ = send.send(last).await;
-        joined(reading.await)?
-    }
-
-    async fn read_file(
-        &self,
-        mut file: File,
-        permit: OwnedSemaphorePermit,
-        memory_bytes: u64,
-    ) -> Result<(File, Outcome), Error> {
-        let (run, stop) = (self.settings.run(memory_bytes), Stop::default());
-        let stopped = Arc::clone(&stop.0);
-        let reading = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let outcome = process::run(&run, Feed::File(&mut file), &stopped)?;
-            Ok((file, outcome))
-        });
         joined(reading.await)?
     }
 }

@@ -13,7 +13,7 @@ use model::digest::Algorithm;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Take, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -37,11 +37,12 @@ pub(crate) struct Run {
     pub order: Order,
     pub wall: Duration,
     pub output_bytes: u64,
+    pub algorithm: Algorithm,
 }
 
 /// Where the bytes come from.
-pub(crate) enum Feed<'a> {
-    File(&'a mut File),
+pub(crate) enum Feed {
+    File(Take<File>),
     Pieces(Receiver<Piece>),
 }
 
@@ -54,7 +55,7 @@ pub(crate) enum Piece {
 }
 
 /// Starts a child, feeds it, and returns what came of it. Blocks.
-pub(crate) fn run(run: &Run, feed: Feed<'_>, stop: &AtomicBool) -> Result<Outcome, Error> {
+pub(crate) fn run(run: &Run, feed: Feed, stop: &AtomicBool) -> Result<Outcome, Error> {
     let mut reading = Reading::start(run, stop)?;
     reading.send(&run.order.encode())?;
     let (digest, bytes) = reading.feed(feed)?;
@@ -115,11 +116,14 @@ impl<'a> Reading<'a> {
     }
 
     /// Hashes all bytes, and hands them to the child as long as it listens.
-    fn feed(&mut self, feed: Feed<'_>) -> Result<(Digest, u64), Error> {
-        let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    fn feed(&mut self, feed: Feed) -> Result<(Digest, u64), Error> {
+        let mut hash = aws_lc_rs::digest::Context::new(match self.run.algorithm {
+            Algorithm::Sha256 => &aws_lc_rs::digest::SHA256,
+            Algorithm::Sha512 => &aws_lc_rs::digest::SHA512,
+        });
         let mut bytes = 0u64;
         match feed {
-            Feed::File(file) => {
+            Feed::File(mut file) => {
                 let mut buffer = vec![0u8; PIECE_BYTES];
                 loop {
                     let n = match file.read(&mut buffer) {
@@ -147,7 +151,7 @@ impl<'a> Reading<'a> {
                 }
             },
         }
-        Ok((Digest::from_hash(Algorithm::Sha256, hash.finish().as_ref()), bytes))
+        Ok((Digest::from_hash(self.run.algorithm, hash.finish().as_ref()), bytes))
     }
 
     /// Writes to the child; a child that no longer reads is left alone.

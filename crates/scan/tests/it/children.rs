@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::stream;
+use model::digest::Algorithm;
 use scan::sandbox::{Error, Sandbox, Settings};
 use std::io;
 use std::time::{Duration, Instant};
@@ -37,7 +38,7 @@ async fn every_way_to_misbehave_has_its_reason() {
         ("busy", "limit-time", "computes without end"),
     ] {
         let started = Instant::now();
-        let outcome = sandbox(how).read_layer(stream::iter(blob())).await.unwrap();
+        let outcome = sandbox(how).read_layer(stream::iter(blob()), Algorithm::Sha256, false).await.unwrap();
         assert_eq!(outcome.result.as_ref().map_err(|f| f.code), Err(code), "{how}: {why}: {outcome:?}");
         assert_eq!(outcome.bytes, 4_000_000, "{how}: the parent hashes to the end");
         assert_eq!(outcome.digest, model::Digest::sha256(&[b'x'; 4_000_000]), "{how}");
@@ -48,7 +49,7 @@ async fn every_way_to_misbehave_has_its_reason() {
 #[tokio::test]
 async fn input_that_breaks_is_no_fact_about_the_layer() {
     let input = vec![Ok(Bytes::from_static(b"x")), Err(io::Error::other("the registry went away"))];
-    let error = sandbox("read-layer").read_layer(stream::iter(input)).await.unwrap_err();
+    let error = sandbox("read-layer").read_layer(stream::iter(input), Algorithm::Sha256, false).await.unwrap_err();
     assert!(matches!(error, Error::Input { .. }), "{error:?}");
 }
 
@@ -57,11 +58,13 @@ async fn a_result_that_nobody_wants_ends_its_child_and_frees_its_place() {
     let sandbox = sandbox("hang");
     for _ in 0..4 {
         let endless = stream::pending::<io::Result<Bytes>>();
-        let waited = tokio::time::timeout(Duration::from_millis(20), sandbox.read_layer(endless)).await;
+        let waited =
+            tokio::time::timeout(Duration::from_millis(20), sandbox.read_layer(endless, Algorithm::Sha256, false))
+                .await;
         assert!(waited.is_err(), "it was still reading");
     }
     // Places of children that were given up come free: both, or this would wait for ever.
-    let outcome = sandbox.read_layer_alone(stream::iter(blob())).await.unwrap();
+    let outcome = sandbox.read_layer(stream::iter(blob()), Algorithm::Sha256, true).await.unwrap();
     assert_eq!(outcome.result.unwrap_err().code, "limit-time");
 }
 
@@ -75,6 +78,6 @@ async fn a_slow_source_is_not_held_against_the_layer() {
         tokio::time::sleep(Duration::from_millis(60)).await;
         Some((Ok(Bytes::from_static(&[0; 1024])), n + 1))
     });
-    let outcome = sandbox("read-layer").read_layer(slow).await.unwrap();
+    let outcome = sandbox("read-layer").read_layer(slow, Algorithm::Sha256, false).await.unwrap();
     assert_ne!(outcome.result.map_err(|f| f.code), Err("limit-time"));
 }

@@ -1,0 +1,142 @@
+//! The product in one page: a job becomes findings.
+//!
+//! In: a job under a lease.
+//! Out: its result in the store, in one transaction: an inventory with matches, or why there is none.
+
+use crate::image::{self, Image, Refused};
+use crate::{Error, Knowledge, Layers, rematch, vulnerability};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use model::finding::Match;
+use model::inventory::{Inventory, Note};
+use model::manifest::LIMIT_BYTES;
+use model::{Digest, Micros};
+use std::sync::Arc;
+use store::{Assessment, Failure, Job, LayerOutcome, Store};
+
+/// How often a result may meet a new generation before the job is put back.
+const TRIES: u32 = 5;
+/// Layers of one image that are asked for at a time; the sandbox has its own bound.
+const LAYERS_AT_A_TIME: usize = 8;
+
+/// What the walk needs.
+#[derive(Clone)]
+pub(crate) struct Story {
+    pub(crate) knowledge: Knowledge,
+    pub(crate) layers: Layers,
+}
+
+impl Story {
+    fn store(&self) -> &Store {
+        self.layers.store()
+    }
+
+    /// Reads and judges the image of a job, and writes the result.
+    pub(crate) async fn tell(&self, job: &Job) -> Result<(), Error> {
+        let started = now();
+        match self.read(job).await? {
+            Ok((image, inventory)) => self.record(job, &image, &inventory, started).await,
+            Err(refused) => record_refusal(self.store(), job, &refused, started).await,
+        }
+    }
+
+    /// Manifest, configuration, layers, inventory.
+    async fn read(&self, job: &Job) -> Result<Result<(Image, Inventory), Refused>, Error> {
+        let image = match self.image(job).await? {
+            Ok(image) => image,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let outcomes = self.outcomes(&image).await?;
+        let outcomes: Vec<&LayerOutcome> = outcomes.iter().map(Arc::as_ref).collect();
+        Ok(image.inventory(&outcomes).map(|inventory| (image, inventory)))
+    }
+
+    async fn image(&self, job: &Job) -> Result<Result<Image, Refused>, Error> {
+        let Some(digest) = &job.digest else { return Ok(Err(Refused::new("manifest", "the job names no image"))) };
+        let Some(stored) = self.store().manifest_of(digest).await? else {
+            return Ok(Err(Refused::new("blob-missing", format!("there is no manifest {digest}"))));
+        };
+        let manifest = match image::parse(&stored.bytes, &stored.media_type) {
+            Ok(manifest) => manifest,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        if manifest.children().is_empty() && !image::is_image(&manifest) {
+            return Ok(Err(Refused::new("accessory", format!("{digest} is not an image"))));
+        }
+        let config = match image::config_of(&manifest) {
+            None => return Ok(Image::of(&manifest, Err("an index has none".into()))),
+            Some(config) => self.store().blobs().bytes(config, LIMIT_BYTES as u64).await,
+        };
+        match config {
+            Ok(bytes) => Ok(Image::of(&manifest, Ok(&bytes))),
+            Err(error @ (store::Error::NoBlob(_) | store::Error::Damaged { .. })) => {
+                Ok(Image::of(&manifest, Err(error.to_string())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Layers already known cost nothing; the same layer twice is read once.
+    async fn outcomes(&self, image: &Image) -> Result<Vec<Arc<LayerOutcome>>, Error> {
+        let digests: Vec<Digest> = image.layers.iter().map(|(_, layer)| layer.digest.clone()).collect();
+        let reading = stream::iter(digests).map(async |digest| self.layers.outcome(&digest).await);
+        reading.buffered(LAYERS_AT_A_TIME).try_collect().await
+    }
+
+    /// Judges with the database in force and writes; when a new one came into force meanwhile, judges again.
+    async fn record(&self, job: &Job, image: &Image, inventory: &Inventory, started: Micros) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let db = self.knowledge.current();
+            let unjudged = self.store().unjudged(inventory).await?;
+            let mut assessed = assess::assess(inventory, &db);
+            let own = assessed.notes.iter().filter(|note| !inventory.notes.contains(note)).cloned().collect();
+            assessed.packages.retain(|(key, _)| unjudged.contains(key));
+            let matches = assessed.packages.iter().flat_map(|(_, matches): &(_, Vec<Match>)| matches);
+            let assessment = Assessment {
+                job,
+                inventory,
+                platform: image.platform(),
+                revision: ecosystem::revision(),
+                verdict: assessed.verdict,
+                reasons: assessed.reasons.iter().map(|&code| code.to_owned()).collect(),
+                notes: own,
+                generation: db.generation(),
+                vulnerabilities: vulnerability::named_by(matches, &db),
+                judged: assessed.packages,
+                started,
+                tier: crate::sandbox::tier().to_string(),
+                bytes: image.layers.iter().map(|(_, layer)| i64::try_from(layer.size).unwrap_or(0)).sum(),
+            };
+            match self.store().record(&assessment).await {
+                Ok(_) => return Ok(()),
+                // A package that another image brought a moment ago: it is there now, and may be judged by now.
+                Err(store::Error::Unjudged(_)) => {}
+                Err(store::Error::StaleGeneration { given, current }) => {
+                    rematch::catch_up(self.store(), &self.knowledge, given, current).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Restless(TRIES))
+    }
+}
+
+/// Writes that an image cannot be read.
+pub(crate) async fn record_refusal(store: &Store, job: &Job, refused: &Refused, started: Micros) -> Result<(), Error> {
+    let note = Note { code: refused.code.into(), path: String::new(), text: refused.text.clone(), gap: true };
+    let failure = Failure {
+        job,
+        verdict: refused.verdict,
+        code: refused.code.into(),
+        notes: vec![note],
+        started,
+        tier: crate::sandbox::tier().to_string(),
+    };
+    store.record_failure(&failure).await?;
+    Ok(())
+}
+
+/// Returns the time.
+pub(crate) fn now() -> Micros {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,159 @@
+//! The worker: claims jobs, runs them under their lease, tries again or gives up.
+//!
+//! In: the queue of the store. Out: results, and jobs put back.
+//! A lease that is lost stops the work at once: whoever has it now writes the result, and the store refuses ours.
+
+use crate::error::in_full;
+use crate::image::Refused;
+use crate::story::{Story, now, record_refusal};
+use crate::{Error, Knowledge, Layers, rematch};
+use std::time::Duration;
+use store::{Job, JobKind, Remedy, Store};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// The lease that a claim gives (reliability.md 3.6).
+const LEASE: Duration = Duration::from_secs(60);
+/// How often it is prolonged.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a worker waits for work before it looks by itself.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long work may go on after the end was asked for.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How long to wait when the store fails.
+const BREATH: Duration = Duration::from_secs(2);
+/// Nothing takes longer: 512 layers, each within its own limit, in parallel.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// A job whose worker dies with it comes back as often as this.
+const CLAIMS: i64 = 8;
+
+/// How many jobs at a time, and under which name.
+#[derive(Debug, Clone)]
+pub struct Workers {
+    /// The name that leases show.
+    pub name: String,
+    /// Jobs at a time.
+    pub at_a_time: usize,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { name: format!("worker-{}", std::process::id()), at_a_time: cores.saturating_mul(2) }
+    }
+}
+
+/// Claims and runs jobs until the end is asked for; then lets those under way finish for a while.
+pub async fn worker(layers: Layers, knowledge: Knowledge, workers: Workers, shutdown: CancellationToken) {
+    let story = Story { knowledge, layers };
+    let mut running = JoinSet::new();
+    for _ in 0..workers.at_a_time.max(1) {
+        running.spawn(claim_for_ever(story.clone(), workers.name.clone(), shutdown.clone()));
+    }
+    shutdown.cancelled().await;
+    let _ = timeout(DRAIN, async { while running.join_next().await.is_some() {} }).await;
+    // What is still under way is dropped: its children end, its lease runs out, another worker takes it.
+}
+
+async fn claim_for_ever(story: Story, name: String, shutdown: CancellationToken) {
+    let store = story.layers.store().clone();
+    while !shutdown.is_cancelled() {
+        match store.claim(&name).await {
+            Ok(Some(job)) => run(&story, &store, job).await,
+            Ok(None) => {
+                tokio::select! {
+                    () = store.wait_for_work(LOOK) => {}
+                    () = shutdown.cancelled() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = in_full(&error), "cannot claim work");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+}
+
+/// Runs a job as long as its lease holds, and decides what comes next.
+async fn run(story: &Story, store: &Store, job: Job) {
+    if job.attempt > CLAIMS {
+        let refused = Refused::new("crash", format!("the work was begun {} times and never ended", job.attempt));
+        let done = record_refusal(store, &job, &refused, now()).await;
+        return log_if_failed(&job, done);
+    }
+    let result = tokio::select! {
+        result = guarded(story, &job) => result,
+        () = lease_lost(store, &job) => {
+            tracing::warn!(job = job.id, "the lease was lost, the work was stopped");
+            return;
+        }
+    };
+    if let Err(error) = result {
+        let settled = settle(store, &job, error).await;
+        log_if_failed(&job, settled);
+    }
+}
+
+/// A defect in the work on one image must not end the worker.
+async fn guarded(story: &Story, job: &Job) -> Result<(), Error> {
+    let mut work = JoinSet::new();
+    let (story, job) = (story.clone(), job.clone());
+    work.spawn(async move {
+        match job.kind {
+            JobKind::Image(_) => story.tell(&job).await,
+            JobKind::Rematch => rematch::rematch(story.layers.store(), &story.knowledge, &job).await,
+        }
+    });
+    // Dropping the set ends the work and its children.
+    match timeout(LONGEST, work.join_next()).await {
+        Ok(Some(Ok(result))) => result,
+        Ok(Some(Err(_)) | None) => Err(Error::Defect),
+        Err(_) => Err(Error::TooLong),
+    }
+}
+
+/// Returns when the job is no longer ours. Prolongs the lease until then; a store that does not answer prolongs nothing.
+async fn lease_lost(store: &Store, job: &Job) {
+    let mut until = Instant::now() + LEASE;
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        match tokio::time::timeout_at(until, store.heartbeat(job)).await {
+            Ok(Ok(true)) => until = Instant::now() + LEASE,
+            Ok(Ok(false)) => return,
+            Ok(Err(_)) | Err(_) if Instant::now() >= until => return,
+            Ok(Err(error)) => tracing::warn!(job = job.id, error = in_full(&error), "cannot prolong a lease"),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Puts a job back, or writes why it is given up.
+async fn settle(store: &Store, job: &Job, error: Error) -> Result<(), Error> {
+    let text = in_full(&error);
+    if matches!(error, Error::Store(store::Error::LeaseLost(_))) {
+        tracing::warn!(job = job.id, "the lease was lost, the result was refused");
+        return Ok(());
+    }
+    if matches!(error.remedy(), Remedy::Retry)
+        && let Some(at) = store.retry(job, &text).await?
+    {
+        tracing::info!(job = job.id, error = text, again = at.rfc3339(), "to be tried again");
+        return Ok(());
+    }
+    tracing::warn!(job = job.id, error = text, "given up");
+    if job.kind == JobKind::Rematch {
+        return Ok(store.finish(job).await?);
+    }
+    record_refusal(store, job, &Refused::new(error.code(), text), job.claimed).await
+}
+
+fn log_if_failed(job: &Job, result: Result<(), Error>) {
+    if let Err(error) = result {
+        tracing::error!(
+            job = job.id,
+            error = in_full(&error),
+            "the end of a job could not be written; its lease runs out"
+        );
+    }
+}
