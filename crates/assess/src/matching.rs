@@ -42,7 +42,7 @@ pub fn matches(package: &PackageKey, db: &Database) -> Judged {
         judged.matches.extend(judge(package, ecosystem, db, group));
     }
     judged.matches.sort_by(|a, b| a.vulnerability.cmp(&b.vulnerability));
-    judged.notes = unreadable(package, ecosystem, &said).into_iter().collect();
+    judged.notes = unreadable(package, ecosystem, &said);
     judged
 }
 
@@ -148,25 +148,44 @@ fn judge(package: &PackageKey, ecosystem: &dyn Ecosystem, db: &Database, group: 
 /// Returns why an advisory calls a version affected, `None` if it does not.
 fn hit<'a>(ecosystem: &dyn Ecosystem, row: &Row<'a>, version: &str) -> Option<Hit<'a>> {
     let readable = ecosystem.valid(version);
-    let same = |listed: &str| {
-        listed == version || (readable && ecosystem.valid(listed) && ecosystem.compare(listed, version).is_eq())
-    };
     if readable && let Some((introduced, end)) = row.ranges.into_iter().find(|r| within(ecosystem, *r, version)) {
         return Some(Hit::Within(introduced, end));
     }
+    let same = |listed: &str| {
+        let version = without_local(ecosystem, version, listed);
+        listed == version || (readable && ecosystem.valid(listed) && ecosystem.compare(listed, version).is_eq())
+    };
     row.versions.into_iter().any(same).then_some(Hit::Listed)
 }
 
 /// Returns whether a version lies in an interval. A bound that cannot be read bounds nothing: then it does not.
 fn within(ecosystem: &dyn Ecosystem, (introduced, end): (&str, End<&str>), version: &str) -> bool {
-    let compared = |bound: &str| ecosystem.valid(bound).then(|| ecosystem.compare(version, bound));
-    if !introduced.is_empty() && compared(introduced).is_none_or(Ordering::is_lt) {
+    let compared = |version: &str, bound| Some(ecosystem.compare(version, readable(ecosystem, bound)?));
+    if !introduced.is_empty() && compared(version, introduced).is_none_or(Ordering::is_lt) {
         return false;
     }
     match end {
         End::Open => true,
-        End::Fixed(bound) | End::Limit(bound) => compared(bound).is_some_and(Ordering::is_lt),
-        End::LastAffected(bound) => compared(bound).is_some_and(Ordering::is_le),
+        End::Fixed(bound) | End::Limit(bound) => compared(version, bound).is_some_and(Ordering::is_lt),
+        End::LastAffected(bound) => {
+            let read = readable(ecosystem, bound).unwrap_or(bound);
+            compared(without_local(ecosystem, version, read), bound).is_some_and(Ordering::is_le)
+        }
+    }
+}
+
+/// Reads a bound. Publishers copy some out of product lists, with a variant behind a dash (`2.6.0-cu124`, `2.9.0-NA`): where the
+/// whole is no version, what stands before the dash is.
+fn readable<'a>(ecosystem: &dyn Ecosystem, bound: &'a str) -> Option<&'a str> {
+    let before_dash = || bound.rsplit_once('-').map(|(version, _)| version).filter(|version| ecosystem.valid(version));
+    if ecosystem.valid(bound) { Some(bound) } else { before_dash() }
+}
+
+/// A Python build's local label (`2.6.0+cu124`) names the same release: it counts only against a version that has one too.
+fn without_local<'a>(ecosystem: &dyn Ecosystem, version: &'a str, against: &str) -> &'a str {
+    match version.split_once('+') {
+        Some((public, _)) if ecosystem.purl_type() == "pypi" && !against.contains('+') => public,
+        _ => version,
     }
 }
 
@@ -210,22 +229,35 @@ fn category(package: &PackageKey, category: Category) -> Category {
     if headers && category == Category::Vulnerability && is_os(package) { Category::KernelHeaders } else { category }
 }
 
-/// Notes a version that cannot be compared, if anything is said of the package at all.
-fn unreadable(package: &PackageKey, ecosystem: &dyn Ecosystem, said: &[Said<'_>]) -> Option<Note> {
-    let bad = said.iter().find(|said| !ecosystem.valid(said.version))?;
-    Some(Note {
-        code: "version-unreadable".into(),
-        path: String::new(),
-        text: format!(
-            "the version {:?} of {} {} does not follow the rules of {} and was not compared with {} advisories",
-            shown(bad.version),
-            package.purl_type(),
-            shown(&package.name),
-            package.ecosystem,
-            said.len()
-        ),
-        gap: true,
-    })
+/// Notes what cannot be compared: the package's version, or the bounds of advisories that speak of it.
+fn unreadable(package: &PackageKey, ecosystem: &dyn Ecosystem, said: &[Said<'_>]) -> Vec<Note> {
+    let rules = format!("does not follow the rules of {}", package.purl_type());
+    let note = |text| Note { code: "version-unreadable".into(), path: String::new(), text, gap: true };
+    let name = shown(&package.name);
+    if let Some(bad) = said.iter().find(|said| !ecosystem.valid(said.version)) {
+        let (version, count) = (shown(bad.version), said.len());
+        return vec![note(format!(
+            "version {version:?} of {name} {rules}; {count} advisories were not compared with it"
+        ))];
+    }
+    let lost = |bound: &&str| !bound.is_empty() && readable(ecosystem, bound).is_none();
+    let bounds =
+        |row: &Row<'_>| row.ranges.into_iter().flat_map(|(from, end)| [from, bound(end)]).find(lost).map(shown);
+    let noted = |said: &Said<'_>| {
+        let version = bounds(&said.row)?;
+        Some(note(format!(
+            "version {version:?} in advisory {} of {name} {rules}; that interval was not compared",
+            shown(said.row.advisory)
+        )))
+    };
+    said.iter().filter_map(noted).collect()
+}
+
+fn bound(end: End<&str>) -> &str {
+    match end {
+        End::Open => "",
+        End::Fixed(bound) | End::LastAffected(bound) | End::Limit(bound) => bound,
+    }
 }
 
 #[cfg(test)]

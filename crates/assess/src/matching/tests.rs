@@ -128,6 +128,10 @@ fn where_several_advisories_speak_the_affected_one_decides_and_the_nearest_clean
         ("1.4.1", vec![pypi(last("1.4"))], None, "beyond the last affected"),
         ("1.0", vec![pypi(fixed("1.1")), pypi(open())], Some(""), "no version is clean"),
         ("2.0rc1", vec![pypi(fixed("2.0"))], Some("2.0"), "a pre-release is below its release"),
+        ("2.6", vec![pypi(last("2.6.0-NA"))], Some(""), "a bound out of a product list"),
+        ("2.6.1", vec![pypi(last("2.6.0-NA"))], None, "beyond it"),
+        ("2.6+cu124", vec![pypi(last("2.6"))], Some(""), "a local build of the last affected release"),
+        ("2.6+cu124", vec![pypi(fixed("2.6"))], None, "a local build of the fixed release"),
         ("5.0", vec![pypi(vec![range("", End::Limit("6".into()))])], Some(""), "below the limit"),
     ] {
         let found = judged(&django(version), rows);
@@ -138,9 +142,14 @@ fn where_several_advisories_speak_the_affected_one_decides_and_the_nearest_clean
 #[test]
 fn a_listed_version_is_affected_however_it_is_spelt() {
     let listed = |version: &str| Affected { versions: vec![version.into()], ..pypi(Vec::new()) };
-    for (installed, version, want) in
-        [("1.0", "1.0", true), ("1.0", "1.0.0", true), ("1.0", "1.0.1", false), ("no version", "no version", true)]
-    {
+    for (installed, version, want) in [
+        ("1.0", "1.0", true),
+        ("1.0", "1.0.0", true),
+        ("1.0", "1.0.1", false),
+        ("1.0+cu118", "1.0", true),
+        ("1.0+cu118", "1.0+cu121", false),
+        ("no version", "no version", true),
+    ] {
         assert_eq!(judged(&django(installed), vec![listed(version)]).is_some(), want, "{installed} against {version}");
     }
 }
@@ -157,7 +166,13 @@ fn a_version_that_cannot_be_read_is_noted_and_not_guessed() {
     let unknown = PackageKey { name: "unheard-of".into(), ..django("2.2-custom build") };
     assert_eq!(matches(&unknown, &db), Judged::default(), "nothing is said of it, so nothing was missed");
     let bound = database(vec![advisory("CVE-2024-1", Source::OsvPypi, vec![pypi(fixed("not a version"))])]);
-    assert_eq!(matches(&django("2.2"), &bound).matches, [], "a bound that cannot be read bounds nothing");
+    let judged = matches(&django("2.2"), &bound);
+    assert_eq!(judged.matches, [], "a bound that cannot be read bounds nothing");
+    assert!(
+        judged.notes[0].gap && judged.notes[0].text.contains("advisory CVE-2024-1 of django"),
+        "{:?}",
+        judged.notes
+    );
 }
 
 #[test]
