@@ -226,6 +226,19 @@ async fn a_busy_server_gets_another_chance() {
 }
 
 #[tokio::test]
+async fn a_host_in_front_may_have_packed_files() {
+    let (server, data) = (Server::start().await, tempfile::tempdir().unwrap());
+    let packed = zstd::encode_all(lines(4).as_slice(), 3).unwrap();
+    server.serve("/lines.example/data/lines.txt.zst", Answer::Body(packed));
+    let updated = update_of(FEEDS, &server.options(), data.path()).await.unwrap();
+    assert!(updated.changed && updated.feeds[0].trouble.is_none() && updated.feeds[0].state.records == 4);
+    assert!(
+        !update_of(FEEDS, &server.options(), data.path()).await.unwrap().changed,
+        "asked for news only, and there is none"
+    );
+}
+
+#[tokio::test]
 async fn an_altered_copy_is_fetched_anew() {
     let (server, data) = (Server::start().await, tempfile::tempdir().unwrap());
     server.lines(20);
