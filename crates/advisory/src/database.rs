@@ -16,6 +16,8 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// Longest list that a vulnerability's details may claim; real ones stay under a thousand.
 const LIST: usize = 1 << 16;
+/// Most texts that are unpacked for one vulnerability; real ones have a few, one a record.
+const TEXTS: u64 = 256;
 
 /// An open advisory database.
 pub struct Database {
@@ -198,7 +200,7 @@ impl Database {
 
     /// Adds texts: the first title, the first description, every link once.
     fn add_texts(&self, all: &mut Vulnerability, cursor: &mut Cursor<'_>) -> Option<()> {
-        for _ in 0..cursor.number()?.min(LIST as u64) {
+        for _ in 0..cursor.number()?.min(TEXTS) {
             let place = Place { block: cursor.small()?, from: cursor.small()?, length: cursor.small()? };
             let text = texts::read(self.section(Section::BlockIndex), self.section(Section::Blocks), place);
             let Some(text) = text else { continue };
