@@ -157,6 +157,7 @@ fn npm_ranges_are_satisfied_as_node_semver_says() {
         ("1.2.3 || latest", "1.2.3", false, false),
         (">=01.2.3", "1.2.3", false, false),
         ("x.1", "1.1.0", false, false),
+        ("=1.2.3 - 2", "1.3.0", false, false),
         (">=1.2.3", "v1.2.3", true, true),
         (">=1.2.3", "1.2", false, false),
     ] {

@@ -118,7 +118,13 @@ impl Test<'_> {
         Some(())
     }
 
+    /// From the one to the other; a side that is taken over as it is written must be a version as it is written.
     fn hyphen(&mut self, from: &Partial<'_>, to: &Partial<'_>) -> Option<()> {
+        let to_is_kept = to.complete().is_some() && to.pre.is_empty() && !self.include_prerelease;
+        let is_readable = |side: &Partial<'_>, kept: bool| !kept || side.mark == Mark::Plain;
+        if !is_readable(from, from.complete().is_some()) || !is_readable(to, to_is_kept) {
+            return None;
+        }
         if from.numbers[0].is_some() {
             let pre = if from.pre.is_empty() || from.complete().is_none() { self.lowest() } else { from.pre };
             self.bound(Sign::AtLeast, from.padded(), pre);
