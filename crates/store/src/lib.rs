@@ -20,6 +20,7 @@ mod record;
 mod rows;
 mod schema;
 mod scope;
+mod secret;
 mod snapshot;
 mod staging;
 mod sweep;

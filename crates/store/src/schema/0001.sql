@@ -71,4 +71,6 @@ CREATE TABLE outbox (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT 
 CREATE TABLE principal (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, password TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
 CREATE TABLE role_assignment (id INTEGER PRIMARY KEY, principal INTEGER NOT NULL, role TEXT NOT NULL, scope TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
 CREATE INDEX role_assignment_principal ON role_assignment (principal);
+-- Keys that every process shares.
+CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE token (id INTEGER PRIMARY KEY, principal INTEGER NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, since INTEGER NOT NULL, until INTEGER NOT NULL, expires INTEGER NOT NULL);
