@@ -1,1 +1,76 @@
-//! registry.
+//! The embedded registry: `/v2/` (OCI distribution 1.1, Docker registry v2) and `/oauth2/token`.
+//!
+//! In: requests of skopeo, podman, docker, crane, oras and the like.
+//! Out: blobs and manifests through the store, which writes events and jobs with them.
+//!
+//! One chokepoint (`serve`): the path is read once, the caller recognised, the line of the route table asked, then served.
+
+mod access;
+mod blobs;
+mod error;
+mod lists;
+mod manifests;
+mod path;
+mod range;
+mod serve;
+mod throttle;
+mod token;
+mod uploads;
+
+pub use access::Peer;
+pub use error::{Code, Error};
+
+use axum::Router;
+use axum::routing::{any, get};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+
+/// How the registry behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of the registry in the store: `local`.
+    pub registry: String,
+    /// Where clients find it (`https://registry.example`); `None`: where they say they found it.
+    pub public_url: Option<String>,
+    /// How long a registry token lives. Rights are asked of the store at every request all the same.
+    pub token_life: Duration,
+    /// How long a client may pause within a body.
+    pub idle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            registry: "local".into(),
+            public_url: None,
+            token_life: Duration::from_secs(300),
+            idle: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The registry as its handlers see it.
+pub(crate) struct Registry {
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    pub(crate) entry: store::Registry,
+    pub(crate) signer: token::Signer,
+    pub(crate) throttle: throttle::Throttle,
+}
+
+/// Makes the routes `/v2/…` and `/oauth2/token`.
+///
+/// Fails if the store cannot be asked or knows no registry of that name.
+pub async fn router(store: Store, settings: Settings) -> store::Result<Router> {
+    let not_found = || store::Error::NotFound { what: "registry", name: settings.registry.clone() };
+    let entry = store.registry(&settings.registry).await?.ok_or_else(not_found)?;
+    let signer = token::Signer::new(&store.secret("registry-token").await?);
+    let registry = Arc::new(Registry { store, settings, entry, signer, throttle: throttle::Throttle::default() });
+    Ok(Router::new()
+        .route("/v2", any(serve::serve))
+        .route("/v2/", any(serve::serve))
+        .route("/v2/{*rest}", any(serve::serve))
+        .route("/oauth2/token", get(token::by_query).post(token::by_form))
+        .with_state(registry))
+}

@@ -1,0 +1,220 @@
+//! Who is calling, and what they may do.
+//!
+//! In: the request's headers. Out: a caller with rights, or the challenge that tells a client how to log in.
+//! Rights are the principal's roles as the store has them now; a registry token can only narrow them.
+
+use crate::Registry;
+use crate::error::{Code, Error};
+use crate::path::Route;
+use crate::token::{Access, Claims};
+use base64::Engine as _;
+use http::{Extensions, HeaderMap, Method, header};
+use model::role::{self, Action, Scope};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+use store::{Credential, Principal};
+
+/// Who is at the other end, where the server knows better than the connection does (a trusted proxy, TLS).
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The client's address.
+    pub address: IpAddr,
+    /// Whether the client speaks TLS.
+    pub secure: bool,
+}
+
+/// What a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Being somebody.
+    Login,
+    /// Listing the repositories that one may pull from.
+    Catalog,
+    /// A right on the repository.
+    Repository(Action),
+}
+
+/// The route table: what each method of each route needs. What is not here is not served.
+pub(crate) fn need(route: &Route, method: &Method) -> Result<Need, Error> {
+    let read = method == Method::GET || method == Method::HEAD;
+    let need = match route {
+        Route::Ping if read => Need::Login,
+        Route::Catalog if read => Need::Catalog,
+        Route::Tags(_) | Route::Referrers(..) | Route::Blob(..) | Route::Manifest(..) if read => {
+            Need::Repository(Action::Pull)
+        }
+        Route::Blob(..) | Route::Manifest(..) if method == Method::DELETE => Need::Repository(Action::Delete),
+        Route::Manifest(..) if method == Method::PUT => Need::Repository(Action::Push),
+        Route::Uploads(_) if method == Method::POST => Need::Repository(Action::Push),
+        Route::Upload(..)
+            if method == Method::PATCH
+                || method == Method::PUT
+                || method == Method::DELETE
+                || method == Method::GET =>
+        {
+            Need::Repository(Action::Push)
+        }
+        _ => return Err(Error::no_such_method()),
+    };
+    Ok(need)
+}
+
+/// Somebody who was recognised.
+pub(crate) struct Caller {
+    /// Who.
+    pub(crate) principal: Principal,
+    /// What a registry token is limited to; `None`: logged in directly.
+    pub(crate) bound: Option<Vec<Access>>,
+}
+
+impl Caller {
+    /// Returns whether the caller may do something to a repository.
+    pub(crate) fn may(&self, registry: &Registry, action: Action, repository: &str) -> bool {
+        let bound = self.bound.as_ref().is_none_or(|bound| bound.iter().any(|a| a.covers(repository, action)));
+        bound && may(&self.principal, registry, action, repository)
+    }
+}
+
+/// Returns whether a principal's roles allow something in a repository.
+pub(crate) fn may(principal: &Principal, registry: &Registry, action: Action, repository: &str) -> bool {
+    let entry = &registry.entry;
+    role::allowed(&principal.grants, action, &Scope::repository(&entry.subscription_guid, &entry.name, repository))
+}
+
+/// What a request's surroundings say: for logs, for the throttle, for the challenge.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) address: String,
+    pub(crate) user_agent: String,
+    pub(crate) request: String,
+    /// `https://registry.example`
+    pub(crate) origin: String,
+    /// `registry.example`
+    pub(crate) host: String,
+}
+
+impl Surroundings {
+    pub(crate) fn of(registry: &Registry, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let text = |name: &str, limit: usize| -> String {
+            let value = headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+            value.chars().take(limit).collect()
+        };
+        let peer = extensions.get::<Peer>();
+        let connection = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>();
+        let address = peer.map(|p| p.address).or(connection.map(|c| c.0.ip()));
+        let host = text("host", 300);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b".:-_[]".contains(&b);
+        let host = if host.bytes().all(plain) { host } else { String::new() };
+        let scheme = if peer.is_some_and(|p| p.secure) { "https" } else { "http" };
+        let said = registry.settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        let origin = said.unwrap_or_else(|| format!("{scheme}://{host}"));
+        Self {
+            address: address.map(|a| a.to_string()).unwrap_or_default(),
+            user_agent: text("user-agent", 256),
+            request: text("x-request-id", 64),
+            host: origin.split_once("://").map_or(host, |(_, host)| host.to_owned()),
+            origin,
+        }
+    }
+
+    /// Returns who asks, as the store's logs want it.
+    pub(crate) fn caller(&self, principal: Option<&Principal>) -> store::Caller {
+        store::Caller {
+            actor: principal.map(|p| p.name.clone()).unwrap_or_default(),
+            address: self.address.clone(),
+            user_agent: self.user_agent.clone(),
+            request: self.request.clone(),
+            scanner: principal.is_some_and(|p| p.kind == "scanner"),
+        }
+    }
+}
+
+/// Reads the credential of a request; `None`: it brings none. A scheme that is not known counts as a wrong credential.
+pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Error> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let wrong = || Error::new(Code::Unauthorized, "the Authorization header cannot be read");
+    let (scheme, rest) = value.to_str().ok().and_then(|v| v.trim().split_once(' ')).ok_or_else(wrong)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(Some(Credential::Bearer(rest.trim().to_owned())));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(wrong());
+    }
+    let bytes = base64::engine::general_purpose::STANDARD.decode(rest.trim()).map_err(|_| wrong())?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong())?;
+    let (user, password) = text.split_once(':').ok_or_else(wrong)?;
+    Ok(Some(Credential::Basic { user: user.to_owned(), password: password.to_owned() }))
+}
+
+impl Registry {
+    /// Asks the store who a credential belongs to, unless it was wrong too often.
+    pub(crate) async fn recognise(&self, credential: &Credential, around: &Surroundings) -> Result<Principal, Error> {
+        let account = match credential {
+            Credential::Basic { user, .. } => user,
+            Credential::Bearer(_) => "",
+        };
+        if !self.throttle.allows(account, &around.address, Instant::now()) {
+            return Err(Error::new(Code::TooManyRequests, "too many wrong passwords; wait a minute")
+                .with_header(header::RETRY_AFTER, "60"));
+        }
+        match self.store.authenticate(credential).await {
+            Err(store::Error::WrongCredentials) => {
+                self.throttle.failed(account, &around.address, Instant::now());
+                Err(Error::new(Code::Unauthorized, "wrong user, password or token"))
+            }
+            found => Ok(found?),
+        }
+    }
+
+    /// Recognises the caller of a request.
+    pub(crate) async fn caller(&self, headers: &HeaderMap, around: &Surroundings) -> Result<Caller, Error> {
+        let credential = credential(headers)?;
+        let credential = credential.ok_or_else(|| Error::new(Code::Unauthorized, "log in first"))?;
+        let Credential::Bearer(text) = &credential else {
+            return Ok(Caller { principal: self.recognise(&credential, around).await?, bound: None });
+        };
+        if !Claims::looks_like(text) {
+            return Ok(Caller { principal: self.recognise(&credential, around).await?, bound: None });
+        }
+        let over = || Error::new(Code::Unauthorized, "the token is over or not ours; log in again");
+        let claims = self.signer.verify(text, crate::token::now()).ok_or_else(over)?;
+        let principal = self.store.principal(claims.principal).await?.ok_or_else(over)?;
+        Ok(Caller { principal, bound: Some(claims.access) })
+    }
+
+    /// Decides whether a caller gets what a request needs.
+    pub(crate) fn authorise(&self, caller: &Caller, route: &Route, need: Need) -> Result<(), Error> {
+        let narrow = || Error::new(Code::Unauthorized, "the token is not for this; ask for one with the scope named");
+        match (need, route.repository()) {
+            (Need::Login, _) => Ok(()),
+            (Need::Catalog, _) => {
+                let covered = caller.bound.as_ref().is_none_or(|bound| bound.iter().any(Access::is_catalog));
+                if covered { Ok(()) } else { Err(narrow()) }
+            }
+            (Need::Repository(action), Some(name)) if may(&caller.principal, self, action, name) => {
+                if caller.may(self, action, name) { Ok(()) } else { Err(narrow()) }
+            }
+            // The same whether the repository exists or not.
+            (Need::Repository(_), _) => Err(Error::new(Code::Denied, "your roles do not allow this here")),
+        }
+    }
+}
+
+/// Writes the challenge of an answer 401.
+pub(crate) fn challenge(around: &Surroundings, route: Option<&Route>, need: Option<Need>, narrow: bool) -> String {
+    let mut text = format!("Bearer realm=\"{}/oauth2/token\",service=\"{}\"", around.origin, around.host);
+    let scope = match (need, route.and_then(Route::repository)) {
+        (Some(Need::Catalog), _) => Some("registry:catalog:*".to_owned()),
+        (Some(Need::Repository(Action::Pull)), Some(name)) => Some(format!("repository:{name}:pull")),
+        (Some(Need::Repository(Action::Push)), Some(name)) => Some(format!("repository:{name}:pull,push")),
+        (Some(Need::Repository(_)), Some(name)) => Some(format!("repository:{name}:delete")),
+        _ => None,
+    };
+    if let Some(scope) = scope {
+        text.push_str(&format!(",scope=\"{scope}\""));
+    }
+    if narrow {
+        text.push_str(",error=\"insufficient_scope\"");
+    }
+    text
+}

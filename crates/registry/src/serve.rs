@@ -1,0 +1,125 @@
+//! One request under `/v2/`, from its path to its answer: the only way in.
+
+use crate::access::{self, Caller, Surroundings};
+use crate::error::{Code, Error};
+use crate::path::{Parameters, Route, Target};
+use crate::{Registry, blobs, lists, manifests, uploads};
+use axum::body::Body;
+use axum::extract::State;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use std::sync::Arc;
+
+/// A request that was let in.
+pub(crate) struct Ask {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) caller: Caller,
+    pub(crate) around: Surroundings,
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) parameters: Parameters,
+}
+
+impl Ask {
+    /// Returns a header as text; one that is not text counts as absent.
+    pub(crate) fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns who asks, as the store's logs want it.
+    pub(crate) fn log_caller(&self) -> store::Caller {
+        self.around.caller(Some(&self.caller.principal))
+    }
+
+    /// Returns whether only the headers of the answer are wanted.
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+}
+
+/// Serves a request under `/v2/`.
+pub(crate) async fn serve(State(registry): State<Arc<Registry>>, request: Request<Body>) -> Response<Body> {
+    let mut response = answer(registry, request).await.unwrap_or_else(Error::into_response);
+    let headers = response.headers_mut();
+    for (name, value) in [
+        ("docker-distribution-api-version", "registry/2.0"),
+        // Content comes from strangers and from the console's own origin: it is never a page.
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; sandbox"),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn answer(registry: Arc<Registry>, request: Request<Body>) -> Result<Response<Body>, Error> {
+    let (head, body) = request.into_parts();
+    let around = Surroundings::of(&registry, &head.headers, &head.extensions);
+    let route = Route::parse(head.uri.path());
+    let need = route.as_ref().ok().and_then(|route| access::need(route, &head.method).ok());
+    let login = |error: Error, narrow| {
+        let challenge = access::challenge(&around, route.as_ref().ok(), need, narrow);
+        match error.code() {
+            Code::Unauthorized => error.with_header(header::WWW_AUTHENTICATE, &challenge),
+            _ => error,
+        }
+    };
+    // Nobody learns anything, not even what a bad path is, before being recognised.
+    let caller = registry.caller(&head.headers, &around).await.map_err(|e| login(e, false))?;
+    if let Some((route, need)) = route.as_ref().ok().zip(need) {
+        registry.authorise(&caller, route, need).map_err(|e| login(e, true))?;
+    }
+    let route = route?;
+    access::need(&route, &head.method)?;
+    let parameters = Parameters::parse(head.uri.query().unwrap_or_default())?;
+    let ask = Ask { registry, caller, around, method: head.method, headers: head.headers, parameters };
+    dispatch(ask, route, body).await
+}
+
+async fn dispatch(ask: Ask, route: Route, body: Body) -> Result<Response<Body>, Error> {
+    let method = ask.method.clone();
+    match route {
+        Route::Ping => Ok(json_answer("{}".into())),
+        Route::Catalog => lists::catalog(&ask).await,
+        Route::Tags(name) => lists::tags(&ask, &name).await,
+        Route::Referrers(name, subject) => lists::referrers(&ask, &name, &subject).await,
+        Route::Blob(name, digest) if method == Method::DELETE => blobs::delete(&ask, &name, &digest).await,
+        Route::Blob(name, digest) => blobs::get(&ask, &name, &digest).await,
+        Route::Uploads(name) => uploads::begin(&ask, &name, body).await,
+        Route::Upload(name, id) if method == Method::PATCH => uploads::append(&ask, &name, id, body).await,
+        Route::Upload(name, id) if method == Method::PUT => uploads::finish(&ask, &name, id, body).await,
+        Route::Upload(name, id) if method == Method::DELETE => uploads::cancel(&ask, &name, id).await,
+        Route::Upload(name, id) => uploads::status(&ask, &name, id).await,
+        Route::Manifest(name, target) if method == Method::PUT => manifests::put(&ask, &name, &target, body).await,
+        Route::Manifest(name, Target::Tag(tag)) if method == Method::DELETE => {
+            manifests::delete_tag(&ask, &name, &tag).await
+        }
+        Route::Manifest(name, Target::Digest(digest)) if method == Method::DELETE => {
+            manifests::delete(&ask, &name, &digest).await
+        }
+        Route::Manifest(name, target) => manifests::get(&ask, &name, &target).await,
+    }
+}
+
+/// Makes an answer without a body.
+pub(crate) fn empty(status: StatusCode, headers: &[(&'static str, &str)]) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    add_headers(&mut response, headers);
+    response
+}
+
+/// Adds headers to an answer. Values are made of checked names, digests and numbers.
+pub(crate) fn add_headers(response: &mut Response<Body>, headers: &[(&'static str, &str)]) {
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().append(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// Makes an answer of JSON.
+pub(crate) fn json_answer(body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    add_headers(&mut response, &[("content-type", "application/json")]);
+    response
+}
