@@ -9,34 +9,11 @@ use crate::index::{
     Alias, Component, Image, Index, Inventory, Lanes, Matched, Package, Presence, Reading, Repository, Tag,
     Vulnerability,
 };
-use model::advisory::{Category, VendorState};
+use model::advisory::VendorState;
 use model::facts::{
     Changes, Id, ImageFact, ImageInventoryFact, InventoryFact, MatchFact, PackageFact, PresenceFact, RepositoryFact,
     Snapshot, TagFact, VulnerabilityFact,
 };
-use model::severity::Severity;
-
-/// Returns whether a match is hidden until a filter asks for its severity, category or state: one bit each.
-pub(crate) fn hidden_bits(severity: Severity, category: Category, state: VendorState) -> u8 {
-    u8::from(severity == Severity::Negligible)
-        | u8::from(category == Category::KernelHeaders) << 1
-        | u8::from(state == VendorState::UnderInvestigation) << 2
-}
-
-impl Matched {
-    /// Returns the match as one finding among lanes; `shown` are the bits that do not hide.
-    pub(crate) fn lanes(&self, kev: bool, shown: u8) -> Lanes {
-        let mut lanes = Lanes::default();
-        if hidden_bits(self.severity, self.category, self.state) & !shown != 0 {
-            lanes.0[8] = 1;
-            return lanes;
-        }
-        lanes.0[self.severity as usize] = 1;
-        lanes.0[6] = u32::from(self.fixable);
-        lanes.0[7] = u32::from(kev);
-        lanes
-    }
-}
 
 impl Index {
     /// Builds the index from all facts.

@@ -1,8 +1,10 @@
 //! How many, without a list.
 
+use crate::error::QueryError;
+use crate::filter::TextIn;
 use crate::index::Index;
-use crate::plan::{Plan, TextIn};
-use crate::query::{Query, QueryError};
+use crate::plan::Plan;
+use crate::query::Query;
 use crate::rows::Counts;
 
 impl Index {

@@ -4,8 +4,9 @@
 //! if that row is gone. Names are not in it but the ids they are read from. It is bound to its question by a hash:
 //! a cursor of another list, filter, order or time is refused, and so is one that was altered or cut.
 
+use crate::error::QueryError;
 use crate::index::Index;
-use crate::query::{Cursor, Page, Query, QueryError};
+use crate::query::{Cursor, Page, Query};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 

@@ -25,11 +25,9 @@ impl Index {
         for presence in self.presences_of_repository(repository as usize).map(|p| &self.presences[p]) {
             for reading in self.readings_of_image(presence.image as usize).map(|r| &self.readings[r]) {
                 let packages = &self.inventories[reading.inventory as usize].packages;
+                let (start, end) = (presence.since.max(reading.since), presence.until.min(reading.until));
                 let held = matches.iter().filter(|m| packages.binary_search(&m.0).is_ok());
-                spans.extend(held.map(|(_, since, until)| {
-                    let start = presence.since.max(reading.since).max(*since);
-                    (start, presence.until.min(reading.until).min(*until))
-                }));
+                spans.extend(held.map(|m| (start.max(m.1), end.min(m.2))));
             }
         }
         Exposure { spans: joined(spans) }

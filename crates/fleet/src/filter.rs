@@ -10,7 +10,7 @@
 //! (until a `category:` word speaks), state `under-investigation` (until a `state:` word speaks). A word that only takes
 //! away (`-severity:low`) does not speak. `hidden:yes` shows exactly the hidden ones, `hidden:all` everything.
 
-use crate::query::QueryError;
+use crate::error::QueryError;
 use model::advisory::{Category, VendorState};
 use model::finding::split_halves;
 use model::severity::Severity;
@@ -64,6 +64,17 @@ pub(crate) enum Test {
     /// Halves of a finding id.
     Id(u64, u64),
     Hidden(Hidden),
+}
+
+/// What a word without a colon is searched in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextIn {
+    /// Vulnerability, aliases, title and package.
+    Matches,
+    /// The package.
+    Packages,
+    /// Path, tags, digest and distribution.
+    Places,
 }
 
 /// Whether rows that are hidden by default pass.

@@ -5,10 +5,11 @@
 //! opens only the blocks that it shows, and the exact total is a sum of products.
 
 use crate::cursor::{Key, Names, Numbers, Smallest, falling, numbers, read, write};
-use crate::filter::{Filter, Hidden, Test};
+use crate::error::QueryError;
+use crate::filter::{Filter, Hidden, Test, TextIn};
 use crate::index::{Index, Matched};
-use crate::plan::{Plan, TextIn};
-use crate::query::{Page, Query, QueryError, Scope, Sort, SortKey};
+use crate::plan::Plan;
+use crate::query::{Page, Query, Scope, Sort, SortKey};
 use crate::rows::FindingRow;
 use model::finding::split_halves;
 use model::time::Micros;
@@ -90,26 +91,31 @@ impl Index {
     /// The last of the findings with this id that were, at the asked moment at the latest.
     fn past_finding(&self, place: u64, matched: u64, query: &Query) -> Option<FindingRow> {
         let limit = query.as_of.map_or(i64::MAX, |t| t.0);
-        let mut last: Option<(i64, usize, usize)> = None;
-        for presence in (0..self.presences.len()).filter(|p| self.place_half(*p) == place) {
-            let row = &self.presences[presence];
-            if !self.in_scope(row.repository as usize, &query.scope) {
-                continue;
-            }
-            for reading in self.readings_of_image(row.image as usize).map(|r| &self.readings[r]) {
-                let packages = &self.inventories[reading.inventory as usize].packages;
-                for at in packages.iter().flat_map(|p| self.matches_of_package(*p as usize)) {
-                    let m = &self.matches[at];
-                    let since = m.since.max(row.since).max(reading.since);
-                    let until = m.until.min(row.until).min(reading.until);
-                    let was = since < until && until <= limit;
-                    if was && last.is_none_or(|(best, ..)| until > best) && self.match_half(m) == matched {
-                        last = Some((until, at, presence));
-                    }
-                }
-            }
+        let here = |p: &usize| self.place_half(*p) == place;
+        let visible = |p: &usize| self.in_scope(self.presences[*p].repository as usize, &query.scope);
+        let mut past: Vec<(i64, usize, usize)> = Vec::new();
+        for presence in (0..self.presences.len()).filter(here).filter(visible) {
+            let found = self.past_matches(presence, matched);
+            past.extend(found.into_iter().map(|(until, at)| (until, at, presence)));
         }
-        last.map(|(until, at, presence)| self.finding_row(at, presence, until, Some(until - 1)))
+        let (until, at, presence) = past.into_iter().filter(|p| p.0 <= limit).max()?;
+        Some(self.finding_row(at, presence, until, Some(until - 1)))
+    }
+
+    /// The matches with this half that a presence ever had, each with the moment of its end there.
+    fn past_matches(&self, presence: usize, matched: u64) -> Vec<(i64, usize)> {
+        let (mut found, row) = (Vec::new(), &self.presences[presence]);
+        for reading in self.readings_of_image(row.image as usize).map(|r| &self.readings[r]) {
+            let packages = &self.inventories[reading.inventory as usize].packages;
+            let of_packages = packages.iter().flat_map(|p| self.matches_of_package(*p as usize));
+            found.extend(of_packages.filter(|m| self.match_half(&self.matches[*m]) == matched).map(|at| {
+                let m = &self.matches[at];
+                let since = m.since.max(row.since).max(reading.since);
+                (since, m.until.min(row.until).min(reading.until), at)
+            }));
+        }
+        found.retain(|(since, until, _)| since < until);
+        found.into_iter().map(|(_, until, at)| (until, at)).collect()
     }
 
     pub(crate) fn in_scope(&self, repository: usize, scope: &Scope) -> bool {
@@ -226,11 +232,16 @@ impl<'a> Blocks<'a> {
         // is more, and the one of the cursor, which may have no rows left. By first seen all rows may belong to blocks of places.
         let most = if by_place { usize::MAX } else { limit.saturating_add(2) };
         let mut smallest = Smallest::new(most);
+        // By first seen, a match that is older than every place has all its rows in the blocks of places.
+        let mut oldest = i64::MAX;
+        if by_match && by_place {
+            self.plan.each_place(|presence| oldest = oldest.min(index.presences[presence].since));
+        }
         let mut all: Vec<Reverse<(Key<'a>, u32)>> = Vec::new();
         let coming = |key: &Key<'a>| self.after.is_none_or(|(after, _)| *key >= after);
         self.plan.each_match(|at, findings, is_hidden| {
             *(if is_hidden { &mut *hidden } else { &mut *total }) += findings;
-            if is_hidden || !by_match {
+            if is_hidden || !by_match || (by_place && index.matches[at].first < oldest) {
                 return;
             }
             let key = index.match_key(self.sort, at);
@@ -291,15 +302,14 @@ impl<'a> Blocks<'a> {
         let place = &index.presences[presence];
         let Some(inventory) = index.inventory_of(place.image as usize, plan.at) else { return };
         let class = plan.class_of(presence);
-        for package in &index.inventories[inventory].packages {
-            for at in index.matches_of_package(*package as usize) {
-                let row = &index.matches[at];
-                let here = self.sort.key != SortKey::FirstSeen || row.first < place.since;
-                if here && plan.match_passes(at, class) {
-                    let ([kev, severity, fixable, epss], [package, vulnerability]) =
-                        (index.default_order(row), index.match_ids(row));
-                    push(([kev, severity, fixable, epss, package, vulnerability], at as u32, presence as u32));
-                }
+        let packages = &index.inventories[inventory].packages;
+        for at in packages.iter().flat_map(|package| index.matches_of_package(*package as usize)) {
+            let row = &index.matches[at];
+            let here = self.sort.key != SortKey::FirstSeen || row.first < place.since;
+            if here && plan.match_passes(at, class) {
+                let [kev, severity, fixable, epss] = index.default_order(row);
+                let [package, vulnerability] = index.match_ids(row);
+                push(([kev, severity, fixable, epss, package, vulnerability], at as u32, presence as u32));
             }
         }
     }

@@ -1,9 +1,11 @@
 //! The list of images: one row a digest, with the places of it that pass.
 
 use crate::cursor::{Key, Names, falling, page};
+use crate::error::QueryError;
+use crate::filter::TextIn;
 use crate::index::Index;
-use crate::plan::{Plan, Sums, TextIn};
-use crate::query::{Page, Query, QueryError, Sort, SortKey};
+use crate::plan::{Plan, Sums};
+use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{ImageRow, Tally};
 
 const SORTS: [SortKey; 6] =

@@ -204,6 +204,28 @@ impl Lanes {
     }
 }
 
+/// Returns whether a match is hidden until a filter asks for its severity, category or state: one bit each.
+pub(crate) fn hidden_bits(severity: Severity, category: Category, state: VendorState) -> u8 {
+    u8::from(severity == Severity::Negligible)
+        | u8::from(category == Category::KernelHeaders) << 1
+        | u8::from(state == VendorState::UnderInvestigation) << 2
+}
+
+impl Matched {
+    /// Returns the match as one finding among lanes; `shown` are the bits that do not hide.
+    pub(crate) fn lanes(&self, kev: bool, shown: u8) -> Lanes {
+        let mut lanes = Lanes::default();
+        if hidden_bits(self.severity, self.category, self.state) & !shown != 0 {
+            lanes.0[8] = 1;
+            return lanes;
+        }
+        lanes.0[self.severity as usize] = 1;
+        lanes.0[6] = u32::from(self.fixable);
+        lanes.0[7] = u32::from(kev);
+        lanes
+    }
+}
+
 /// Returns whether an interval holds at a moment; now is when it has no end yet.
 pub(crate) fn holds(since: i64, until: i64, at: Option<i64>) -> bool {
     at.map_or(until == i64::MAX, |at| since <= at && at < until)

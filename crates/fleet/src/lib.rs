@@ -11,6 +11,7 @@
 mod apply;
 mod counts;
 mod cursor;
+mod error;
 mod exposure;
 mod filter;
 mod findings;
@@ -26,9 +27,10 @@ mod repositories;
 mod rows;
 mod vulnerabilities;
 
+pub use error::QueryError;
 pub use filter::{Filter, WORDS, Word};
 pub use index::Index;
-pub use query::{Cursor, Page, Query, QueryError, Scope, Sort, SortKey};
+pub use query::{Cursor, Page, Query, Scope, Sort, SortKey};
 pub use rows::{
     BlastRadius, Counts, Exposure, FindingRow, Hit, ImageRow, PackageRow, Place, RepositoryRow, Tally, VulnerabilityRow,
 };

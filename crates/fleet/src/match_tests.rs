@@ -1,9 +1,7 @@
 //! What a filter asks of a match: in masks and in one bit a vulnerability and a package, worked out before the walk.
 
-use crate::apply::hidden_bits;
-use crate::filter::{Condition, Hidden, Pattern, Span, Test};
-use crate::index::{Index, Matched};
-use crate::plan::TextIn;
+use crate::filter::{Condition, Hidden, Pattern, Span, Test, TextIn};
+use crate::index::{Index, Matched, hidden_bits};
 use model::advisory::{Category, VendorState};
 use model::severity::Severity;
 

@@ -1,10 +1,12 @@
 //! The list of packages: where is this package.
 
 use crate::cursor::{Key, Names, falling, page};
+use crate::error::QueryError;
+use crate::filter::TextIn;
 use crate::images::tally_order;
 use crate::index::Index;
-use crate::plan::{Plan, Sums, TextIn};
-use crate::query::{Page, Query, QueryError, Sort, SortKey};
+use crate::plan::{Plan, Sums};
+use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{PackageRow, Tally};
 
 const SORTS: [SortKey; 5] = [SortKey::Default, SortKey::Package, SortKey::Images, SortKey::Severity, SortKey::Findings];

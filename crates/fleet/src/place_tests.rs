@@ -1,8 +1,7 @@
 //! What a filter and a scope ask of a place (an image in a repository).
 
-use crate::filter::{Condition, Pattern, Test};
+use crate::filter::{Condition, Pattern, Test, TextIn};
 use crate::index::{Index, holds};
-use crate::plan::TextIn;
 use crate::query::{Query, Scope};
 
 /// What is asked of a place.

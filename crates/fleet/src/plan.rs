@@ -5,22 +5,12 @@
 //! beginning. Being older than a moment is asked of both, each for itself; being younger splits the places into two classes:
 //! the young ones, where every match passes, and the old ones, where only young matches do.
 
-use crate::filter::{Condition, Test};
+use crate::error::QueryError;
+use crate::filter::{Condition, Test, TextIn};
 use crate::index::{Index, Lanes, Matched, holds};
 use crate::match_tests::MatchTests;
 use crate::place_tests::PlaceTests;
-use crate::query::{Query, QueryError};
-
-/// What a word without a colon is searched in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TextIn {
-    /// Vulnerability, aliases, title and package.
-    Matches,
-    /// The package.
-    Packages,
-    /// Path, tags, digest and distribution.
-    Places,
-}
+use crate::query::Query;
 
 /// Places by class: young ones, old ones.
 pub(crate) type Classes = [u32; 2];
@@ -111,17 +101,20 @@ impl<'a> Plan<'a> {
         });
         self.places = vec![[0; 2]; index.packages.len()];
         for inventory in &touched {
-            let [young, old] = counts[*inventory as usize];
-            for package in &index.inventories[*inventory as usize].packages {
-                let places = &mut self.places[*package as usize];
-                if *places == [0; 2] {
-                    self.packages.push(*package);
-                }
-                places[0] += young;
-                places[1] += old;
-            }
+            self.add_places(&index.inventories[*inventory as usize].packages, counts[*inventory as usize]);
         }
         self.inventories = touched.iter().map(|i| (*i, counts[*i as usize])).collect();
+    }
+
+    fn add_places(&mut self, packages: &[u32], [young, old]: Classes) {
+        for package in packages {
+            let places = &mut self.places[*package as usize];
+            if *places == [0; 2] {
+                self.packages.push(*package);
+            }
+            places[0] += young;
+            places[1] += old;
+        }
     }
 
     /// Returns whether a presence passes.
@@ -154,13 +147,10 @@ impl<'a> Plan<'a> {
     /// Calls with every presence that passes and holds a package.
     pub fn each_place_with(&self, package: usize, mut call: impl FnMut(usize)) {
         let index = self.index;
-        for inventory in &index.postings[package] {
-            for reading in index.readings_of_inventory(*inventory as usize).map(|r| &index.readings[r]) {
-                if holds(reading.since, reading.until, self.at) {
-                    let passing = |p: &usize| self.place_passes(*p);
-                    index.presences_of_image(reading.image as usize).filter(passing).for_each(&mut call);
-                }
-            }
+        let readings = index.postings[package].iter().flat_map(|i| index.readings_of_inventory(*i as usize));
+        for reading in readings.map(|r| &index.readings[r]).filter(|r| holds(r.since, r.until, self.at)) {
+            let passing = |p: &usize| self.place_passes(*p);
+            index.presences_of_image(reading.image as usize).filter(passing).for_each(&mut call);
         }
     }
 
@@ -235,10 +225,8 @@ impl<'a> Plan<'a> {
             if hidden {
                 lanes = Lanes([0, 0, 0, 0, 0, 0, 0, 0, 1]);
             }
-            for (class, sums) in own.iter_mut().enumerate() {
-                if self.in_class(row, class) {
-                    sums.get_mut(row.package as usize).into_iter().for_each(|to| to.add(&lanes));
-                }
+            for (_, sums) in own.iter_mut().enumerate().filter(|(class, _)| self.in_class(row, *class)) {
+                sums.get_mut(row.package as usize).into_iter().for_each(|to| to.add(&lanes));
             }
         });
         Sums { index: self.index, own: Some(own) }

@@ -1,10 +1,12 @@
 //! The list of repositories that have at least one image that passes.
 
 use crate::cursor::{Key, Names, falling, page};
+use crate::error::QueryError;
+use crate::filter::TextIn;
 use crate::images::tally_order;
 use crate::index::Index;
-use crate::plan::{Plan, TextIn};
-use crate::query::{Page, Query, QueryError, Sort, SortKey};
+use crate::plan::Plan;
+use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{RepositoryRow, Tally};
 use model::time::Micros;
 

@@ -1,10 +1,11 @@
 //! The list of distinct vulnerabilities, and where one of them is.
 
 use crate::cursor::{Key, Names, falling, page};
-use crate::filter::{Hidden, Pattern, Test};
+use crate::error::QueryError;
+use crate::filter::{Hidden, Pattern, Test, TextIn};
 use crate::index::Index;
-use crate::plan::{Plan, TextIn};
-use crate::query::{Page, Query, QueryError, Sort, SortKey};
+use crate::plan::Plan;
+use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{BlastRadius, Hit, VulnerabilityRow};
 use model::severity::Severity;
 use model::time::Micros;

@@ -1,1 +1,3 @@
-//! lab.
+//! What tests and benches need and nobody is shipped: a fleet of any size.
+
+pub mod fleet;

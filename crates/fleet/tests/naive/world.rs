@@ -107,13 +107,16 @@ fn images(world: &mut Snapshot, dice: &mut Dice) {
                     last_pull,
                 });
             }
-            for name in ["latest", "v1"] {
-                let spans = if dice.one_in(3) { dice.spans() } else { Vec::new() };
-                for (since, until) in spans {
-                    world.tags.push(TagFact { repository, name: name.into(), since, until, image: id });
-                }
-            }
+            tags(world, dice, repository, id);
         }
+    }
+}
+
+fn tags(world: &mut Snapshot, dice: &mut Dice, repository: Id, image: Id) {
+    for name in ["latest", "v1"] {
+        let spans = if dice.one_in(3) { dice.spans() } else { Vec::new() };
+        let tag = |(since, until)| TagFact { repository, name: name.into(), since, until, image };
+        world.tags.extend(spans.into_iter().map(tag));
     }
 }
 
@@ -154,28 +157,29 @@ fn matches(world: &mut Snapshot, dice: &mut Dice) {
         for vulnerability in world.vulnerabilities.clone() {
             let spans = if dice.one_in(2) { dice.spans() } else { Vec::new() };
             let first = spans.first().map_or(Micros(0), |s| s.0);
-            for (since, until) in spans {
-                let fixable = dice.one_in(2);
-                world.matches.push(MatchFact {
-                    package: package.id,
-                    vulnerability: vulnerability.id,
-                    since,
-                    until,
-                    first: if dice.one_in(2) { first } else { since },
-                    severity: dice.pick(&Severity::WORST_FIRST),
-                    severity_source: SeveritySource::Vendor,
-                    fixable,
-                    state: dice.pick(&[
-                        VendorState::Fixed,
-                        VendorState::Open,
-                        VendorState::UnderInvestigation,
-                        VendorState::NotAffected,
-                    ]),
-                    fixed_version: if fixable { "9".into() } else { String::new() },
-                    category: dice.pick(&[Category::Vulnerability, Category::Vulnerability, Category::KernelHeaders]),
-                });
+            let (package, vulnerability) = (package.id, vulnerability.id);
+            for span in spans {
+                world.matches.push(matched(package, vulnerability, span, first, dice));
             }
         }
+    }
+}
+
+fn matched(package: Id, vulnerability: Id, span: (Micros, Micros), first: Micros, dice: &mut Dice) -> MatchFact {
+    let states = [VendorState::Fixed, VendorState::Open, VendorState::UnderInvestigation, VendorState::NotAffected];
+    let fixable = dice.one_in(2);
+    MatchFact {
+        package,
+        vulnerability,
+        since: span.0,
+        until: span.1,
+        first: if dice.one_in(2) { first } else { span.0 },
+        severity: dice.pick(&Severity::WORST_FIRST),
+        severity_source: SeveritySource::Vendor,
+        fixable,
+        state: dice.pick(&states),
+        fixed_version: if fixable { "9".into() } else { String::new() },
+        category: dice.pick(&[Category::Vulnerability, Category::Vulnerability, Category::KernelHeaders]),
     }
 }
 

@@ -1,0 +1,196 @@
+//! The fleet index at size: time and memory of building, every kind of answer, every kind of change.
+//!
+//! `cargo bench -p lab --bench fleet`; `FLEET_IMAGES=20000,200000,1000000` chooses the sizes. Times are p50 / p95 in
+//! milliseconds of the runs named in the row, without the time in which another process had the core; memory is what the
+//! process grew by when a second index was built beside the first.
+
+use fleet::{Filter, Index, Query, Scope, Sort};
+use lab::fleet::{DAY, Dice, NOW, advisories, fleet, new_image};
+use model::facts::{Changes, Snapshot};
+use model::time::Micros;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// What a row of the table says, and the bar of DESIGN 6 at 20,000 images, in milliseconds, where there is one.
+fn row(what: &str, mut times: Vec<f64>, bar: Option<f64>) {
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+    let bar = bar.map_or_else(String::new, |bar| format!("  (bar {bar} ms)"));
+    println!("{what:<62} {:>9.3} / {:>9.3}   n={}{bar}", at(0.5), at(0.95), times.len());
+}
+
+fn time(runs: usize, mut run: impl FnMut(usize)) -> Vec<f64> {
+    let mut times = Vec::new();
+    for i in 0..runs {
+        let (start, waited) = (Instant::now(), waited());
+        run(i);
+        times.push(start.elapsed().as_secs_f64() * 1e3 - (self::waited() - waited));
+    }
+    times
+}
+
+/// Milliseconds that this thread was ready to run and did not.
+fn waited() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').nth(1).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0) / 1e6
+}
+
+/// Resident memory of this process in MB.
+fn resident() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: f64 = text.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0.0);
+    pages * 4096.0 / 1e6
+}
+
+fn query(words: &str, sort: &str) -> Query {
+    Query {
+        filter: Filter::parse(words).expect("known words"),
+        sort: Sort::parse(sort).expect("a known order"),
+        limit: 50,
+        now: Micros(NOW + DAY),
+        ..Query::default()
+    }
+}
+
+fn main() {
+    let sizes = std::env::var("FLEET_IMAGES").unwrap_or_else(|_| "20000,200000".to_owned());
+    for size in sizes.split(',').filter_map(|s| s.trim().parse().ok()) {
+        measure(size);
+    }
+}
+
+fn measure(images: i64) {
+    let facts = fleet(images, 1);
+    let mut index = Index::build(&facts);
+    let before = resident();
+    let second = Index::build(&facts);
+    let grown = resident() - before;
+    drop(second);
+    let counts = index.counts(&query("", "default")).expect("counts");
+    println!(
+        "\n{images} images, {} inventories, {} packages, {} matches, {} findings + {} hidden",
+        facts.inventories.len(),
+        facts.packages.len(),
+        facts.matches.len(),
+        counts.tally.findings(),
+        counts.tally.hidden
+    );
+    println!("memory of the index {grown:.0} MB (bar 120 MB at 20,000 images, 3 GB at 1,000,000)");
+    let builds = time(if images > 100_000 { 2 } else { 7 }, |_| drop(black_box(Index::build(&facts))));
+    row("built from facts", builds, Some(if images > 500_000 { 4000.0 } else { 200.0 }));
+    let runs = if images > 100_000 { 10 } else { 40 };
+    lists(&index, &facts, runs);
+    findings_by_id(&index, runs);
+    changes(&mut index, &facts);
+}
+
+fn lists(index: &Index, facts: &Snapshot, runs: usize) {
+    let bar = Some(50.0);
+    let mut dice = Dice::new(5);
+    let digest = |i: usize| facts.images[i * 7919 % facts.images.len()].digest.clone();
+    let of_image: Vec<Query> = (0..runs).map(|i| query(&format!("image:{}", digest(i)), "default")).collect();
+    row("findings of an image, total", time(runs, |i| page(index, &of_image[i])), bar);
+    for (what, words) in [
+        ("fleet", String::new()),
+        ("subscription", "sub:division-2".to_owned()),
+        ("registry", "registry:registry-07".to_owned()),
+        ("repository", format!("repo:{}", facts.repositories[dice.below(2000) as usize].name)),
+        ("fleet, severity >= high, fixable", "severity:>=high fix:yes".to_owned()),
+        ("fleet, package text", "pkg:lib*".to_owned()),
+        ("fleet, text", "package17".to_owned()),
+        ("fleet, one CVE", "cve:CVE-2024-1".to_owned()),
+        ("fleet, older than 30 days", "age:>30d".to_owned()),
+        ("fleet, younger than 30 days", "age:<30d".to_owned()),
+        ("fleet, known exploited", "kev:yes".to_owned()),
+        ("fleet, hidden too", "hidden:all".to_owned()),
+    ] {
+        let query = query(&words, "default");
+        row(&format!("findings page 1 + total: {what}"), time(runs, |_| page(index, &query)), bar);
+    }
+    for sort in ["severity", "cvss", "epss", "kev", "first_seen", "age", "package", "vulnerability", "image", "fixable"]
+    {
+        let query = query("", sort);
+        row(&format!("findings page 1 + total: fleet by {sort}"), time(runs, |_| page(index, &query)), bar);
+    }
+    let mut deep = query("", "default");
+    for _ in 0..200 {
+        deep.after = index.findings(&deep).expect("a page").next;
+    }
+    row("findings page 200 by keyset", time(runs, |_| page(index, &deep)), bar);
+    let past = Query { as_of: Some(Micros(NOW - 30 * DAY)), ..query("", "default") };
+    row("findings page 1 + total: fleet, 30 days back", time(runs, |_| page(index, &past)), bar);
+    other_lists(index, facts, runs, &past);
+}
+
+fn page(index: &Index, query: &Query) {
+    black_box(index.findings(query).expect("a page"));
+}
+
+fn other_lists(index: &Index, facts: &Snapshot, runs: usize, past: &Query) {
+    let bar = Some(50.0);
+    for (what, query) in [
+        ("fleet", query("", "default")),
+        ("fleet, severity >= high, fixable", query("severity:>=high fix:yes", "default")),
+        ("registry", query("registry:registry-07", "default")),
+        ("fleet, 30 days back", past.clone()),
+    ] {
+        row(&format!("counts: {what}"), time(runs, |_| drop(black_box(index.counts(&query)))), bar);
+        row(
+            &format!("vulnerabilities page 1: {what}"),
+            time(runs, |_| drop(black_box(index.vulnerabilities(&query)))),
+            bar,
+        );
+        row(&format!("images page 1: {what}"), time(runs, |_| drop(black_box(index.images(&query)))), bar);
+        row(&format!("repositories page 1: {what}"), time(runs, |_| drop(black_box(index.repositories(&query)))), bar);
+        row(&format!("packages page 1: {what}"), time(runs, |_| drop(black_box(index.packages(&query)))), bar);
+    }
+    for sort in ["severity", "findings"] {
+        let query = query("", sort);
+        row(&format!("images page 1: fleet by {sort}"), time(runs, |_| drop(black_box(index.images(&query)))), bar);
+    }
+    let by_images = query("", "images");
+    row(
+        "vulnerabilities: fleet by images hit",
+        time(runs, |_| drop(black_box(index.vulnerabilities(&by_images)))),
+        bar,
+    );
+    let name = |i: usize| facts.vulnerabilities[i * 97 % facts.vulnerabilities.len()].name.clone();
+    let plain = query("", "default");
+    row("blast radius of a CVE", time(runs, |i| drop(black_box(index.blast_radius(&name(i), &plain)))), bar);
+    let rows = index.findings(&plain).expect("a page").items;
+    let exposures = time(runs, |_| {
+        for row in &rows {
+            black_box(index.exposure(row.place.repository_id, row.package.component, row.vulnerability.id));
+        }
+    });
+    row("exposure of a page of 50 rows", exposures, bar);
+}
+
+fn findings_by_id(index: &Index, runs: usize) {
+    let query = Query { limit: runs, ..query("", "-severity") };
+    let rows = index.findings(&query).expect("a page").items;
+    let found = time(rows.len(), |i| {
+        assert_eq!(index.finding(rows[i].id, &Scope::Everything, None).map(|f| f.id), Some(rows[i].id));
+    });
+    row("a finding by its id", found, Some(50.0));
+    let none = model::finding::finding_id("no", "such", "finding", "here");
+    row(
+        "no finding by an id",
+        time(runs, |_| assert_eq!(index.finding(none, &Scope::Everything, None), None)),
+        Some(50.0),
+    );
+}
+
+fn changes(index: &mut Index, facts: &Snapshot) {
+    let images: Vec<Changes> = (1..=200).map(|n| change(new_image(facts, n))).collect();
+    row("a new image: inventory, 3 packages, 12 matches", time(200, |i| index.apply(&images[i])), Some(5.0));
+    let updates: Vec<Changes> = (1..=10).map(|n| change(advisories(facts, 1_000, n))).collect();
+    let matches: usize = updates.iter().map(|u| u.rows.matches.len()).sum::<usize>() / updates.len();
+    let what = format!("a delta of 1,000 advisories, {matches} matches");
+    row(&what, time(10, |i| index.apply(&updates[i])), Some(300.0));
+    assert_eq!(index.orphans(), 0);
+}
+
+fn change(rows: Snapshot) -> Changes {
+    Changes { revision: rows.revision, rows }
+}
