@@ -57,21 +57,63 @@ impl Distinct {
     }
 }
 
+/// Counts the distinct images of matches. An image has one inventory at a moment, so that distinct inventories, each with the
+/// number of its images, are enough: no place is looked at twice.
+struct Images<'a> {
+    plan: &'a Plan<'a>,
+    /// By inventory: its images with a place that passes: in the class where every match does, and in any.
+    images: Vec<[u32; 2]>,
+    seen: Distinct,
+}
+
+impl<'a> Images<'a> {
+    fn new(plan: &'a Plan<'a>) -> Self {
+        let index = plan.index;
+        let mut images = vec![[0; 2]; index.inventories.len()];
+        let mut seen = vec![[false; 2]; index.images.len()];
+        plan.each_place(|presence| {
+            let image = index.presences[presence].image as usize;
+            let Some(inventory) = index.inventory_of(image, plan.at) else { return };
+            let young = plan.class_of(presence) == 0 && !std::mem::replace(&mut seen[image][0], true);
+            let any = !std::mem::replace(&mut seen[image][1], true);
+            images[inventory][0] += u32::from(young);
+            images[inventory][1] += u32::from(any);
+        });
+        Self { plan, images, seen: Distinct::new(index.inventories.len()) }
+    }
+
+    fn count(&mut self, matches: &[u32]) -> u64 {
+        self.seen.next_round();
+        let everywhere = |m: &&u32| self.plan.match_passes(**m as usize, 1);
+        // Those that pass in every place come first, so that an inventory is counted with the most images it can have.
+        let (first, then): (Vec<&u32>, Vec<&u32>) = matches.iter().partition(everywhere);
+        let mut count = 0;
+        for (class, matched) in first.into_iter().map(|m| (1, m)).chain(then.into_iter().map(|m| (0, m))) {
+            let package = self.plan.index.matches[*matched as usize].package;
+            for inventory in &self.plan.index.postings[package as usize] {
+                let images = self.images[*inventory as usize][class];
+                let new = images > 0 && self.seen.add(*inventory);
+                count += u64::from(images) * u64::from(new);
+            }
+        }
+        count
+    }
+}
+
 impl Index {
     /// Lists the vulnerabilities that have a finding that passes.
     pub fn vulnerabilities(&self, query: &Query) -> Result<Page<VulnerabilityRow>, QueryError> {
         let sort = query.sort.only(&SORTS)?;
         let plan = Plan::new(self, query, TextIn::Matches)?;
         let mut sums = self.sum_vulnerabilities(&plan);
+        let mut images = Images::new(&plan);
         if sort.key == SortKey::Images {
-            let mut distinct = Distinct::new(self.images.len());
-            sums.iter_mut().for_each(|sum| sum.images = self.count_images(&plan, &sum.matches, &mut distinct));
+            sums.iter_mut().for_each(|sum| sum.images = images.count(&sum.matches));
         }
         let listed = sums.iter().enumerate().filter(|(_, sum)| sum.findings > 0);
         let rows = listed.map(|(at, sum)| (self.vulnerability_key(sort, at, sum), at as u32));
         let names = |id| self.vulnerability_ids.get(id).map(|at| self.vulnerability_names(sort, at as usize));
-        let mut distinct = (Distinct::new(self.images.len()), Distinct::new(self.repositories.len()));
-        let make = |at: usize| self.vulnerability_row(&plan, at, &sums[at], &mut distinct);
+        let make = |at: usize| self.vulnerability_row(at, &sums[at], &mut images);
         page(self, query, "vulnerabilities", rows, names, make)
     }
 
@@ -94,8 +136,7 @@ impl Index {
         })?;
         let plan = Plan::new(self, &query, TextIn::Matches)?;
         let sum = self.sum_vulnerabilities(&plan).swap_remove(at);
-        let mut distinct = (Distinct::new(self.images.len()), Distinct::new(self.repositories.len()));
-        let row = self.vulnerability_row(&plan, at, &sum, &mut distinct);
+        let row = self.vulnerability_row(at, &sum, &mut Images::new(&plan));
         let mut repositories = self.hits(&plan, &sum.matches);
         repositories.sort_by_cached_key(|hit| (-(hit.images as i64), hit.registry.clone(), hit.repository.clone()));
         query.sort.key = SortKey::Images;
@@ -128,15 +169,6 @@ impl Index {
                 call(presence);
             }
         });
-    }
-
-    fn count_images(&self, plan: &Plan<'_>, matches: &[u32], distinct: &mut Distinct) -> u64 {
-        distinct.next_round();
-        let mut images = 0;
-        for matched in matches {
-            self.each_place_of(plan, *matched, |p| images += u64::from(distinct.add(self.presences[p].image)));
-        }
-        images
     }
 
     fn hits(&self, plan: &Plan<'_>, matches: &[u32]) -> Vec<Hit> {
@@ -192,20 +224,13 @@ impl Index {
         Key { numbers, names: self.vulnerability_names(sort, at), ids: [row.id, 0, 0] }
     }
 
-    fn vulnerability_row(
-        &self,
-        plan: &Plan<'_>,
-        at: usize,
-        sum: &Sum,
-        distinct: &mut (Distinct, Distinct),
-    ) -> VulnerabilityRow {
-        distinct.1.next_round();
-        let mut repositories = 0;
+    fn vulnerability_row(&self, at: usize, sum: &Sum, images: &mut Images<'_>) -> VulnerabilityRow {
+        let mut repositories = Vec::new();
         for matched in &sum.matches {
-            self.each_place_of(plan, *matched, |p| {
-                repositories += u64::from(distinct.1.add(self.presences[p].repository));
-            });
+            self.each_place_of(images.plan, *matched, |p| repositories.push(self.presences[p].repository));
         }
+        repositories.sort_unstable();
+        repositories.dedup();
         let name = |m: &u32| {
             let package = &self.packages[self.matches[*m as usize].package as usize];
             self.text(self.components[package.component as usize].name)
@@ -220,8 +245,8 @@ impl Index {
             fixable: sum.fixable,
             first_seen: Micros(sum.first),
             packages: packages.into_iter().map(str::to_owned).collect(),
-            images: self.count_images(plan, &sum.matches, &mut distinct.0),
-            repositories,
+            images: images.count(&sum.matches),
+            repositories: repositories.len() as u64,
             findings: sum.findings,
         }
     }
