@@ -6,7 +6,7 @@
 use super::frame::{self, Answer, Order};
 use super::{Tier, lock};
 use ecosystem::layer;
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 
 /// Exit code of a child that answered.
 pub(crate) const ANSWERED: i32 = 0;
@@ -27,15 +27,45 @@ pub fn read_layer_main() -> ! {
         Ok(tier) if tier.is_full() || !order.require => tier,
         _ => lock::end(NOT_LOCKED),
     };
-    let answer = match layer::read(Input, &order.limits(), &mut layer::SpillToMemory::default()) {
+    let answer = match layer::read(Input, &order.limits(), &mut Room::default()) {
         Ok(inventory) => Answer::Inventory(Box::new(inventory)),
-        Err(failure) => Answer::Failure(failure.code().into(), failure.to_string()),
+        // The pipe broke: nothing was learnt about the layer.
+        Err(layer::Failure::Input(_)) => lock::end(NOT_SPOKEN_TO),
+        Err(failure) => failed(&failure),
     };
     // The parent may still be writing: it must see that nobody reads before this answer fills its pipe.
     lock::close_input();
     match frame::write_answer(Output, tier, &answer) {
         Ok(()) => lock::end(ANSWERED),
         Err(_) => lock::end(NOT_SPOKEN_TO),
+    }
+}
+
+fn failed(failure: &layer::Failure) -> Answer {
+    let text = failure.to_string();
+    // The decoder of zstd does not end the process when memory is refused, as everything else does: it says so.
+    let refused = text.contains("not enough memory");
+    Answer::Failure(if refused { "limit-memory" } else { failure.code() }.into(), text)
+}
+
+/// Room for one file to seek in: private memory of the file's exact size, counted by the same limit as everything else of the child
+/// (a memory file would be counted by none), and given back before the next.
+#[derive(Default)]
+struct Room(Cursor<Vec<u8>>);
+
+impl layer::Spill for Room {
+    fn start(&mut self, size: u64) -> io::Result<()> {
+        self.0 = Cursor::default();
+        let size = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.0.get_mut().reserve_exact(size);
+        Ok(())
+    }
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.get_mut().extend_from_slice(bytes);
+        Ok(())
+    }
+    fn seal(&mut self) -> io::Result<&mut dyn ecosystem::ReadSeek> {
+        Ok(&mut self.0)
     }
 }
 

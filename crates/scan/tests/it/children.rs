@@ -8,7 +8,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 fn sandbox(how: &str) -> Sandbox {
-    let wall = if matches!(how, "hang" | "read-layer") { Duration::from_millis(300) } else { Duration::from_secs(20) };
+    let wall = if matches!(how, "hang" | "read-layer") { Duration::from_millis(300) } else { Duration::from_secs(60) };
     Sandbox::new(Settings {
         program: crate::child(),
         arguments: vec![how.into()],
@@ -42,7 +42,7 @@ async fn every_way_to_misbehave_has_its_reason() {
         assert_eq!(outcome.result.as_ref().map_err(|f| f.code), Err(code), "{how}: {why}: {outcome:?}");
         assert_eq!(outcome.bytes, 4_000_000, "{how}: the parent hashes to the end");
         assert_eq!(outcome.digest, model::Digest::sha256(&[b'x'; 4_000_000]), "{how}");
-        assert!(started.elapsed() < Duration::from_secs(10), "{how} took {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(60), "{how} took {:?}", started.elapsed());
     }
 }
 

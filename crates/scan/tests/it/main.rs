@@ -3,6 +3,7 @@
 
 mod children;
 mod escape;
+mod images;
 
 /// Returns the program of the tests' children (`examples/child.rs`), which cargo builds before it runs tests.
 fn child() -> std::path::PathBuf {
