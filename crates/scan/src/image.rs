@@ -8,7 +8,7 @@ use model::Digest;
 use model::config::Config;
 use model::digest::Algorithm;
 use model::inventory::{Inventory, LayerInventory, Note};
-use model::manifest::{Content, Descriptor, LIMIT_LAYERS, Manifest};
+use model::manifest::{Content, Descriptor, LIMIT_LAYERS, Manifest, NotAManifest};
 use model::overlay::overlay;
 use model::verdict::Verdict;
 use store::LayerOutcome;
@@ -75,9 +75,6 @@ impl Image {
         let Content::Image { layers, .. } = &manifest.content else {
             return Err(Refused::new("manifest", "an index is no image; its children are"));
         };
-        if layers.len() > LIMIT_LAYERS {
-            return Err(Refused::new("limit-layers", format!("{} layers, more than {LIMIT_LAYERS}", layers.len())));
-        }
         let parsed = config.and_then(|bytes| Config::parse(bytes).map_err(|why| why.to_string()));
         let mut notes = Vec::new();
         let config = match parsed {
@@ -193,8 +190,10 @@ pub(crate) fn gap(code: &str, text: String) -> Note {
 
 /// Reads a manifest of an image; anything else is refused by name.
 pub(crate) fn parse(bytes: &[u8], media_type: &str) -> Result<Manifest, Refused> {
-    Manifest::parse(bytes, Some(media_type))
-        .map_err(|why| Refused::new("manifest", format!("the manifest is refused: {why}")))
+    Manifest::parse(bytes, Some(media_type)).map_err(|why| match why {
+        NotAManifest::TooMany { field: "layers", .. } => Refused::new("limit-layers", why.to_string()),
+        why => Refused::new("manifest", format!("the manifest is refused: {why}")),
+    })
 }
 
 /// Returns the descriptor of an image's configuration.

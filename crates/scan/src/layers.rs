@@ -4,7 +4,7 @@
 //! Out: what it holds, from the store or read now in the sandbox; two that ask at a time share one reading.
 
 use crate::Error;
-use crate::sandbox::{self, Outcome, Sandbox};
+use crate::sandbox::{Outcome, Sandbox};
 use model::Digest;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -125,7 +125,7 @@ impl Layers {
     /// Keeps what was read under the digest of the bytes that were read.
     pub(crate) async fn keep(&self, outcome: Outcome, alone: bool) -> Result<Arc<LayerOutcome>, Error> {
         let micros = i64::try_from(outcome.took.as_micros()).unwrap_or(i64::MAX);
-        let lasts = lasts(&outcome.result, alone);
+        let lasts = lasts(&outcome, alone);
         let known = match outcome.result {
             Ok(inventory) => LayerOutcome::Inventory(Box::new(inventory)),
             Err(failed) => LayerOutcome::Failed { code: failed.code.into(), text: failed.text },
@@ -143,9 +143,9 @@ impl Layers {
 
 /// Returns whether a result is a fact about the bytes, to be kept: not one of a child that had only a part of the memory, and
 /// no failure that other limits or another host would not have.
-fn lasts(result: &Result<model::inventory::LayerInventory, sandbox::Failed>, alone: bool) -> bool {
-    match result {
-        Ok(inventory) => alone || !sandbox::was_short_of_memory(inventory),
+fn lasts(outcome: &Outcome, alone: bool) -> bool {
+    match &outcome.result {
+        Ok(_) => alone || !outcome.wants_second_try(),
         Err(failed) => matches!(failed.code, "layer-truncated" | "layer-unreadable"),
     }
 }

@@ -145,6 +145,7 @@ impl Settings {
             wall: self.wall,
             output_bytes: self.output_bytes,
             algorithm,
+            lowered: (limits.seekable_bytes < walk.seekable_bytes).then_some(limits.seekable_bytes),
         }
     }
 }
@@ -166,22 +167,26 @@ pub struct Outcome {
     pub result: Result<LayerInventory, Failed>,
     /// How long it took.
     pub took: Duration,
+    /// The largest file to seek in, where that limit was lowered to a child's part of the memory.
+    pub(crate) seekable_limit: Option<u64>,
 }
 
 impl Outcome {
     /// Returns whether a second try alone, with all memory, may give more: memory was short, or the reader crashed.
     pub fn wants_second_try(&self) -> bool {
         match &self.result {
-            Ok(inventory) => was_short_of_memory(inventory),
+            Ok(inventory) => was_short_of_memory(inventory, self.seekable_limit),
             Err(failed) => matches!(failed.code, "limit-memory" | "compression-unsupported" | "crash"),
         }
     }
 }
 
-/// Returns whether files were left out that a child with more memory could have read.
-pub(crate) fn was_short_of_memory(inventory: &LayerInventory) -> bool {
+/// Returns whether files were left out for a limit that was lowered to a child's part of the memory, and not for one that every
+/// child has: reading a bomb twice would give nothing. The note ends with the limit.
+fn was_short_of_memory(inventory: &LayerInventory, lowered: Option<u64>) -> bool {
+    let Some(limit) = lowered.map(|limit| limit.to_string()) else { return false };
     let notes = inventory.files.iter().flat_map(|f| &f.notes).chain(&inventory.notes);
-    notes.into_iter().any(|n| n.code == "file-too-large")
+    notes.into_iter().any(|n| n.code == "file-too-large" && n.text.ends_with(&limit))
 }
 
 /// Why a layer gave no inventory: a fact about its bytes, not about this try.

@@ -46,6 +46,10 @@ pub(crate) fn close_descriptors() {
 
 /// Gives up what the system grants a process beyond files and calls: its parent's life, its memory, its privileges.
 pub(crate) fn lower(memory_bytes: u64, cpu_seconds: u64) -> io::Result<()> {
+    // Landlock and the filter bind the calling thread and its children: another thread would stay free.
+    if std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() > 1) {
+        return Err(io::Error::other("the process has threads already"));
+    }
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let (all, data) = mapped_bytes();
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;

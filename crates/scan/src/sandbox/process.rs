@@ -38,6 +38,7 @@ pub(crate) struct Run {
     pub wall: Duration,
     pub output_bytes: u64,
     pub algorithm: Algorithm,
+    pub lowered: Option<u64>,
 }
 
 /// Where the bytes come from.
@@ -62,7 +63,7 @@ pub(crate) fn run(run: &Run, feed: Feed, stop: &AtomicBool) -> Result<Outcome, E
     reading.child.0.stdin = None;
     reading.collect()?;
     let (tier, result) = reading.judge()?;
-    Ok(Outcome { digest, bytes, tier, result, took: reading.started.elapsed() })
+    Ok(Outcome { digest, bytes, tier, result, took: reading.started.elapsed(), seekable_limit: run.lowered })
 }
 
 /// A child that does not outlive its owner.
