@@ -145,10 +145,11 @@ pub fn read(input: impl Read, limits: &Limits, spill: &mut dyn Spill) -> Result<
     let mut entries = 0u64;
     while reader.walk.advance()? {
         entries = entries.saturating_add(1);
-        if entries > limits.entries {
+        reader.entry()?;
+        // Folders need no entries of their own: a few long paths can make many.
+        if entries.max(reader.gathered.folders()) > limits.entries {
             return Err(Failure::LimitEntries(limits.entries));
         }
-        reader.entry()?;
     }
     if entries > 0 && !reader.walk.end_marker() {
         reader.gathered.note("layer-unreadable", "", "the tar has no end marker; all its files were read", false);

@@ -130,6 +130,11 @@ impl<'a> Gathered<'a> {
         self.present.contains(&model::inventory::path_hash(path))
     }
 
+    /// Returns how many folders there are, those without an entry of their own too.
+    pub fn folders(&self) -> u64 {
+        self.folders.len() as u64
+    }
+
     /// Keeps a link; `other` was called for its path before.
     pub fn link(&mut self, link: Link) -> Result<(), Failure> {
         self.charge((link.path.len().saturating_add(link.target.len()) as u64).saturating_add(40))?;
