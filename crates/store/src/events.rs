@@ -1,8 +1,11 @@
 //! What happened, in order, and the registry's resource logs.
 
-use crate::{Error, Result, Store};
+use crate::engine::{Row, values};
+use crate::manifests::StoredManifest;
+use crate::write::{What, Write};
+use crate::{Result, Store};
+use model::Micros;
 use model::facts::Id;
-use model::{Digest, Micros};
 
 /// Who asks, as logs show it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -113,27 +116,181 @@ impl Store {
     /// Records that a manifest was pulled: by tag if `tag` is not empty. The scanner's own pulls are logged and move nothing.
     pub async fn record_pull(
         &self,
-        _registry: Id,
-        _repository: &str,
-        _tag: &str,
-        _digest: &Digest,
-        _caller: &Caller,
+        registry: Id,
+        repository: &str,
+        tag: &str,
+        manifest: &StoredManifest,
+        caller: &Caller,
     ) -> Result<()> {
-        Err(Error::WrongCredentials)
+        let mut write = self.write().await?;
+        let about = About { registry, repository, tag, manifest };
+        if !caller.scanner {
+            let sql = "SELECT p.id FROM repository_image p JOIN repository r ON r.id = p.repository WHERE r.registry = $1 AND r.name = $2 AND p.image = $3 AND p.until = $4";
+            if let Some(row) = write.one(sql, values![registry, repository, manifest.image, Micros::FOREVER]).await? {
+                let presence = row.int(0)?;
+                write
+                    .run("UPDATE repository_image SET last_pull = $2 WHERE id = $1", values![presence, write.now])
+                    .await?;
+                write.changed(What::Presence, presence);
+            }
+            add_event(&mut write, Action::Pull, &about, caller).await?;
+        }
+        add_log(&mut write, Action::Pull, &about, "", caller, 200).await?;
+        write.commit().await?;
+        Ok(())
     }
 
     /// Writes a line of a resource log: a login, a refused request. Pushes, pulls and deletes write theirs themselves.
-    pub async fn log(&self, _entry: &LogEntry) -> Result<()> {
-        Err(Error::WrongCredentials)
+    pub async fn log(&self, entry: &LogEntry) -> Result<()> {
+        let mut write = self.write().await?;
+        insert_log(&mut write, entry).await?;
+        write.commit().await?;
+        Ok(())
     }
 
     /// Lists events, newest first, older than an id (`None` = from the newest on).
-    pub async fn events(&self, _before: Option<Id>, _n: u32) -> Result<Vec<Event>> {
-        Err(Error::WrongCredentials)
+    pub async fn events(&self, before: Option<Id>, n: u32) -> Result<Vec<Event>> {
+        let sql = "SELECT e.id, e.at, e.action, g.name, e.repository, e.tag, e.digest, e.media_type, e.bytes, e.actor, e.address, e.user_agent
+            FROM event e JOIN registry g ON g.id = e.registry WHERE e.id < $1 ORDER BY e.id DESC LIMIT $2";
+        let rows = self.engine().all(sql, values![before.unwrap_or(Id::MAX), i64::from(n)]).await?;
+        rows.iter().map(event).collect()
     }
 
     /// Lists lines of a resource log, newest first.
-    pub async fn log_entries(&self, _login: bool, _before: Option<Id>, _n: u32) -> Result<Vec<LogEntry>> {
-        Err(Error::WrongCredentials)
+    pub async fn log_entries(&self, login: bool, before: Option<Id>, n: u32) -> Result<Vec<LogEntry>> {
+        let sql = "SELECT id, at, kind, operation, login_server, identity, jwt, address, user_agent, correlation, result, micros, registry, repository, tag, digest, media_type, artifact_type, bytes, scanner
+            FROM resource_log WHERE kind = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+        let rows = self.engine().all(sql, values![login, before.unwrap_or(Id::MAX), i64::from(n)]).await?;
+        rows.iter().map(log_entry).collect()
     }
+}
+
+fn event(row: &Row) -> Result<Event> {
+    let caller = Caller { actor: row.text(9)?, address: row.text(10)?, user_agent: row.text(11)?, ..Caller::default() };
+    Ok(Event {
+        id: row.int(0)?,
+        at: row.at(1)?,
+        action: row.text(2)?,
+        registry: row.text(3)?,
+        repository: row.text(4)?,
+        tag: row.text(5)?,
+        digest: row.text(6)?,
+        media_type: row.text(7)?,
+        bytes: row.int(8)?,
+        caller,
+    })
+}
+
+fn log_entry(row: &Row) -> Result<LogEntry> {
+    let caller = Caller {
+        actor: row.text(5)?,
+        address: row.text(7)?,
+        user_agent: row.text(8)?,
+        request: row.text(9)?,
+        scanner: row.int(19)? != 0,
+    };
+    Ok(LogEntry {
+        id: row.int(0)?,
+        at: row.at(1)?,
+        login: row.int(2)? != 0,
+        operation: row.text(3)?,
+        login_server: row.text(4)?,
+        caller,
+        jwt: row.text(6)?,
+        result: row.int(10)?,
+        micros: row.int(11)?,
+        registry: row.int(12)?,
+        repository: row.text(13)?,
+        tag: row.text(14)?,
+        digest: row.text(15)?,
+        media_type: row.text(16)?,
+        artifact_type: row.text(17)?,
+        bytes: row.int(18)?,
+    })
+}
+
+/// What an event is about.
+pub(crate) struct About<'a> {
+    pub(crate) registry: Id,
+    pub(crate) repository: &'a str,
+    pub(crate) tag: &'a str,
+    pub(crate) manifest: &'a StoredManifest,
+}
+
+/// Writes an event.
+pub(crate) async fn add_event(write: &mut Write<'_>, action: Action, about: &About<'_>, caller: &Caller) -> Result<()> {
+    let sql = "INSERT INTO event (at, action, registry, repository, tag, digest, media_type, bytes, actor, address, user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    let manifest = about.manifest;
+    let values = values![
+        write.now,
+        action.as_str(),
+        about.registry,
+        about.repository,
+        about.tag,
+        &manifest.digest,
+        &manifest.media_type,
+        length(manifest),
+        &caller.actor,
+        &caller.address,
+        &caller.user_agent,
+    ];
+    write.run(sql, values).await?;
+    Ok(())
+}
+
+/// Writes the line of the resource log that goes with something done to a manifest.
+pub(crate) async fn add_log(
+    write: &mut Write<'_>,
+    action: Action,
+    about: &About<'_>,
+    artifact_type: &str,
+    caller: &Caller,
+    result: i64,
+) -> Result<()> {
+    let entry = LogEntry {
+        operation: action.as_str().to_owned(),
+        caller: caller.clone(),
+        result,
+        registry: about.registry,
+        repository: about.repository.to_owned(),
+        tag: about.tag.to_owned(),
+        digest: about.manifest.digest.to_string(),
+        media_type: about.manifest.media_type.clone(),
+        artifact_type: artifact_type.to_owned(),
+        bytes: length(about.manifest),
+        ..LogEntry::default()
+    };
+    insert_log(write, &entry).await
+}
+
+async fn insert_log(write: &mut Write<'_>, entry: &LogEntry) -> Result<()> {
+    let sql = "INSERT INTO resource_log (at, kind, operation, login_server, identity, jwt, address, user_agent, correlation, result, micros, registry, repository, tag, digest, media_type, artifact_type, bytes, scanner)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+    let values = values![
+        write.now,
+        entry.login,
+        &entry.operation,
+        &entry.login_server,
+        &entry.caller.actor,
+        &entry.jwt,
+        &entry.caller.address,
+        &entry.caller.user_agent,
+        &entry.caller.request,
+        entry.result,
+        entry.micros,
+        entry.registry,
+        &entry.repository,
+        &entry.tag,
+        &entry.digest,
+        &entry.media_type,
+        &entry.artifact_type,
+        entry.bytes,
+        entry.caller.scanner,
+    ];
+    write.run(sql, values).await?;
+    Ok(())
+}
+
+fn length(manifest: &StoredManifest) -> i64 {
+    i64::try_from(manifest.bytes.len()).unwrap_or(i64::MAX)
 }

@@ -7,13 +7,18 @@
 mod access;
 mod blobs;
 mod changes;
+#[cfg(test)]
+mod conformance;
 mod engine;
 mod error;
 mod events;
 mod inventories;
 mod layers;
 mod manifests;
+mod matches;
 mod open;
+mod packages;
+mod push;
 mod queue;
 mod reads;
 mod record;

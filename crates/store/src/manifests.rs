@@ -1,11 +1,13 @@
 //! Manifests and tags.
 
-use crate::events::Caller;
+use crate::engine::{Row, values};
+use crate::events::{About, Action, Caller, add_event, add_log};
 use crate::queue::Class;
-use crate::{Error, Result, Store};
+use crate::write::What;
+use crate::{Result, Store};
 use bytes::Bytes;
-use model::Digest;
 use model::facts::Id;
+use model::{Digest, Micros};
 
 /// A manifest as it arrives.
 #[derive(Debug, Clone)]
@@ -133,52 +135,107 @@ pub struct Page {
 }
 
 impl Store {
-    /// Takes a manifest: manifest, image, presence, tags, event, log line and job in one transaction.
-    ///
-    /// `Error::Missing` lists blobs and children that the repository does not have.
-    pub async fn put_manifest(&self, _manifest: NewManifest) -> Result<PutOutcome> {
-        Err(Error::WrongCredentials)
-    }
-
     /// Returns the manifest of a tag or a digest, if the repository has it.
-    pub async fn manifest(&self, _registry: Id, _repository: &str, _reference: &str) -> Result<Option<StoredManifest>> {
-        Err(Error::WrongCredentials)
+    pub async fn manifest(&self, registry: Id, repository: &str, reference: &str) -> Result<Option<StoredManifest>> {
+        const BY_DIGEST: &str = "SELECT i.id, i.digest, m.media_type, m.content FROM repository r JOIN repository_image p ON p.repository = r.id AND p.until = $4
+            JOIN image i ON i.id = p.image JOIN manifest m ON m.image = i.id WHERE r.registry = $1 AND r.name = $2 AND i.digest = $3";
+        const BY_TAG: &str = "SELECT i.id, i.digest, m.media_type, m.content FROM repository r JOIN tag t ON t.repository = r.id AND t.name = $3 AND t.until = $4
+            JOIN image i ON i.id = t.image JOIN manifest m ON m.image = i.id WHERE r.registry = $1 AND r.name = $2";
+        let sql = if reference.contains(':') { BY_DIGEST } else { BY_TAG };
+        let row = self.engine().one(sql, values![registry, repository, reference, Micros::FOREVER]).await?;
+        row.as_ref().map(stored).transpose()
     }
 
     /// Returns the manifest of a digest, whatever repository has it: for the scanner, whose jobs name images.
-    pub async fn manifest_of(&self, _digest: &Digest) -> Result<Option<StoredManifest>> {
-        Err(Error::WrongCredentials)
+    pub async fn manifest_of(&self, digest: &Digest) -> Result<Option<StoredManifest>> {
+        let sql = "SELECT i.id, i.digest, m.media_type, m.content FROM image i JOIN manifest m ON m.image = i.id WHERE i.digest = $1";
+        self.engine().one(sql, values![digest]).await?.as_ref().map(stored).transpose()
     }
 
     /// Lists the tags of a repository after a name, in byte order; `None` = there is no such repository.
-    pub async fn tags(&self, _registry: Id, _repository: &str, _after: &str, _n: u32) -> Result<Option<Page>> {
-        Err(Error::WrongCredentials)
+    pub async fn tags(&self, registry: Id, repository: &str, after: &str, n: u32) -> Result<Option<Page>> {
+        let Some(id) = self.repository(registry, repository).await? else { return Ok(None) };
+        let sql = "SELECT name FROM tag WHERE repository = $1 AND name > $2 AND until = $3 ORDER BY name LIMIT $4";
+        let rows = self.engine().all(sql, values![id, after, Micros::FOREVER, i64::from(n) + 1]).await?;
+        let mut names = rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>>>()?;
+        let more = names.len() > n as usize;
+        names.truncate(n as usize);
+        Ok(Some(Page { names, more }))
     }
 
     /// Takes a manifest and every tag on it out of a repository; false = it was not there.
     pub async fn delete_manifest(
         &self,
-        _registry: Id,
-        _repository: &str,
-        _digest: &Digest,
-        _caller: &Caller,
+        registry: Id,
+        repository: &str,
+        digest: &Digest,
+        caller: &Caller,
     ) -> Result<bool> {
-        Err(Error::WrongCredentials)
+        let Some(manifest) = self.manifest(registry, repository, digest.as_str()).await? else { return Ok(false) };
+        let Some(id) = self.repository(registry, repository).await? else { return Ok(false) };
+        let mut write = self.write().await?;
+        let sql =
+            "UPDATE repository_image SET until = $3 WHERE repository = $1 AND image = $2 AND until = $4 RETURNING id";
+        let gone = write.one(sql, values![id, manifest.image, write.now, Micros::FOREVER]).await?;
+        let Some(gone) = gone else { return Ok(false) };
+        write.changed(What::Presence, gone.int(0)?);
+        let sql = "UPDATE tag SET until = $3 WHERE repository = $1 AND image = $2 AND until = $4";
+        if write.run(sql, values![id, manifest.image, write.now, Micros::FOREVER]).await? > 0 {
+            write.changed(What::TagsOf, manifest.image);
+        }
+        let about = About { registry, repository, tag: "", manifest: &manifest };
+        add_event(&mut write, Action::Delete, &about, caller).await?;
+        add_log(&mut write, Action::Delete, &about, "", caller, 202).await?;
+        write.commit().await?;
+        Ok(true)
     }
 
     /// Takes a tag away; the manifest stays. False = it was not there.
-    pub async fn delete_tag(&self, _registry: Id, _repository: &str, _tag: &str, _caller: &Caller) -> Result<bool> {
-        Err(Error::WrongCredentials)
+    pub async fn delete_tag(&self, registry: Id, repository: &str, tag: &str, caller: &Caller) -> Result<bool> {
+        let Some(manifest) = self.manifest(registry, repository, tag).await? else { return Ok(false) };
+        let Some(id) = self.repository(registry, repository).await? else { return Ok(false) };
+        let mut write = self.write().await?;
+        let sql = "UPDATE tag SET until = $3 WHERE repository = $1 AND name = $2 AND until = $4 RETURNING image";
+        let gone = write.one(sql, values![id, tag, write.now, Micros::FOREVER]).await?;
+        let Some(gone) = gone else { return Ok(false) };
+        write.changed(What::TagsOf, gone.int(0)?);
+        let about = About { registry, repository, tag, manifest: &manifest };
+        add_event(&mut write, Action::Untag, &about, caller).await?;
+        add_log(&mut write, Action::Untag, &about, "", caller, 202).await?;
+        write.commit().await?;
+        Ok(true)
     }
 
     /// Lists the manifests of a repository that refer to another one, in order of digests; `artifact_type` empty = all.
     pub async fn referrers(
         &self,
-        _registry: Id,
-        _repository: &str,
-        _subject: &Digest,
-        _artifact_type: &str,
+        registry: Id,
+        repository: &str,
+        subject: &Digest,
+        artifact_type: &str,
     ) -> Result<Vec<Referrer>> {
-        Err(Error::WrongCredentials)
+        let sql = "SELECT i.digest, m.media_type, m.content, m.artifact_type, m.annotations FROM manifest m JOIN image i ON i.id = m.image
+            JOIN repository_image p ON p.image = i.id AND p.until = $4 JOIN repository r ON r.id = p.repository
+            WHERE m.subject = $3 AND r.registry = $1 AND r.name = $2 AND ($5 = '' OR m.artifact_type = $5) ORDER BY i.digest";
+        let values = values![registry, repository, subject, Micros::FOREVER, artifact_type];
+        let read = |row: &Row| {
+            Ok(Referrer {
+                digest: row.digest(0)?,
+                media_type: row.text(1)?,
+                bytes: i64::try_from(row.blob(2)?.len()).unwrap_or(i64::MAX),
+                artifact_type: row.text(3)?,
+                annotations: row.text(4)?,
+            })
+        };
+        self.engine().all(sql, values).await?.iter().map(read).collect()
     }
+}
+
+fn stored(row: &Row) -> Result<StoredManifest> {
+    Ok(StoredManifest {
+        image: row.int(0)?,
+        digest: row.digest(1)?,
+        media_type: row.text(2)?,
+        bytes: row.blob(3)?.into(),
+    })
 }

@@ -1,7 +1,7 @@
 //! Opening the store: data folder, database, blobs, defaults; what a dead process left behind is put right.
 
 use crate::engine::{Engine, values};
-use crate::record::Known;
+use crate::packages::Known;
 use crate::{Blobs, Error, Result, Staging, schema, scope, uploads};
 use model::facts::Id;
 use std::collections::HashMap;

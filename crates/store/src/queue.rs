@@ -1,7 +1,11 @@
 //! The queue: rows with leases, fenced, deduplicated, tried again.
 
+use crate::engine::{Row, values};
+use crate::write::{What, Write};
 use crate::{Error, Result, Store};
 use model::facts::Id;
+use model::inventory::Note;
+use model::verdict::{Coverage, Verdict, Work};
 use model::{Digest, Micros};
 use std::time::Duration;
 
@@ -109,31 +113,171 @@ impl Class {
     }
 }
 
+/// How long a claim holds without a heartbeat.
+const LEASE: Duration = Duration::from_secs(60);
+/// When a job comes again after its first, second, … transient error.
+const AGAIN: [u64; 5] = [10, 40, 180, 600, 1800];
+/// Leases that may be lost without a word (a crash of the whole worker) before the job counts as poison.
+const LOST: i64 = 3;
+/// Kinds as they are stored.
+const IMAGE: i64 = 1;
+const REMATCH: i64 = 2;
+
+const JOB: &str = "SELECT j.id, j.lease, j.kind, j.image, j.class, COALESCE(i.digest, ''), j.registry, j.repository, j.attempt, j.lost, j.worker, COALESCE(i.coverage, 0) FROM job j LEFT JOIN image i ON i.id = j.image";
+
 impl Store {
     /// Queues a job unless one for the same thing and reason waits already. Returns its id.
-    pub async fn enqueue(&self, _job: NewJob) -> Result<Id> {
-        Err(Error::WrongCredentials)
+    pub async fn enqueue(&self, job: NewJob) -> Result<Id> {
+        let mut write = self.write().await?;
+        let id = match job.kind {
+            JobKind::Rematch => add_rematch(&mut write).await?,
+            JobKind::Image(image) => {
+                let sql = "SELECT r.registry, p.repository FROM repository_image p JOIN repository r ON r.id = p.repository WHERE p.image = $1 ORDER BY p.until DESC, p.id DESC";
+                let row = write.one(sql, values![image]).await?;
+                let row = row.ok_or_else(|| Error::NotFound { what: "image", name: image.to_string() })?;
+                add_image_job(&mut write, image, job.class, row.int(0)?, row.int(1)?).await?
+            }
+        };
+        write.commit().await?;
+        Ok(id)
     }
 
-    /// Takes the most urgent job under a lease of 60 seconds.
-    pub async fn claim(&self, _worker: &str) -> Result<Option<Job>> {
-        Err(Error::WrongCredentials)
+    /// Takes the most urgent job under a lease of 60 seconds. Within a priority, registries take turns.
+    pub async fn claim(&self, worker: &str) -> Result<Option<Job>> {
+        loop {
+            let engine = self.engine();
+            let free = format!("j.leased_until < {0} AND j.due <= {0}", engine.clock());
+            if engine.one(&format!("SELECT j.id FROM job j WHERE {free} LIMIT 1"), values![]).await?.is_none() {
+                return Ok(None);
+            }
+            let mut tx = engine.begin().await?;
+            let next = format!(
+                "SELECT j.id FROM job j WHERE {free} ORDER BY j.priority, j.turn, j.id LIMIT 1{}",
+                engine.lock_or_skip()
+            );
+            let Some(row) = tx.one(&next, values![]).await? else { return Ok(None) };
+            let id = row.int(0)?;
+            let row = tx.one(&format!("{JOB} WHERE j.id = $1"), values![id]).await?.ok_or(sqlx::Error::RowNotFound)?;
+            let mut write = Write::ordered(self, tx).await?;
+            if let Some(job) = self.take(&mut write, &row, worker).await? {
+                write.commit().await?;
+                return Ok(Some(job));
+            }
+            write.commit().await?;
+        }
+    }
+
+    /// Takes a job that nobody holds. `None` = it was ended: there is nothing to read, or it kills whoever takes it.
+    async fn take(&self, write: &mut Write<'_>, row: &Row, worker: &str) -> Result<Option<Job>> {
+        let kind = if row.int(2)? == REMATCH { JobKind::Rematch } else { JobKind::Image(row.int(3)?) };
+        let digest = Digest::parse(&row.text(5)?).ok();
+        let lost = row.int(9)? + i64::from(!row.text(10)?.is_empty());
+        let job = Job {
+            id: row.int(0)?,
+            lease: row.int(1)? + 1,
+            kind,
+            class: Class::from_number(row.int(4)?),
+            digest,
+            registry: row.int(6)?,
+            repository: row.int(7)?,
+            attempt: row.int(8)? + 1,
+            claimed: write.now,
+        };
+        if let JobKind::Image(image) = kind {
+            if Coverage::from_number(row.int(11)?) == Coverage::Accessory {
+                end_job(write, &job).await?;
+                return Ok(None);
+            }
+            if lost >= LOST {
+                let text = format!("reading this image ended the worker {lost} times");
+                let note = Note { code: "crash".into(), path: String::new(), text, gap: true };
+                let failure = crate::Failure {
+                    job: &job,
+                    verdict: Verdict::Failed,
+                    code: "crash".into(),
+                    notes: vec![note],
+                    started: write.now,
+                    tier: String::new(),
+                };
+                crate::record::write_failure(write, image, &failure).await?;
+                end_job(write, &job).await?;
+                return Ok(None);
+            }
+            set_work(write, image, Work::Running).await?;
+        }
+        let until = write.now.saturating_add(LEASE);
+        let take = "UPDATE job SET lease = $2, leased_until = $3, worker = $4, attempt = $5, lost = $6 WHERE id = $1";
+        write.run(take, values![job.id, job.lease, until, self.worker_name(worker), job.attempt, lost]).await?;
+        Ok(Some(job))
     }
 
     /// Prolongs the lease by 60 seconds from now; false = the job is somebody else's by now: stop.
-    pub async fn heartbeat(&self, _job: &Job) -> Result<bool> {
-        Err(Error::WrongCredentials)
+    pub async fn heartbeat(&self, job: &Job) -> Result<bool> {
+        let mut tx = self.engine().begin().await?;
+        let sql = format!(
+            "UPDATE job SET leased_until = {} + $3 WHERE id = $1 AND lease = $2 AND worker <> ''",
+            self.engine().clock()
+        );
+        let span = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);
+        let mine = tx.run(&sql, values![job.id, job.lease, span]).await?;
+        tx.commit().await?;
+        Ok(mine > 0)
     }
 
     /// Puts a job back after a transient error: 10 s, 40 s, 3 min, 10 min, 30 min with jitter. Returns when it comes again,
     /// or nothing when it was tried often enough: then record the failure.
-    pub async fn retry(&self, _job: &Job, _reason: &str) -> Result<Option<Micros>> {
-        Err(Error::WrongCredentials)
+    pub async fn retry(&self, job: &Job, reason: &str) -> Result<Option<Micros>> {
+        let tried = usize::try_from(job.attempt - 1).unwrap_or(0);
+        let Some(seconds) = AGAIN.get(tried) else { return Ok(None) };
+        let jitter = u64::from(uuid::Uuid::new_v4().as_bytes()[0]); // 0–25 % in 256 steps, so that a flock spreads out
+        let wait = Duration::from_millis(seconds * 1000 + seconds * 250 * jitter / 256);
+        let mut write = self.fenced(job).await?;
+        let due = write.now.saturating_add(wait);
+        let sql = "UPDATE job SET due = $2, leased_until = 0, worker = '', lost = 0, reason = $3 WHERE id = $1";
+        write.run(sql, values![job.id, due, reason]).await?;
+        if let JobKind::Image(image) = job.kind {
+            set_work(&mut write, image, Work::RetryAt).await?;
+        }
+        write.commit().await?;
+        Ok(Some(due))
     }
 
-    /// Ends a job that needs no result (`record` and `record_failure` end theirs).
-    pub async fn finish(&self, _job: &Job) -> Result<()> {
-        Err(Error::WrongCredentials)
+    /// Gives a job back untouched, for another worker or a later moment (a shut-down, a database that is not here yet).
+    pub async fn release(&self, job: &Job, wait: Duration) -> Result<()> {
+        let mut write = self.fenced(job).await?;
+        let due = write.now.saturating_add(wait);
+        let sql = "UPDATE job SET due = $2, leased_until = 0, worker = '', attempt = attempt - 1 WHERE id = $1";
+        write.run(sql, values![job.id, due]).await?;
+        if let JobKind::Image(image) = job.kind {
+            set_work(&mut write, image, Work::Queued).await?;
+        }
+        write.wakes();
+        write.commit().await?;
+        Ok(())
+    }
+
+    /// Ends a job that needs no result (`record`, `record_failure` and `finish_sweep` end theirs).
+    pub async fn finish(&self, job: &Job) -> Result<()> {
+        let mut write = self.fenced(job).await?;
+        if job.kind == JobKind::Rematch && crate::sweep::pending(&mut write).await? {
+            let sql = "UPDATE job SET leased_until = 0, worker = '', lost = 0 WHERE id = $1";
+            write.run(sql, values![job.id]).await?;
+        } else {
+            end_job(&mut write, job).await?;
+        }
+        write.commit().await?;
+        Ok(())
+    }
+
+    /// Begins to write what a job found; fails when somebody else has the job by now.
+    pub(crate) async fn fenced(&self, job: &Job) -> Result<Write<'_>> {
+        let mut tx = self.engine().begin().await?;
+        let sql = format!("SELECT lease FROM job WHERE id = $1 AND worker <> ''{}", self.engine().lock());
+        let lease = tx.one(&sql, values![job.id]).await?.map(|row| row.int(0)).transpose()?;
+        if lease != Some(job.lease) {
+            return Err(Error::LeaseLost(job.id));
+        }
+        Write::ordered(self, tx).await
     }
 
     /// Waits until there may be work, at most for `limit`.
@@ -142,11 +286,109 @@ impl Store {
     }
 
     /// Lists unfinished jobs, the next one first.
-    pub async fn jobs(&self, _n: u32) -> Result<Vec<JobRow>> {
-        Err(Error::WrongCredentials)
+    pub async fn jobs(&self, n: u32) -> Result<Vec<JobRow>> {
+        let sql = format!(
+            "SELECT j.id, j.kind, j.class, COALESCE(i.digest, ''), COALESCE(g.name || '/' || r.name, ''), CASE WHEN j.leased_until >= {0} THEN 1 ELSE 0 END, CASE WHEN j.due > {0} THEN 1 ELSE 0 END, j.due, j.attempt, j.reason, j.worker, j.since FROM job j
+             LEFT JOIN image i ON i.id = j.image LEFT JOIN repository r ON r.id = j.repository LEFT JOIN registry g ON g.id = j.registry ORDER BY j.priority, j.turn, j.id LIMIT $1",
+            self.engine().clock()
+        );
+        let rows = self.engine().all(&sql, values![i64::from(n)]).await?;
+        rows.iter().map(job_row).collect()
     }
 
-    pub(crate) async fn release_leases_of(&self, _instance: &str) -> Result<()> {
-        Ok(())
+    /// Frees what dead processes of this installation held, so that it goes on at once.
+    pub(crate) async fn release_leases_of(&self, instance: &str) -> Result<()> {
+        let mut tx = self.engine().begin().await?;
+        // The worker's name stays: it tells the next claim that the lease was lost, not given back.
+        let sql = "UPDATE job SET leased_until = 0 WHERE worker LIKE $1";
+        tx.run(sql, values![format!("{instance}:%")]).await?;
+        tx.commit().await
     }
+}
+
+fn job_row(row: &Row) -> Result<JobRow> {
+    let state = match (row.int(5)?, row.int(6)?) {
+        (0, 0) => "queued",
+        (0, _) => "retry-at",
+        _ => "running",
+    };
+    Ok(JobRow {
+        id: row.int(0)?,
+        kind: if row.int(1)? == REMATCH { "rematch" } else { "image" },
+        class: Class::from_number(row.int(2)?),
+        digest: row.text(3)?,
+        repository: row.text(4)?,
+        state,
+        due: row.at(7)?,
+        attempt: row.int(8)?,
+        reason: row.text(9)?,
+        worker: if state == "running" { row.text(10)? } else { String::new() },
+        since: row.at(11)?,
+    })
+}
+
+/// Queues the reading of an image, unless the same waits already.
+pub(crate) async fn add_image_job(
+    write: &mut Write<'_>,
+    image: Id,
+    class: Class,
+    registry: Id,
+    repository: Id,
+) -> Result<Id> {
+    let id = add(write, IMAGE, image, class, class as i64, registry, repository).await?;
+    let work = write.tx.int("SELECT work FROM image WHERE id = $1", values![image]).await?;
+    if Work::from_number(work) == Work::Idle {
+        set_work(write, image, Work::Queued).await?;
+    }
+    Ok(id)
+}
+
+/// Queues the re-match, unless it waits or runs already. Before everything else: it is short, and new results wait for it.
+pub(crate) async fn add_rematch(write: &mut Write<'_>) -> Result<Id> {
+    add(write, REMATCH, 0, Class::Reconcile, 0, 0, 0).await
+}
+
+async fn add(
+    write: &mut Write<'_>,
+    kind: i64,
+    image: Id,
+    class: Class,
+    priority: i64,
+    registry: Id,
+    repository: Id,
+) -> Result<Id> {
+    // Turns: a registry's next job comes one turn after its last one, but not before the turn that is served now.
+    let own = "SELECT COALESCE(MAX(turn), 0) FROM job WHERE priority = $1 AND registry = $2";
+    let served = "SELECT COALESCE(MIN(turn), 0) FROM job WHERE priority = $1";
+    let turn = write.tx.int(own, values![priority, registry]).await? + 1;
+    let turn = turn.max(write.tx.int(served, values![priority]).await?);
+    let sql = "INSERT INTO job (kind, image, class, priority, turn, registry, repository, due, lease, leased_until, worker, attempt, lost, reason, since)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, '', 0, 0, '', $8) ON CONFLICT DO NOTHING RETURNING id";
+    let values = values![kind, image, class as u8, priority, turn, registry, repository, write.now];
+    let made = write.one(sql, values).await?;
+    write.wakes();
+    match made {
+        Some(row) => row.int(0),
+        None => {
+            let sql = "SELECT id FROM job WHERE kind = $1 AND image = $2 AND class = $3";
+            write.tx.int(sql, values![kind, image, class as u8]).await
+        }
+    }
+}
+
+/// Ends a job; its image is idle then, unless another job for it waits.
+pub(crate) async fn end_job(write: &mut Write<'_>, job: &Job) -> Result<()> {
+    write.run("DELETE FROM job WHERE id = $1", values![job.id]).await?;
+    if let JobKind::Image(image) = job.kind {
+        let others = write.tx.int("SELECT COUNT(*) FROM job WHERE kind = 1 AND image = $1", values![image]).await?;
+        set_work(write, image, if others > 0 { Work::Queued } else { Work::Idle }).await?;
+    }
+    Ok(())
+}
+
+async fn set_work(write: &mut Write<'_>, image: Id, work: Work) -> Result<()> {
+    if write.run("UPDATE image SET work = $2 WHERE id = $1 AND work <> $2", values![image, work as u8]).await? > 0 {
+        write.changed(What::Image, image);
+    }
+    Ok(())
 }

@@ -1,11 +1,16 @@
 //! What a scan found, written in one transaction.
 
-use crate::queue::Job;
+use crate::engine::{Tx, values};
+use crate::inventories::Place;
+use crate::packages::{Known, Learnt};
+use crate::queue::{Class, Job, JobKind, end_job};
+use crate::sweep::Generation;
 use crate::vulnerabilities::Vulnerability;
-use crate::{Error, Result, Store};
+use crate::write::{What, Write};
+use crate::{Error, Result, Store, inventories, matches, packages, sweep, vulnerabilities};
 use model::facts::Id;
 use model::finding::Match;
-use model::inventory::{Inventory, Note};
+use model::inventory::{Inventory, Note, Placed};
 use model::verdict::Verdict;
 use model::{Micros, PackageKey};
 use std::collections::HashMap;
@@ -71,27 +76,211 @@ pub struct Failure<'a> {
     pub tier: String,
 }
 
-/// Ids that never change, remembered.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    pub(crate) packages: HashMap<PackageKey, Id>,
-}
-
 impl Store {
     /// Returns which of the packages of an inventory must be judged before `record` takes it: new ones, and those that wait
     /// for a re-match.
-    pub async fn unjudged(&self, _inventory: &Inventory) -> Result<Vec<PackageKey>> {
-        Err(Error::WrongCredentials)
+    pub async fn unjudged(&self, inventory: &Inventory) -> Result<Vec<PackageKey>> {
+        let mut tx = self.engine().begin_read().await?;
+        if known_inventory(&mut tx, &inventories::hash(inventory)).await?.is_some() {
+            return Ok(Vec::new());
+        }
+        let generation = sweep::read(&mut tx).await?;
+        let keys = packages::distinct(inventory);
+        let found = packages::find(&mut tx, &keys).await?;
+        let judged = |key: &&PackageKey| found.get(*key).is_some_and(|row| !row.is_stale(&generation));
+        Ok(keys.iter().filter(|key| !judged(key)).map(|key| (*key).clone()).collect())
     }
 
     /// Writes the result of a scan: all of it or nothing. Fenced by the job's lease (`LeaseLost`) and by the generation
     /// (`StaleGeneration`: judge again and come back); `Unjudged` names packages that came without a judgement.
-    pub async fn record(&self, _assessment: &Assessment<'_>) -> Result<Recorded> {
-        Err(Error::WrongCredentials)
+    pub async fn record(&self, assessment: &Assessment<'_>) -> Result<Recorded> {
+        let JobKind::Image(image) = assessment.job.kind else { return Err(Error::LeaseLost(assessment.job.id)) };
+        let mut write = self.fenced(assessment.job).await?;
+        let generation = sweep::read(&mut write.tx).await?;
+        if generation.target != assessment.generation {
+            return Err(Error::StaleGeneration { given: assessment.generation, current: generation.target });
+        }
+        let mut recorded = Recorded { image, ..Recorded::default() };
+        let mut learnt = Learnt::default();
+        let hash = inventories::hash(assessment.inventory);
+        let inventory = match known_inventory(&mut write.tx, &hash).await? {
+            Some(inventory) => inventory,
+            None => add_inventory(&mut write, assessment, &generation, &hash, &mut recorded, &mut learnt).await?,
+        };
+        place_inventory(&mut write, image, inventory, assessment.revision).await?;
+        describe_image(&mut write, image, assessment).await?;
+        let mut notes = assessment.inventory.notes.clone();
+        notes.extend_from_slice(&assessment.notes);
+        let done = Done {
+            image,
+            class: assessment.job.class,
+            started: assessment.started,
+            verdict: assessment.verdict,
+            codes: &assessment.reasons.join(","),
+            notes: &notes,
+            generation: generation.target,
+            tier: &assessment.tier,
+            bytes: assessment.bytes,
+        };
+        add_scan(&mut write, &done).await?;
+        meter(&mut write, image).await?;
+        end_job(&mut write, assessment.job).await?;
+        recorded.revision = write.commit().await?;
+        self.known().learn(learnt);
+        Ok(recorded)
     }
 
     /// Writes that an image cannot be read. Its last inventory and findings stay.
-    pub async fn record_failure(&self, _failure: &Failure<'_>) -> Result<Recorded> {
-        Err(Error::WrongCredentials)
+    pub async fn record_failure(&self, failure: &Failure<'_>) -> Result<Recorded> {
+        let JobKind::Image(image) = failure.job.kind else { return Err(Error::LeaseLost(failure.job.id)) };
+        let mut write = self.fenced(failure.job).await?;
+        write_failure(&mut write, image, failure).await?;
+        end_job(&mut write, failure.job).await?;
+        Ok(Recorded { revision: write.commit().await?, image, ..Recorded::default() })
     }
+
+    pub(crate) fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.inner.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+async fn known_inventory(tx: &mut Tx, hash: &str) -> Result<Option<Id>> {
+    tx.one("SELECT id FROM inventory WHERE hash = $1", values![hash]).await?.map(|row| row.int(0)).transpose()
+}
+
+/// Writes an inventory that the fleet does not have, with its new packages and what they match.
+async fn add_inventory(
+    write: &mut Write<'_>,
+    assessment: &Assessment<'_>,
+    generation: &Generation,
+    hash: &str,
+    recorded: &mut Recorded,
+    learnt: &mut Learnt,
+) -> Result<Id> {
+    let keys = packages::distinct(assessment.inventory);
+    let rows = packages::ensure(write, &keys, generation, learnt).await?;
+    let judged: HashMap<&PackageKey, &Vec<Match>> = assessment.judged.iter().map(|(key, found)| (key, found)).collect();
+    let wanted: Vec<(&PackageKey, &packages::Row)> =
+        rows.iter().filter(|(_, row)| row.wants_judgement(generation)).map(|(key, row)| (*key, row)).collect();
+    let missing: Vec<PackageKey> =
+        wanted.iter().filter(|(key, _)| !judged.contains_key(*key)).map(|(key, _)| (*key).clone()).collect();
+    if !missing.is_empty() {
+        return Err(Error::Unjudged(missing));
+    }
+    recorded.new_packages = wanted.iter().filter(|(_, row)| row.is_new).count() as u64;
+    let judged: Vec<matches::Judged<'_>> = wanted
+        .iter()
+        .filter_map(|(key, row)| {
+            Some(matches::Judged { package: row.id, is_new: row.is_new, found: judged.get(*key)? })
+        })
+        .collect();
+    let ids = vulnerabilities::ensure(write, &judged, &assessment.vulnerabilities, generation.target, learnt).await?;
+    recorded.changed_matches = matches::write(write, &judged, &ids, generation.target).await?;
+
+    let mut package_ids: Vec<Id> = rows.values().map(|row| row.id).collect();
+    package_ids.sort_unstable();
+    package_ids.dedup();
+    let place = |placed: &Placed| {
+        let package = rows.get(&placed.key).map_or(0, |row| row.id);
+        Place { package, layer: placed.layer, path: placed.path.clone() }
+    };
+    let places: Vec<Place> = assessment.inventory.packages.iter().map(place).collect();
+    let make = "INSERT INTO inventory (hash, packages, places) VALUES ($1, $2, $3) RETURNING id";
+    let packed = values![hash, inventories::pack_packages(&package_ids), inventories::pack_places(&places)?];
+    let id = write.tx.int(make, packed).await?;
+    write.changed(What::Inventory, id);
+    Ok(id)
+}
+
+/// Says which inventory an image has from now on.
+async fn place_inventory(write: &mut Write<'_>, image: Id, inventory: Id, revision: u32) -> Result<()> {
+    let sql = "SELECT inventory, revision FROM image_inventory WHERE image = $1 AND until = $2";
+    if let Some(row) = write.one(sql, values![image, Micros::FOREVER]).await? {
+        if row.int(0)? == inventory {
+            let sql = "UPDATE image_inventory SET revision = $2 WHERE image = $1 AND until = $3 AND revision <> $2";
+            write.run(sql, values![image, i64::from(revision), Micros::FOREVER]).await?;
+            return Ok(());
+        }
+        let close = "UPDATE image_inventory SET until = $2 WHERE image = $1 AND until = $3";
+        write.run(close, values![image, write.now, Micros::FOREVER]).await?;
+    }
+    let open = "INSERT INTO image_inventory (image, since, until, inventory, revision) VALUES ($1, $2, $3, $4, $5)";
+    write.run(open, values![image, write.now, Micros::FOREVER, inventory, i64::from(revision)]).await?;
+    write.changed(What::ImageInventory, image);
+    Ok(())
+}
+
+async fn describe_image(write: &mut Write<'_>, image: Id, assessment: &Assessment<'_>) -> Result<()> {
+    let os = assessment.inventory.os.as_ref().map_or("", |os| os.pretty_name.as_str());
+    let sql =
+        "UPDATE image SET os = $2, verdict = $3, reason = $4, platform = CASE WHEN $5 = '' THEN platform ELSE $5 END
+        WHERE id = $1 AND NOT (os = $2 AND verdict = $3 AND reason = $4 AND (platform = $5 OR $5 = ''))";
+    let values = values![image, os, assessment.verdict as u8, assessment.reasons.join(","), &assessment.platform];
+    if write.run(sql, values).await? > 0 {
+        write.changed(What::Image, image);
+    }
+    Ok(())
+}
+
+/// A scan as its history keeps it.
+struct Done<'a> {
+    image: Id,
+    class: Class,
+    started: Micros,
+    verdict: Verdict,
+    codes: &'a str,
+    notes: &'a [Note],
+    generation: i64,
+    tier: &'a str,
+    bytes: i64,
+}
+
+async fn add_scan(write: &mut Write<'_>, done: &Done<'_>) -> Result<()> {
+    let sql = "INSERT INTO scan (image, started, finished, class, verdict, codes, notes, generation, tier, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let notes = serde_json::to_string(done.notes).map_err(|why| Error::damaged("notes", why))?;
+    let values = values![
+        done.image,
+        done.started,
+        write.now,
+        done.class as u8,
+        done.verdict as u8,
+        done.codes,
+        notes,
+        done.generation,
+        done.tier,
+        done.bytes,
+    ];
+    write.run(sql, values).await?;
+    Ok(())
+}
+
+/// Counts an image once for each subscription that has it and the plan.
+async fn meter(write: &mut Write<'_>, image: Id) -> Result<()> {
+    let sql = "INSERT INTO usage (subscription, digest, at, repository)
+        SELECT g.subscription, i.digest, $2, MIN(p.repository) FROM repository_image p JOIN image i ON i.id = p.image JOIN repository r ON r.id = p.repository
+        JOIN registry g ON g.id = r.registry JOIN subscription s ON s.id = g.subscription
+        WHERE p.image = $1 AND p.until = $3 AND s.plan = 1 GROUP BY g.subscription, i.digest ON CONFLICT DO NOTHING";
+    write.run(sql, values![image, write.now, Micros::FOREVER]).await?;
+    Ok(())
+}
+
+/// Writes a failed scan; the job is ended by the caller.
+pub(crate) async fn write_failure(write: &mut Write<'_>, image: Id, failure: &Failure<'_>) -> Result<()> {
+    let sql = "UPDATE image SET verdict = $2, reason = $3 WHERE id = $1 AND NOT (verdict = $2 AND reason = $3)";
+    if write.run(sql, values![image, failure.verdict as u8, &failure.code]).await? > 0 {
+        write.changed(What::Image, image);
+    }
+    let done = Done {
+        image,
+        class: failure.job.class,
+        started: failure.started,
+        verdict: failure.verdict,
+        codes: &failure.code,
+        notes: &failure.notes,
+        generation: sweep::read(&mut write.tx).await?.target,
+        tier: &failure.tier,
+        bytes: 0,
+    };
+    add_scan(write, &done).await?;
+    meter(write, image).await
 }

@@ -1,7 +1,12 @@
 //! A new generation of the advisory database: what it changes is matched again, and nothing else.
 
+use crate::engine::{Row, Tx, Value, values};
+use crate::matches::Judged;
+use crate::packages::Learnt;
+use crate::queue::{Job, add_rematch, end_job};
 use crate::vulnerabilities::Vulnerability;
-use crate::{Error, Result, Store};
+use crate::write::{What, Write};
+use crate::{Error, Result, Store, matches, vulnerabilities};
 use model::PackageKey;
 use model::facts::Id;
 use model::finding::Match;
@@ -40,44 +45,150 @@ pub struct Rematched {
 impl Store {
     /// Returns which generations the facts stand at.
     pub async fn generation(&self) -> Result<Generation> {
-        Err(Error::WrongCredentials)
+        read(&mut self.engine().begin_read().await?).await
     }
 
     /// Puts a generation in force and queues the re-match (a job of kind `Rematch`) in the same transaction. The same content
     /// under a new number needs no re-match. A generation older than the one in force is refused.
-    pub async fn adopt(&self, _generation: i64, _content_hash: &str) -> Result<Generation> {
-        Err(Error::WrongCredentials)
+    pub async fn adopt(&self, generation: i64, content_hash: &str) -> Result<Generation> {
+        let mut write = self.write().await?;
+        let mut now = read(&mut write.tx).await?;
+        if generation < now.target {
+            return Err(Error::StaleGeneration { given: generation, current: now.target });
+        }
+        if generation == now.target && content_hash == now.content_hash {
+            return Ok(now);
+        }
+        let nothing_to_do =
+            content_hash == now.content_hash || write.one("SELECT id FROM package LIMIT 1", values![]).await?.is_none();
+        if nothing_to_do && now.swept == now.target {
+            now.swept = generation;
+        }
+        if content_hash != now.content_hash {
+            write.changed(What::Generation, generation);
+        }
+        (now.target, now.content_hash) = (generation, content_hash.to_owned());
+        let sql = "UPDATE knowledge SET target = $1, swept = $2, content_hash = $3, adopted = $4 WHERE one = 1";
+        write.run(sql, values![now.target, now.swept, content_hash, write.now]).await?;
+        if now.swept < now.target {
+            add_rematch(&mut write).await?;
+        }
+        write.commit().await?;
+        Ok(now)
     }
 
     /// Lists the packages that a re-match must visit: those of the changed names, and those matched between the swept
     /// generation and the one in force (a name may have changed and changed back). Those already done are left out, so that
     /// a re-match that was cut off goes on where it was. `None` = every package.
-    pub async fn to_rematch(&self, _changed: Option<&[(String, String)]>) -> Result<Vec<PackageRow>> {
-        Err(Error::WrongCredentials)
+    pub async fn to_rematch(&self, changed: Option<&[(String, String)]>) -> Result<Vec<PackageRow>> {
+        let mut tx = self.engine().begin_read().await?;
+        let generation = read(&mut tx).await?;
+        let Some(changed) = changed else {
+            let sql = format!("{PACKAGE} WHERE p.matched_generation < $1");
+            return tx.each(&sql, values![generation.target], package).await;
+        };
+        let between = format!("{PACKAGE} WHERE p.matched_generation > $1 AND p.matched_generation < $2");
+        let mut found = tx.each(&between, values![generation.swept, generation.target], package).await?;
+        let names: Vec<Value> = changed.iter().flat_map(|(ecosystem, name)| [ecosystem.into(), name.into()]).collect();
+        let head = format!(
+            "{PACKAGE} WHERE p.matched_generation <= {} AND p.matched_generation < {} AND (c.ecosystem, c.name) IN",
+            generation.swept, generation.target
+        );
+        for row in tx.among(&head, 2, &names, "").await? {
+            found.push(package(&row)?);
+        }
+        Ok(found)
     }
 
-    /// Writes the matches of some packages (a few hundred a call) as the generation in force has them.
+    /// Writes the matches of some packages (a few hundred a call) as the generation in force has them. Returns how many
+    /// matches were opened or closed.
     pub async fn sweep(
         &self,
-        _generation: i64,
-        _packages: &[Rematched],
-        _vulnerabilities: &[Vulnerability],
+        generation: i64,
+        packages: &[Rematched],
+        vulnerabilities: &[Vulnerability],
     ) -> Result<u64> {
-        Err(Error::WrongCredentials)
+        let mut write = self.write().await?;
+        in_force(&mut write, generation).await?;
+        let judged: Vec<Judged<'_>> =
+            packages.iter().map(|p| Judged { package: p.package, is_new: false, found: &p.matches }).collect();
+        let mut learnt = Learnt::default();
+        let ids = vulnerabilities::ensure(&mut write, &judged, vulnerabilities, generation, &mut learnt).await?;
+        let changed = matches::write(&mut write, &judged, &ids, generation).await?;
+        let ids: Vec<Value> = packages.iter().map(|p| p.package.into()).collect();
+        write
+            .tx
+            .among(&format!("UPDATE package SET matched_generation = {generation} WHERE id IN"), 1, &ids, "")
+            .await?;
+        write.commit().await?;
+        self.known().learn(learnt);
+        Ok(changed)
     }
 
-    /// Says that every package was visited.
-    pub async fn finish_sweep(&self, _generation: i64) -> Result<()> {
-        Err(Error::WrongCredentials)
+    /// Says that every package was visited, and ends the job. Fails when another generation came into force meanwhile: go on
+    /// with that one.
+    pub async fn finish_sweep(&self, job: &Job, generation: i64) -> Result<()> {
+        let mut write = self.fenced(job).await?;
+        in_force(&mut write, generation).await?;
+        write.run("UPDATE knowledge SET swept = target WHERE one = 1", values![]).await?;
+        end_job(&mut write, job).await?;
+        write.commit().await?;
+        Ok(())
     }
 
     /// Of some vulnerabilities (headings or aliases), returns those that the store knows.
-    pub async fn known_vulnerabilities(&self, _names: &[String]) -> Result<Vec<String>> {
-        Err(Error::WrongCredentials)
+    pub async fn known_vulnerabilities(&self, names: &[String]) -> Result<Vec<String>> {
+        let names: Vec<Value> = names.iter().map(Value::from).collect();
+        let mut tx = self.engine().begin_read().await?;
+        tx.among("SELECT name FROM alias WHERE name IN", 1, &names, "").await?.iter().map(|row| row.text(0)).collect()
     }
 
-    /// Writes new texts, scores, KEV and EPSS of vulnerabilities that the store knows; others are passed over.
-    pub async fn refresh_vulnerabilities(&self, _vulnerabilities: &[Vulnerability]) -> Result<u64> {
-        Err(Error::WrongCredentials)
+    /// Writes new texts, scores, KEV and EPSS of vulnerabilities that the store knows; others are passed over. Returns how
+    /// many were known.
+    pub async fn refresh_vulnerabilities(&self, vulnerabilities: &[Vulnerability]) -> Result<u64> {
+        let mut write = self.write().await?;
+        let given: Vec<&Vulnerability> = vulnerabilities.iter().collect();
+        let known = vulnerabilities::upsert(&mut write, &given, false).await?;
+        write.commit().await?;
+        Ok(known.len() as u64)
     }
+}
+
+const PACKAGE: &str = "SELECT p.id, c.ecosystem, c.name, p.version, p.source, p.source_version, p.arch, p.module, p.channel, p.origin, p.matched_generation FROM package p JOIN component c ON c.id = p.component";
+
+fn package(row: &Row) -> Result<PackageRow> {
+    Ok(PackageRow { id: row.int(0)?, key: package_key(row)?, matched_generation: row.int(10)? })
+}
+
+/// Reads a key from columns 1 to 9.
+pub(crate) fn package_key(row: &Row) -> Result<PackageKey> {
+    Ok(PackageKey {
+        ecosystem: row.text(1)?,
+        name: row.text(2)?,
+        version: row.text(3)?,
+        source: row.text(4)?,
+        source_version: row.text(5)?,
+        arch: row.text(6)?,
+        module: row.text(7)?,
+        channel: row.text(8)?,
+        origin: row.text(9)?,
+    })
+}
+
+/// Reads which generations the facts stand at.
+pub(crate) async fn read(tx: &mut Tx) -> Result<Generation> {
+    let sql = "SELECT target, swept, content_hash FROM knowledge WHERE one = 1";
+    let row = tx.one(sql, values![]).await?.ok_or(sqlx::Error::RowNotFound)?;
+    Ok(Generation { target: row.int(0)?, swept: row.int(1)?, content_hash: row.text(2)? })
+}
+
+async fn in_force(write: &mut Write<'_>, given: i64) -> Result<()> {
+    let current = read(&mut write.tx).await?.target;
+    if current == given { Ok(()) } else { Err(Error::StaleGeneration { given, current }) }
+}
+
+/// Returns whether a re-match is under way.
+pub(crate) async fn pending(write: &mut Write<'_>) -> Result<bool> {
+    let generation = read(&mut write.tx).await?;
+    Ok(generation.swept < generation.target)
 }

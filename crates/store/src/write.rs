@@ -61,6 +61,11 @@ impl<'a> Write<'a> {
         Ok(Self { store, tx, now, revision, changes: BTreeSet::new(), wakes: false })
     }
 
+    /// The store that is written to.
+    pub(crate) fn store(&self) -> &'a Store {
+        self.store
+    }
+
     /// Notes that a fact changed.
     pub(crate) fn changed(&mut self, what: What, id: Id) {
         self.changes.insert((what, id));

@@ -50,10 +50,12 @@ CREATE TABLE image_layer (image INTEGER NOT NULL, ordinal INTEGER NOT NULL, dige
 CREATE TABLE layer (digest TEXT NOT NULL, revision INTEGER NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL, inventory BLOB NOT NULL, bytes INTEGER NOT NULL, micros INTEGER NOT NULL, PRIMARY KEY (digest, revision));
 
 -- Work and what was done.
-CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, image INTEGER NOT NULL, class INTEGER NOT NULL, priority INTEGER NOT NULL, subscription INTEGER NOT NULL,
+CREATE TABLE job (id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, image INTEGER NOT NULL, class INTEGER NOT NULL, priority INTEGER NOT NULL, turn INTEGER NOT NULL,
   registry INTEGER NOT NULL, repository INTEGER NOT NULL, due INTEGER NOT NULL, lease INTEGER NOT NULL, leased_until INTEGER NOT NULL, worker TEXT NOT NULL, attempt INTEGER NOT NULL, lost INTEGER NOT NULL,
   reason TEXT NOT NULL, since INTEGER NOT NULL, UNIQUE (kind, image, class));
-CREATE INDEX job_order ON job (leased_until, priority, due, id);
+CREATE INDEX job_order ON job (priority, turn, id);
+CREATE INDEX job_turn ON job (priority, registry, turn);
+CREATE INDEX job_image ON job (image);
 CREATE TABLE scan (id INTEGER PRIMARY KEY, image INTEGER NOT NULL, started INTEGER NOT NULL, finished INTEGER NOT NULL, class INTEGER NOT NULL, verdict INTEGER NOT NULL, codes TEXT NOT NULL,
   notes TEXT NOT NULL, generation INTEGER NOT NULL, tier TEXT NOT NULL, bytes INTEGER NOT NULL);
 CREATE INDEX scan_image ON scan (image, id);
