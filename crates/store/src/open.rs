@@ -2,8 +2,7 @@
 
 use crate::engine::{Engine, values};
 use crate::packages::Known;
-use crate::{Blobs, Error, Result, Staging, schema, scope, uploads};
-use model::facts::Id;
+use crate::{Blobs, Error, Result, Staging, access, schema, scope, uploads};
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -35,7 +34,7 @@ pub(crate) struct Inner {
     pub(crate) staging: Staging,
     pub(crate) uploads: Mutex<HashMap<uploads::UploadId, uploads::Slot>>,
     pub(crate) known: Mutex<Known>,
-    pub(crate) passwords: Mutex<HashMap<[u8; 32], (Instant, Id, String)>>,
+    pub(crate) passwords: Mutex<access::Verified>,
     revision: watch::Sender<i64>,
     work: Notify,
     boot: String,

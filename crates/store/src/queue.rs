@@ -288,7 +288,7 @@ impl Store {
     /// Lists unfinished jobs, the next one first.
     pub async fn jobs(&self, n: u32) -> Result<Vec<JobRow>> {
         let sql = format!(
-            "SELECT j.id, j.kind, j.class, COALESCE(i.digest, ''), COALESCE(g.name || '/' || r.name, ''), CASE WHEN j.leased_until >= {0} THEN 1 ELSE 0 END, CASE WHEN j.due > {0} THEN 1 ELSE 0 END, j.due, j.attempt, j.reason, j.worker, j.since FROM job j
+            "SELECT j.id, j.kind, j.class, COALESCE(i.digest, ''), COALESCE(g.name || '/' || r.name, ''), CAST(CASE WHEN j.leased_until >= {0} THEN 1 ELSE 0 END AS BIGINT), CAST(CASE WHEN j.due > {0} THEN 1 ELSE 0 END AS BIGINT), j.due, j.attempt, j.reason, j.worker, j.since FROM job j
              LEFT JOIN image i ON i.id = j.image LEFT JOIN repository r ON r.id = j.repository LEFT JOIN registry g ON g.id = j.registry ORDER BY j.priority, j.turn, j.id LIMIT $1",
             self.engine().clock()
         );

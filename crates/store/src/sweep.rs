@@ -154,7 +154,8 @@ impl Store {
     }
 }
 
-const PACKAGE: &str = "SELECT p.id, c.ecosystem, c.name, p.version, p.source, p.source_version, p.arch, p.module, p.channel, p.origin, p.matched_generation FROM package p JOIN component c ON c.id = p.component";
+/// Reads a package with its key in columns 1 to 9.
+pub(crate) const PACKAGE: &str = "SELECT p.id, c.ecosystem, c.name, p.version, p.source, p.source_version, p.arch, p.module, p.channel, p.origin, p.matched_generation FROM package p JOIN component c ON c.id = p.component";
 
 fn package(row: &Row) -> Result<PackageRow> {
     Ok(PackageRow { id: row.int(0)?, key: package_key(row)?, matched_generation: row.int(10)? })
