@@ -147,21 +147,22 @@ impl Store {
 
     async fn by_token(&self, token: &str, user: Option<&str>) -> Result<Principal> {
         let sql = format!(
-            "SELECT p.id, p.name, p.kind FROM token t JOIN principal p ON p.id = t.principal WHERE t.hash = $1 AND t.until = $2 AND p.until = $2 AND t.expires > {}",
+            "SELECT p.id FROM token t JOIN principal p ON p.id = t.principal WHERE t.hash = $1 AND t.until = $2 AND p.until = $2 AND t.expires > {}",
             self.engine().clock()
         );
         let row = self.engine().one(&sql, values![token_hash(token), Micros::FOREVER]).await?;
-        let principal = self.principal(&row.ok_or(Error::WrongCredentials)?).await?;
+        let id = row.ok_or(Error::WrongCredentials)?.int(0)?;
+        let principal = self.principal(id).await?.ok_or(Error::WrongCredentials)?;
         if user.is_some_and(|user| user != principal.name) { Err(Error::WrongCredentials) } else { Ok(principal) }
     }
 
     async fn by_password(&self, user: &str, password: &str) -> Result<Principal> {
-        let sql = "SELECT id, name, kind, password FROM principal WHERE name = $1 AND until = $2";
+        let sql = "SELECT id, password FROM principal WHERE name = $1 AND until = $2";
         let row = self.engine().one(sql, values![user, Micros::FOREVER]).await?;
-        let stored = row.as_ref().map_or(Ok(String::new()), |row| row.text(3))?;
+        let stored = row.as_ref().map_or(Ok(String::new()), |row| row.text(1))?;
         let right = self.verify(stored, password).await?;
         let row = row.filter(|_| right).ok_or(Error::WrongCredentials)?;
-        self.principal(&row).await
+        self.principal(row.int(0)?).await?.ok_or(Error::WrongCredentials)
     }
 
     /// Verifies a password; an empty hash costs as much as another and is never right.
@@ -190,19 +191,6 @@ impl Store {
 
     fn verified(&self) -> std::sync::MutexGuard<'_, Verified> {
         self.inner.passwords.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn principal(&self, row: &Row) -> Result<Principal> {
-        let id = row.int(0)?;
-        let sql = "SELECT role, scope FROM role_assignment WHERE principal = $1 AND until = $2 ORDER BY id";
-        let mut grants = Vec::new();
-        for row in self.engine().all(sql, values![id, Micros::FOREVER]).await? {
-            // A role or scope that this program does not know grants nothing.
-            if let (Some(role), Some(scope)) = (Role::parse(&row.text(0)?), Scope::parse(&row.text(1)?)) {
-                grants.push(Grant { role, scope });
-            }
-        }
-        Ok(Principal { id, name: row.text(1)?, kind: row.text(2)?, grants })
     }
 
     /// Makes a token; its text is returned once and never again.
