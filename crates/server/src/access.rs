@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use fleet::{Filter, Index, Query, Scope};
+use model::facts::Id;
 use model::role::{Action, allowed};
 use store::{Credential, Principal};
 
@@ -69,30 +70,46 @@ pub fn readable(parts: &Parts, principal: &Principal) -> Result<Scope, Problem> 
         return Ok(Scope::Everything);
     }
     parts.index.ask(|index| {
-        let (mut subscriptions, mut registries, mut repositories) = (Vec::new(), Vec::new(), Vec::new());
+        let mut within = Within::default();
         for grant in &grants {
-            let wanted = &grant.scope;
-            let guid = wanted.subscription.as_deref();
-            let here = index.subscriptions().iter().filter(|s| Some(s.guid.as_str()) == guid);
-            for subscription in here {
-                let Some(name) = &wanted.registry else {
-                    subscriptions.push(subscription.id);
-                    continue;
-                };
-                let found = index.registries().iter().find(|r| r.subscription == subscription.id && r.name == *name);
-                let Some(registry) = found else { continue };
-                match &wanted.repository {
-                    None => registries.push(registry.id),
-                    Some(name) => repositories.extend(repository(index, &registry.name, name)?),
-                }
-            }
+            within.add(index, &grant.scope)?;
         }
+        let Within { subscriptions, registries, repositories } = within;
         Ok(Scope::Within { subscriptions, registries, repositories })
     })
 }
 
+/// The row ids of what somebody may read.
+#[derive(Default)]
+struct Within {
+    subscriptions: Vec<Id>,
+    registries: Vec<Id>,
+    repositories: Vec<Id>,
+}
+
+impl Within {
+    /// Adds a scope; one that names what is not there adds nothing.
+    fn add(&mut self, index: &Index, scope: &model::role::Scope) -> Result<(), Problem> {
+        let guid = scope.subscription.as_deref();
+        let Some(subscription) = index.subscriptions().iter().find(|s| Some(s.guid.as_str()) == guid) else {
+            return Ok(());
+        };
+        let Some(name) = &scope.registry else {
+            self.subscriptions.push(subscription.id);
+            return Ok(());
+        };
+        let found = index.registries().iter().find(|r| r.subscription == subscription.id && r.name == *name);
+        match (found, &scope.repository) {
+            (Some(registry), None) => self.registries.push(registry.id),
+            (Some(registry), Some(name)) => self.repositories.extend(repository(index, &registry.name, name)?),
+            (None, _) => {}
+        }
+        Ok(())
+    }
+}
+
 /// The row id of a repository, if it is there.
-fn repository(index: &Index, registry: &str, name: &str) -> Result<Option<model::facts::Id>, Problem> {
+fn repository(index: &Index, registry: &str, name: &str) -> Result<Option<Id>, Problem> {
     let mut filter = Filter::default();
     filter.field("registry", registry)?;
     filter.field("repository", name)?;

@@ -4,6 +4,7 @@
 
 use crate::problem::Problem;
 use fleet::Index;
+use model::facts::Changes;
 use std::sync::{Arc, RwLock};
 use store::Store;
 use tokio::sync::watch;
@@ -60,22 +61,29 @@ impl Handle {
 
     /// Takes every change that the store has and the index has not.
     pub async fn catch_up(&self, store: &Store) -> Result<(), store::Error> {
-        if self.ready() {
-            let known = *self.revision.borrow();
-            if let Some(changes) = store.changes(known).await? {
-                let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-                if let Some(index) = index.as_mut() {
-                    index.apply(&changes);
-                    self.revision.send_replace(index.revision());
-                }
-                return Ok(());
-            }
-        }
-        let snapshot = store.snapshot().await?;
-        let built = Index::build(&snapshot);
-        let revision = built.revision();
-        *self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(built);
+        let known = *self.revision.borrow();
+        let changes = if self.ready() { store.changes(known).await? } else { None };
+        let revision = match changes {
+            Some(changes) => self.apply(&changes),
+            None => self.replace(Index::build(&store.snapshot().await?)),
+        };
         self.revision.send_replace(revision);
         Ok(())
+    }
+
+    fn apply(&self, changes: &Changes) -> i64 {
+        let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(index) = index.as_mut() else { return 0 };
+        // Two callers may have asked for the same changes: the second finds them applied.
+        if changes.revision > index.revision() {
+            index.apply(changes);
+        }
+        index.revision()
+    }
+
+    fn replace(&self, built: Index) -> i64 {
+        let revision = built.revision();
+        *self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(built);
+        revision
     }
 }

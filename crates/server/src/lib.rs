@@ -21,6 +21,7 @@ mod view;
 
 pub use index::Handle;
 pub use parts::{DatabaseView, FeedView, Parts};
+pub use view::{FindingView, ImageView};
 
 use axum::http::{HeaderValue, Request, header};
 use axum::middleware::{self, Next};

@@ -8,39 +8,43 @@ use serde::Serialize;
 /// An error answer. `type` is stable; `detail` names the thing; `next_step` says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Problem {
-    /// `https://portwarden.dev/problems/<code>`; the code is stable.
+    /// `urn:portwarden:problem:<code>`; the code is stable.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: &'static str,
     /// One line that is the same for every problem of the type.
-    pub title: String,
+    pub title: &'static str,
     /// HTTP status.
     pub status: u16,
     /// What was wrong, naming the thing.
     pub detail: String,
     /// What to do.
-    pub next_step: String,
+    pub next_step: &'static str,
     /// The parameter or field concerned, or empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub field: String,
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &str, title: &str, detail: String, next_step: &str) -> Self {
-        Self {
-            kind: format!("https://portwarden.dev/problems/{code}"),
-            title: title.into(),
-            status: status.as_u16(),
-            detail,
-            next_step: next_step.into(),
-            field: String::new(),
-        }
+    fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: String,
+        next_step: &'static str,
+    ) -> Self {
+        Self { kind, title, status: status.as_u16(), detail, next_step, field: String::new() }
     }
 
     /// A parameter that is not understood.
     pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
         let next = "Correct the parameter; /api/v1/openapi.json lists what each route takes.";
-        let problem =
-            Self::new(StatusCode::BAD_REQUEST, "parameter", "A parameter is not understood", detail.into(), next);
+        let problem = Self::new(
+            StatusCode::BAD_REQUEST,
+            "urn:portwarden:problem:parameter",
+            "A parameter is not understood",
+            detail.into(),
+            next,
+        );
         Self { field: name.into(), ..problem }
     }
 
@@ -49,7 +53,7 @@ impl Problem {
         let detail = format!("there is no {what} {name}");
         Self::new(
             StatusCode::NOT_FOUND,
-            "absent",
+            "urn:portwarden:problem:absent",
             "Not found",
             detail,
             "Check the name; a list of this kind shows what there is.",
@@ -59,7 +63,13 @@ impl Problem {
     /// Nobody is signed in.
     pub fn sign_in() -> Self {
         let next = "Send a user and password (Basic), or a token as `Authorization: Bearer pw_…`.";
-        Self::new(StatusCode::UNAUTHORIZED, "sign-in", "Sign in", "this needs a login".into(), next)
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "urn:portwarden:problem:sign-in",
+            "Sign in",
+            "this needs a login".into(),
+            next,
+        )
     }
 
     /// The login was wrong.
@@ -67,7 +77,7 @@ impl Problem {
         let next = "Check user and password. The first password is in DATA/admin-password.";
         Self::new(
             StatusCode::UNAUTHORIZED,
-            "wrong-login",
+            "urn:portwarden:problem:wrong-login",
             "Wrong login",
             "the user, password or token is wrong".into(),
             next,
@@ -79,7 +89,7 @@ impl Problem {
         let detail = format!("your roles do not allow {action} here");
         Self::new(
             StatusCode::FORBIDDEN,
-            "forbidden",
+            "urn:portwarden:problem:forbidden",
             "Not allowed",
             detail,
             "Ask an owner of the scope for a role that does.",
@@ -89,7 +99,13 @@ impl Problem {
     /// The index is not built yet.
     pub fn starting() -> Self {
         let next = "Try again in a second; pushes and pulls work already.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "Starting", "the index is being built".into(), next)
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "urn:portwarden:problem:starting",
+            "Starting",
+            "the index is being built".into(),
+            next,
+        )
     }
 
     /// The store did not answer; the cause goes to the log alone.
@@ -98,7 +114,7 @@ impl Problem {
         let next = "Try again; if it stays, see the server's log and `portwarden doctor`.";
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "store",
+            "urn:portwarden:problem:store",
             "The store did not answer",
             "the store did not answer".into(),
             next,

@@ -56,9 +56,9 @@ pub fn page(template: &impl Template) -> Response {
 #[template(path = "problem.html")]
 struct ProblemPage {
     frame: Frame,
-    title: String,
+    title: &'static str,
     detail: String,
-    next_step: String,
+    next_step: &'static str,
 }
 
 /// A problem as a page.

@@ -373,13 +373,7 @@ fn shown(detail: FindingDetail, images: u64) -> Pane {
         Some(day) if !epss.is_empty() => format!("{epss} (as of {day})"),
         _ => epss,
     };
-    let ids = std::iter::once(finding.finding_id.clone()).chain(finding.cves).chain(finding.aliases);
-    let mut seen = Vec::new();
-    for id in ids {
-        if !seen.contains(&id) {
-            seen.push(id);
-        }
-    }
+    let ids = distinct(std::iter::once(finding.finding_id.clone()).chain(finding.cves).chain(finding.aliases));
     Pane {
         id: finding.id,
         id_shown: finding.finding_id,
@@ -402,7 +396,7 @@ fn shown(detail: FindingDetail, images: u64) -> Pane {
         advisory: visible(&detail.why.advisory),
         source: detail.why.source,
         first_seen: finding.first_seen.unwrap_or_default(),
-        ids: seen,
+        ids,
         scores: scores.into_iter().filter_map(|(name, s)| score(name, s)).collect(),
         epss,
         cwe: detail.cwe.join(", "),
@@ -415,4 +409,14 @@ fn shown(detail: FindingDetail, images: u64) -> Pane {
             .filter(|r| r.starts_with("https://") || r.starts_with("http://"))
             .collect(),
     }
+}
+
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for name in names {
+        if !out.contains(&name) {
+            out.push(name);
+        }
+    }
+    out
 }

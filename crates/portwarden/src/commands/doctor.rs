@@ -1,0 +1,168 @@
+//! `portwarden doctor`: says in plain words what is wrong with this installation and what to do.
+
+use super::{Exit, image, local};
+use crate::output;
+use crate::settings::Settings;
+use fleet::{Index, Query};
+use model::Micros;
+use model::facts::{Id, Snapshot};
+use scan::feeds;
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// What `doctor` takes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Compare the index with a plain join of the facts
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// How one check went.
+enum Check {
+    /// Fine.
+    Good(String),
+    /// Works, but not as it should.
+    Warn(String),
+    /// Does not work.
+    Bad(String),
+}
+
+/// Runs the command.
+pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let mut checks =
+        vec![("sandbox", sandbox()), ("data folder", folder(&settings.data)), ("advisories", advisories(settings))];
+    checks.push(("store", store(settings, arguments.verify).await));
+    let mut worst = Exit::Clean;
+    for (name, check) in &checks {
+        let (mark, text) = match check {
+            Check::Good(text) => ("ok  ", text),
+            Check::Warn(text) => ("warn", text),
+            Check::Bad(text) => {
+                worst = Exit::Usage;
+                ("BAD ", text)
+            }
+        };
+        println!("{mark}  {name:<12} {text}");
+    }
+    Ok(worst)
+}
+
+fn sandbox() -> Check {
+    let tier = scan::sandbox::tier();
+    if tier.is_full() {
+        return Check::Good(format!("{tier}: layers are read without files, network or rights"));
+    }
+    Check::Warn(format!(
+        "{tier}: a newer kernel (6.12 or later) with Landlock and seccomp gives the full sandbox; scans say which tier was in force"
+    ))
+}
+
+fn folder(data: &Path) -> Check {
+    if !data.exists() {
+        return Check::Warn(format!("{} does not exist yet; `portwarden serve` makes it", data.display()));
+    }
+    let probe = data.join(format!(".probe-{}", std::process::id()));
+    let written = std::fs::write(&probe, b"probe").and_then(|()| std::fs::remove_file(&probe));
+    match (written, free(data)) {
+        (Err(e), _) => {
+            Check::Bad(format!("{} is not writable ({e}); give it to the user that runs portwarden", data.display()))
+        }
+        (Ok(()), Some((free, total))) if free * 20 < total => Check::Warn(format!(
+            "{}: only {} of {} free; scans stop at 95 % and pushes at 97 %",
+            data.display(),
+            size(free),
+            size(total)
+        )),
+        (Ok(()), Some((free, _))) => Check::Good(format!("{} is writable, {} free", data.display(), size(free))),
+        (Ok(()), None) => Check::Good(format!("{} is writable", data.display())),
+    }
+}
+
+fn free(path: &Path) -> Option<(u64, u64)> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some((stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize))
+}
+
+fn size(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
+fn advisories(settings: &Settings) -> Check {
+    let status = match feeds::status(&settings.data) {
+        Ok(status) => status,
+        Err(e) => return Check::Bad(format!("{}; run `portwarden db update`", output::chain(&e.into()))),
+    };
+    if status.generation == 0 {
+        return Check::Warn(
+            "only the built-in starter advisories; run `portwarden db update`, or let the server reach the feeds"
+                .into(),
+        );
+    }
+    let age = image::now().saturating_since(status.built);
+    let trouble: Vec<String> =
+        status.feeds.iter().filter(|f| f.trouble.is_some()).map(|f| f.state.name.clone()).collect();
+    let text = format!(
+        "generation {}, {} vulnerabilities, built {} ago",
+        status.generation,
+        status.vulnerabilities,
+        span(age)
+    );
+    if !trouble.is_empty() {
+        return Check::Warn(format!("{text}; feeds in trouble: {} (see `portwarden db status`)", trouble.join(", ")));
+    }
+    if age > Duration::from_secs(48 * 3600) {
+        return Check::Warn(format!("{text}; older than 48 hours: run `portwarden db update`"));
+    }
+    Check::Good(text)
+}
+
+fn span(age: Duration) -> String {
+    match age.as_secs() {
+        s if s < 120 => format!("{s} s"),
+        s if s < 7200 => format!("{} min", s / 60),
+        s if s < 172_800 => format!("{} h", s / 3600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+async fn store(settings: &Settings, verify: bool) -> Check {
+    let store = match local::store(settings).await {
+        Ok(store) => store,
+        Err(e) => return Check::Warn(output::chain(&e)),
+    };
+    let snapshot = match store.snapshot().await {
+        Ok(snapshot) => snapshot,
+        Err(e) => return Check::Bad(output::chain(&e.into())),
+    };
+    let index = Index::build(&snapshot);
+    let query = Query { limit: 1, now: image::now(), ..Query::default() };
+    let Ok(counts) = index.counts(&query) else { return Check::Bad("the index does not answer".into()) };
+    let found = counts.tally.findings() + counts.tally.hidden;
+    let text = format!("{} images, {found} findings, revision {}", counts.images, index.revision());
+    if !verify {
+        return Check::Good(text);
+    }
+    match joined(&snapshot) {
+        plain if plain == found => Check::Good(format!("{text}; a plain join of the facts counts the same {plain}")),
+        plain => {
+            Check::Bad(format!("{text}; a plain join of the facts counts {plain}: restart the server, and report it"))
+        }
+    }
+}
+
+/// Counts findings by joining the facts one by one, as plainly as can be: open presence × its inventory × package × open match.
+fn joined(snapshot: &Snapshot) -> u64 {
+    let open = |until: Micros| until == Micros::FOREVER;
+    let mut matches: HashMap<Id, u64> = HashMap::new();
+    for found in snapshot.matches.iter().filter(|m| open(m.until)) {
+        *matches.entry(found.package).or_default() += 1;
+    }
+    let packages: HashMap<Id, &Vec<Id>> = snapshot.inventories.iter().map(|i| (i.id, &i.packages)).collect();
+    let inventories: HashMap<Id, Id> =
+        snapshot.image_inventories.iter().filter(|i| open(i.until)).map(|i| (i.image, i.inventory)).collect();
+    let of_image = |image: Id| inventories.get(&image).and_then(|inventory| packages.get(inventory));
+    let places = snapshot.presences.iter().filter(|p| open(p.until)).filter_map(|p| of_image(p.image));
+    places.flat_map(|held| held.iter()).map(|package| matches.get(package).copied().unwrap_or(0)).sum()
+}

@@ -1,0 +1,53 @@
+//! What commands share: the advisory database, the sandbox, the store and its index, opened with clear errors.
+
+use super::{Exit, stop};
+use crate::settings::Settings;
+use fleet::Index;
+use scan::Knowledge;
+use scan::sandbox::Sandbox;
+use std::time::Duration;
+use store::Store;
+
+/// Opens the advisory database in force; without one, the built-in starter advisories, and the verdicts say so.
+pub fn knowledge(settings: &Settings) -> anyhow::Result<Knowledge> {
+    Knowledge::open(&settings.data).map_err(|e| {
+        let message = format!("{}; run `portwarden db update` to build it anew", crate::output::chain(&e.into()));
+        stop(Exit::NoDatabase, message)
+    })
+}
+
+/// The sandbox with the limits of the settings.
+pub fn sandbox(settings: &Settings) -> Sandbox {
+    let mut chosen =
+        scan::sandbox::Settings { require: settings.serve.require_sandbox, ..scan::sandbox::Settings::default() };
+    let limits = &settings.limits;
+    if let Some(scans) = settings.serve.scans {
+        chosen.children = scans.max(1);
+    }
+    chosen.memory_bytes = limits.child_memory.unwrap_or(chosen.memory_bytes);
+    chosen.cpu = limits.child_seconds.map_or(chosen.cpu, Duration::from_secs);
+    chosen.output_bytes = limits.child_output.unwrap_or(chosen.output_bytes);
+    chosen.walk.entries = limits.entries.unwrap_or(chosen.walk.entries);
+    chosen.walk.unpacked_bytes = limits.unpacked_bytes.unwrap_or(chosen.walk.unpacked_bytes);
+    chosen.walk.packages = limits.packages.unwrap_or(chosen.walk.packages);
+    Sandbox::new(chosen)
+}
+
+/// Opens the store of a data folder that a server made, for reading.
+pub async fn store(settings: &Settings) -> anyhow::Result<Store> {
+    if settings.database.is_none() && !settings.data.join("portwarden.db").exists() {
+        let message = format!(
+            "there is no data in {}; name the folder with --data, or start `portwarden serve`",
+            settings.data.display()
+        );
+        return Err(stop(Exit::Usage, message));
+    }
+    Store::open(&settings.store()).await.map_err(|e| stop(Exit::Usage, crate::output::chain(&e.into())))
+}
+
+/// The store and an index of it.
+pub async fn fleet(settings: &Settings) -> anyhow::Result<(Store, Index)> {
+    let store = store(settings).await?;
+    let index = Index::build(&store.snapshot().await?);
+    Ok((store, index))
+}

@@ -1,0 +1,108 @@
+//! The commands, one file each.
+
+mod db;
+mod doctor;
+mod finding;
+mod image;
+mod local;
+mod sample;
+mod scan;
+mod serve;
+
+use crate::logging;
+use crate::settings::{Common, ServeFlags, Settings};
+
+/// How a command went, as the process says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, and nothing at or above the threshold.
+    Clean = 0,
+    /// Findings at or above `--fail-on`.
+    Findings = 1,
+    /// The command line or the settings are wrong.
+    Usage = 2,
+    /// Scanned with gaps, and `--allow-gaps` was not given.
+    Gaps = 3,
+    /// Not an image, or one that cannot be scanned.
+    NotScannable = 4,
+    /// A registry, a login or the network.
+    Upstream = 5,
+    /// No advisory database, or a feed that cannot be trusted.
+    NoDatabase = 6,
+    /// Something that should not happen.
+    Internal = 70,
+}
+
+/// An error that knows its exit code; the message is its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Stop {
+    /// Exit code.
+    pub exit: Exit,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+/// Makes an error with an exit code.
+pub fn stop(exit: Exit, message: impl Into<String>) -> anyhow::Error {
+    Stop { exit, message: message.into() }.into()
+}
+
+/// The commands.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Run the registry, the scanner and the console
+    #[command(after_help = "Examples:
+  portwarden serve                                everything on http://localhost:5000, data in ./portwarden-data
+  portwarden serve --sample                       the same, with a sample image to look at
+  portwarden serve --role worker --database postgres://pw@db/portwarden --blobs s3://bucket/portwarden")]
+    Serve(ServeFlags),
+    /// Scan an image: a layout folder, an archive, standard input or a registry reference; no server needed
+    Scan(scan::Arguments),
+    /// Images that the server knows
+    #[command(subcommand)]
+    Image(image::Command),
+    /// Findings of the images that the server knows
+    #[command(subcommand)]
+    Finding(finding::Command),
+    /// The advisory database
+    #[command(subcommand)]
+    Db(db::Command),
+    /// Say in plain words what is wrong with this installation
+    #[command(after_help = "Examples:
+  portwarden doctor
+  portwarden doctor --verify                      compare the index with a plain join of the facts
+  portwarden doctor --data /var/lib/portwarden")]
+    Doctor(doctor::Arguments),
+}
+
+/// Runs a command.
+pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
+    let serve = if let Command::Serve(flags) = &command { Some(flags) } else { None };
+    let settings = Settings::load(common, serve).map_err(|e| stop(Exit::Usage, crate::output::chain(&e)))?;
+    logging::start(&settings, if serve.is_some() { "info" } else { "warn" });
+    match command {
+        Command::Serve(_) => serve::run(&settings).await,
+        Command::Scan(arguments) => scan::run(&settings, &arguments).await,
+        Command::Image(command) => image::run(&settings, &command).await,
+        Command::Finding(command) => finding::run(&settings, &command).await,
+        Command::Db(command) => db::run(&settings, &command).await,
+        Command::Doctor(arguments) => doctor::run(&settings, &arguments).await,
+    }
+}
+
+/// Returns the exit code of an error.
+pub fn exit_of(error: &anyhow::Error) -> Exit {
+    if let Some(stop) = error.chain().find_map(|c| c.downcast_ref::<Stop>()) {
+        return stop.exit;
+    }
+    match error.chain().find_map(|c| c.downcast_ref::<oci::Error>()) {
+        Some(oci::Error::NotAnImage { .. } | oci::Error::WrongBytes { .. } | oci::Error::TooLarge { .. }) => {
+            Exit::NotScannable
+        }
+        Some(oci::Error::Reference { .. }) => Exit::Usage,
+        Some(_) => Exit::Upstream,
+        None => Exit::Internal,
+    }
+}

@@ -1,0 +1,320 @@
+//! `portwarden scan`: one image, wherever it is, without a server.
+//!
+//! In: a reference. Out: packages, findings, notes; a gate as exit code.
+
+use super::{Exit, local, stop};
+use crate::output::{self, Format, visible};
+use crate::settings::Settings;
+use model::Severity;
+use scan::report::{Finding, Report};
+use std::io::Write;
+
+/// What `scan` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  portwarden scan ./layout:1.0                    an OCI layout folder, one of its tags
+  docker save app:1 | portwarden scan -           from standard input
+  portwarden scan registry.example/app:1 --fail-on high,fixable --format json
+
+--fail-on joins conditions: a severity (that or worse), fixable, kev. Without it findings never fail a scan; gaps give 3.")]
+pub struct Arguments {
+    /// Layout folder, archive, `-` for standard input, or registry reference
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    /// Only this platform of an index, as linux/arm64 [default: all]
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<String>,
+    /// Exit with 1 when a finding meets all of these
+    #[arg(long, value_delimiter = ',', value_name = "CONDITIONS")]
+    pub fail_on: Vec<String>,
+    /// Exit with 0 in spite of gaps
+    #[arg(long)]
+    pub allow_gaps: bool,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Show packages too, also those without a finding
+    #[arg(long)]
+    pub packages: bool,
+    /// Show every finding, also negligible ones and kernel headers
+    #[arg(long)]
+    pub all: bool,
+    /// User for the registry, as NAME:PASSWORD [default: what docker and podman keep]
+    #[arg(long, value_name = "LOGIN", env = "PORTWARDEN_REGISTRY_LOGIN", hide_env_values = true)]
+    pub login: Option<String>,
+    /// Speak plain HTTP to the registry
+    #[arg(long)]
+    pub insecure_http: bool,
+}
+
+/// When a finding fails the scan: all conditions hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Gate {
+    severity: Option<Severity>,
+    fixable: bool,
+    kev: bool,
+}
+
+impl Gate {
+    fn parse(words: &[String]) -> anyhow::Result<Option<Self>> {
+        if words.is_empty() {
+            return Ok(None);
+        }
+        let mut gate = Self { severity: None, fixable: false, kev: false };
+        for word in words {
+            match (word.as_str(), Severity::parse(word)) {
+                (_, Some(severity)) => gate.severity = Some(severity),
+                ("fixable", _) => gate.fixable = true,
+                ("kev", _) => gate.kev = true,
+                ("any", _) => {}
+                _ => {
+                    let allowed = "critical, high, medium, low, negligible, fixable, kev, any";
+                    return Err(stop(
+                        Exit::Usage,
+                        format!("--fail-on: {word:?} is not a condition; allowed: {allowed}"),
+                    ));
+                }
+            }
+        }
+        Ok(Some(gate))
+    }
+
+    fn meets(&self, finding: &Finding) -> bool {
+        let severity = Severity::parse(finding.severity).unwrap_or_default();
+        self.severity.is_none_or(|least| severity >= least)
+            && (!self.fixable || finding.patchable)
+            && (!self.kev || finding.kev.is_some())
+    }
+}
+
+/// Runs the command.
+pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let gate = Gate::parse(&arguments.fail_on)?;
+    let login = match &arguments.login {
+        Some(text) => {
+            let (user, password) =
+                text.split_once(':').ok_or_else(|| stop(Exit::Usage, "--login: write it as NAME:PASSWORD"))?;
+            Some((user.to_owned(), password.to_owned()))
+        }
+        None => None,
+    };
+    let knowledge = local::knowledge(settings)?;
+    let database = knowledge.current();
+    let options = oci::Options { login, insecure_http: arguments.insecure_http, ca_pem: None };
+    let progress = Progress::start(settings, &arguments.reference);
+    let source = oci::Source::open(&arguments.reference, &options).await?;
+    let sandbox = local::sandbox(settings);
+    let platform = arguments.platform.as_deref();
+    let reports = scan::scan(&source, &arguments.reference, platform, &sandbox, &database).await?;
+    progress.end();
+    if reports.is_empty() {
+        let what = platform.map_or("image".to_owned(), |p| format!("image for {p}"));
+        return Err(stop(Exit::NotScannable, format!("{} holds no {what}", arguments.reference)));
+    }
+    match arguments.format {
+        Format::Table => {
+            let mut out = std::io::stdout().lock();
+            reports.iter().try_for_each(|report| table(&mut out, report, arguments, &database))?;
+        }
+        Format::Json if reports.len() == 1 => output::json(&reports[0])?,
+        Format::Json => output::json(&serde_json::json!({"schema": output::SCHEMA, "images": reports}))?,
+        Format::Jsonl => {
+            let mut out = std::io::stdout().lock();
+            reports
+                .iter()
+                .try_for_each(|report| writeln!(out, "{}", serde_json::to_string(report).unwrap_or_default()))?;
+        }
+        Format::Csv => csv(&reports)?,
+    }
+    Ok(exit(&reports, gate, arguments.allow_gaps, settings))
+}
+
+/// The worst of the images decides: not scannable, then findings, then gaps.
+fn exit(reports: &[Report], gate: Option<Gate>, allow_gaps: bool, settings: &Settings) -> Exit {
+    let is = |verdict: &str| reports.iter().any(|r| r.verdict == verdict);
+    if is("failed") || is("unsupported") {
+        return Exit::NotScannable;
+    }
+    let failing = |gate: Gate| reports.iter().flat_map(|r| &r.findings).filter(|f| gate.meets(f)).count();
+    if let Some(n) = gate.map(failing).filter(|n| *n > 0) {
+        if !settings.quiet {
+            eprintln!("FAIL  {n} {} --fail-on", if n == 1 { "finding meets" } else { "findings meet" });
+        }
+        return Exit::Findings;
+    }
+    if is("gaps") && !allow_gaps { Exit::Gaps } else { Exit::Clean }
+}
+
+/// What is hidden unless asked for, as in every list.
+fn hidden(finding: &Finding) -> bool {
+    finding.severity == "negligible" || matches!(finding.category, "kernel-headers" | "notice" | "unmaintained")
+}
+
+fn table(
+    out: &mut impl Write,
+    report: &Report,
+    arguments: &Arguments,
+    database: &advisory::Database,
+) -> std::io::Result<()> {
+    let os = report.os.as_ref().map(|os| os.pretty_name.as_str()).filter(|n| !n.is_empty());
+    writeln!(out, "{}  {}  {}", visible(&report.reference), report.platform, visible(os.unwrap_or("no distribution")))?;
+    writeln!(out, "{}", report.digest)?;
+    if arguments.packages {
+        let row = |p: &scan::report::Package| {
+            vec![p.kind.clone(), visible(&p.name), visible(&p.version), p.origin.clone(), visible(&p.path)]
+        };
+        writeln!(out)?;
+        output::table(
+            out,
+            &["TYPE", "PACKAGE", "VERSION", "ORIGIN", "PATH"],
+            &report.packages.iter().map(row).collect::<Vec<_>>(),
+        )?;
+    }
+    let shown: Vec<&Finding> = report.findings.iter().filter(|f| arguments.all || !hidden(f)).collect();
+    if !shown.is_empty() {
+        writeln!(out)?;
+        // Worst last: the end of the output is what stays on the screen.
+        let rows: Vec<Vec<String>> = shown.iter().rev().map(|f| row(f)).collect();
+        output::table(out, &["SEVERITY", "FINDING", "PACKAGE", "INSTALLED", "FIXED IN", "CVSS", "LAYER"], &rows)?;
+    }
+    let notes: Vec<_> = report.notes.iter().filter(|n| n.gap).collect();
+    if !notes.is_empty() {
+        writeln!(out)?;
+    }
+    for note in notes {
+        writeln!(
+            out,
+            "  gap: {}{}",
+            visible(&note.text),
+            if note.path.is_empty() { String::new() } else { format!(" ({})", visible(&note.path)) }
+        )?;
+    }
+    writeln!(out)?;
+    summary(out, report, shown.len(), database)
+}
+
+fn row(finding: &Finding) -> Vec<String> {
+    let fixed = if finding.fixed_version.is_empty() {
+        format!("- ({})", finding.vendor_state)
+    } else {
+        visible(&finding.fixed_version)
+    };
+    let kev = if finding.kev.is_some() { " known exploited" } else { "" };
+    let cvss = finding.cvss.get("v3").or_else(|| finding.cvss.get("v4")).or_else(|| finding.cvss.get("v2"));
+    vec![
+        finding.severity.to_uppercase(),
+        format!("{}{kev}", visible(&finding.finding_id)),
+        visible(&finding.package.name),
+        visible(&finding.package.version),
+        fixed,
+        cvss.map(|s| format!("{:.1}", s.score)).unwrap_or_default(),
+        finding.layer.index.to_string(),
+    ]
+}
+
+/// The line that is read last: it adds up.
+fn summary(out: &mut impl Write, report: &Report, shown: usize, database: &advisory::Database) -> std::io::Result<()> {
+    let of =
+        |severity: Severity| report.findings.iter().filter(|f| !hidden(f) && f.severity == severity.as_str()).count();
+    let parts: Vec<String> = Severity::WORST_FIRST
+        .into_iter()
+        .map(|s| (s, of(s)))
+        .filter(|(_, n)| *n > 0)
+        .map(|(s, n)| format!("{n} {}", s.as_str()))
+        .collect();
+    let visible_total = report.findings.iter().filter(|f| !hidden(f)).count();
+    let fixable = report.findings.iter().filter(|f| !hidden(f) && f.patchable).count();
+    let breakdown = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    let rest = report.findings.len() - shown;
+    let more = if rest > 0 { format!(", {rest} more with --all") } else { String::new() };
+    let reasons = if report.reasons.is_empty() { String::new() } else { format!(" ({})", report.reasons.join(", ")) };
+    let knowledge = if database.starter_only() {
+        "starter advisories only: run `portwarden db update`".to_owned()
+    } else {
+        format!("advisories of {}", database.built().rfc3339().get(..16).unwrap_or("").replace('T', " "))
+    };
+    writeln!(
+        out,
+        "{visible_total} findings{breakdown}, {fixable} fixable{more}; {} packages; {}{reasons}; {knowledge}",
+        report.packages.len(),
+        report.verdict
+    )
+}
+
+fn csv(reports: &[Report]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let head = [
+        "image",
+        "platform",
+        "severity",
+        "finding_id",
+        "package",
+        "version",
+        "type",
+        "fixed_version",
+        "vendor_state",
+        "cvss_v3",
+        "kev",
+        "layer",
+        "paths",
+    ];
+    output::csv_row(&mut out, &head.map(str::to_owned))?;
+    for report in reports {
+        for f in &report.findings {
+            let cvss = f.cvss.get("v3").map(|s| format!("{:.1}", s.score)).unwrap_or_default();
+            let cells = [
+                report.digest.clone(),
+                report.platform.clone(),
+                f.severity.to_owned(),
+                f.finding_id.clone(),
+                f.package.name.clone(),
+                f.package.version.clone(),
+                f.package.kind.clone(),
+                f.fixed_version.clone(),
+                f.vendor_state.to_owned(),
+                cvss,
+                f.kev.clone().unwrap_or_default(),
+                f.layer.index.to_string(),
+                f.paths.join(" "),
+            ];
+            output::csv_row(&mut out, &cells)?;
+        }
+    }
+    Ok(())
+}
+
+/// One line on standard error while a scan takes longer than a moment.
+struct Progress(Option<indicatif::ProgressBar>);
+
+impl Progress {
+    fn start(settings: &Settings, what: &str) -> Self {
+        use std::io::IsTerminal;
+        if settings.quiet || !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = indicatif::ProgressBar::new_spinner().with_message(format!("reading {}", visible(what)));
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        Self(Some(bar))
+    }
+
+    fn end(self) {
+        if let Some(bar) = self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_joins_its_conditions_and_refuses_unknown_ones() {
+        let parse = |text: &str| Gate::parse(&text.split(',').map(str::to_owned).collect::<Vec<_>>());
+        let want = Gate { severity: Some(Severity::High), fixable: true, kev: false };
+        assert_eq!(parse("high,fixable").unwrap(), Some(want));
+        assert_eq!(Gate::parse(&[]).unwrap(), None);
+        let error = parse("hihg").unwrap_err().to_string();
+        assert!(error.contains("\"hihg\"") && error.contains("critical, high"), "{error}");
+    }
+}

@@ -1,0 +1,297 @@
+//! `portwarden serve`: registry, server and worker on one port, or some of them.
+//!
+//! In: settings. Out: a process that listens until it is told to stop, then drains.
+
+use super::{Exit, image, local, sample, stop};
+use crate::settings::{Role, Settings};
+use anyhow::Context;
+use axum::Router;
+use model::Micros;
+use scan::{Knowledge, Layers, Workers, feeds};
+use server::{DatabaseView, FeedView, Handle, Parts};
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How often the live feeds are asked.
+const FEEDS_EVERY: Duration = Duration::from_secs(3600);
+/// How often another process's generation is looked for.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Runs the command.
+pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
+    let address = settings.listen().map_err(|e| stop(Exit::Usage, crate::output::chain(&e)))?;
+    let web = settings.has_role(Role::Registry) || settings.has_role(Role::Server);
+    let listener = if web { Some(bind(address).await?) } else { None };
+    let store = Store::open(&settings.store()).await.map_err(|e| stop(Exit::Usage, crate::output::chain(&e.into())))?;
+    let made = store.ensure_admin(std::env::var("PORTWARDEN_ADMIN_PASSWORD").ok().as_deref()).await?;
+    let knowledge = local::knowledge(settings)?;
+    let shutdown = CancellationToken::new();
+    let handle = Handle::default();
+    let mut tasks = tokio::task::JoinSet::new();
+
+    if settings.has_role(Role::Server) {
+        tasks.spawn(handle.clone().follow(store.clone()));
+    }
+    tasks.spawn(knowledge.clone().watch(LOOK));
+    let layers = Layers::new(store.clone(), local::sandbox(settings));
+    if settings.has_role(Role::Worker) {
+        let workers =
+            Workers { at_a_time: settings.serve.scans.unwrap_or(Workers::default().at_a_time), ..Workers::default() };
+        tasks.spawn(scan::worker(layers.clone(), knowledge.clone(), workers, shutdown.clone()));
+        tasks.spawn(scan::follow_generations(store.clone(), knowledge.clone(), shutdown.clone()));
+        spawn_feeds(&mut tasks, settings, knowledge.clone(), shutdown.clone());
+    }
+    if settings.has_role(Role::Registry) {
+        tasks.spawn(scan::early_reader(layers, shutdown.clone()));
+    }
+
+    let Some(listener) = listener else {
+        tracing::info!(sandbox = %scan::sandbox::tier(), "worker started; no port is open");
+        signal().await;
+        return Ok(drain(shutdown, tasks).await);
+    };
+    let bound = listener.local_addr().context("the listening socket has no address")?;
+    let url = settings.serve.public_url.clone().unwrap_or_else(|| format!("http://{}", shown(bound)));
+    let app = router(settings, &store, &handle, &knowledge, &url).await?;
+    greet(settings, &url, made.as_deref());
+    if settings.serve.sample {
+        tasks.spawn(show_sample(bound, settings.clone(), store.clone(), handle.clone(), url.clone(), made));
+    }
+    let stopped = shutdown.clone();
+    tokio::spawn(async move {
+        signal().await;
+        stopped.cancel();
+    });
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    tokio::select! {
+        result = serving => result.context("the server stopped")?,
+        () = async { shutdown.cancelled().await; tokio::time::sleep(Duration::from_secs(30)).await } => {}
+    }
+    Ok(drain(shutdown, tasks).await)
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|e| {
+        let hint = match e.kind() {
+            std::io::ErrorKind::AddrInUse if cfg!(target_os = "macos") && address.port() == 5000 => {
+                "port 5000 is taken, on macOS usually by the AirPlay receiver (System Settings > General > AirDrop & Handoff); \
+                 or choose another with --listen 127.0.0.1:5001"
+            }
+            std::io::ErrorKind::AddrInUse => "the port is taken by another process; stop it, or choose another with --listen 127.0.0.1:5001",
+            std::io::ErrorKind::PermissionDenied => "ports below 1024 need more rights; choose another with --listen 127.0.0.1:5000",
+            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address; see `ip address`",
+            _ => "choose another address with --listen",
+        };
+        stop(Exit::Usage, format!("cannot listen on {address}: {e}; {hint}"))
+    })
+}
+
+async fn router(
+    settings: &Settings,
+    store: &Store,
+    handle: &Handle,
+    knowledge: &Knowledge,
+    url: &str,
+) -> anyhow::Result<Router> {
+    let mut app = Router::new();
+    if settings.has_role(Role::Server) {
+        let current = knowledge.clone();
+        let parts = Parts {
+            store: store.clone(),
+            index: handle.clone(),
+            database: Arc::new(move || database_view(&current)),
+            public_url: url.into(),
+            now: image::now,
+        };
+        app = app.merge(server::router(parts));
+    }
+    if settings.has_role(Role::Registry) {
+        let chosen =
+            registry::Settings { public_url: settings.serve.public_url.clone(), ..registry::Settings::default() };
+        app = app.merge(registry::router(store.clone(), chosen).await?);
+    }
+    let trusted: Arc<[crate::proxy::Network]> = settings.trusted()?.into();
+    Ok(app.layer(axum::middleware::from_fn_with_state(trusted, crate::proxy::peer)))
+}
+
+fn database_view(knowledge: &Knowledge) -> DatabaseView {
+    let database = knowledge.current();
+    let when = |at: Micros| (at.0 != 0).then(|| at.rfc3339());
+    let feed = |f: &model::advisory::FeedState| FeedView {
+        name: f.name.clone(),
+        records: f.records,
+        date: when(f.date),
+        fetched: when(f.fetched),
+    };
+    DatabaseView {
+        generation: database.generation(),
+        content_hash: database.content_hash().to_owned(),
+        built: when(database.built()),
+        starter_only: database.starter_only(),
+        feeds: database.feeds().iter().map(feed).collect(),
+    }
+}
+
+/// Fetches the live feeds in the background, now and every hour, unless told to stay offline.
+fn spawn_feeds(
+    tasks: &mut tokio::task::JoinSet<()>,
+    settings: &Settings,
+    knowledge: Knowledge,
+    shutdown: CancellationToken,
+) {
+    if settings.serve.offline {
+        tracing::info!("offline: feeds are not fetched; use `portwarden db update --from` or `db import`");
+        return;
+    }
+    let base = match settings.serve.feeds_base.as_deref().map(str::parse).transpose() {
+        Ok(base) => base,
+        Err(_) => {
+            tracing::error!("feeds-base is not a URL; feeds are not fetched");
+            return;
+        }
+    };
+    let options = feeds::Options { base, ..feeds::Options::default() };
+    let data = settings.data.clone();
+    tasks.spawn(async move {
+        loop {
+            tracing::info!("fetching the advisory feeds in the background");
+            match fetch(options.clone(), data.clone()).await {
+                Ok(updated) => fetched(&updated, &knowledge),
+                Err(error) => {
+                    let error = crate::output::chain(&error);
+                    tracing::warn!(error, "feeds could not be fetched; scans go on with what is there");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(FEEDS_EVERY) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    });
+}
+
+fn fetched(updated: &feeds::Updated, knowledge: &Knowledge) {
+    for feed in updated.feeds.iter().filter(|f| f.trouble.is_some()) {
+        tracing::warn!(feed = feed.state.name, trouble = feed.trouble, "a feed keeps its last good copy");
+    }
+    tracing::info!(generation = updated.generation, changed = updated.changed, "advisory database");
+    if let Err(error) = knowledge.refresh() {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the new database cannot be opened");
+    }
+}
+
+/// Updates on a thread of its own: building a database is work for a processor, and must not hold up requests.
+async fn fetch(options: feeds::Options, data: std::path::PathBuf) -> anyhow::Result<feeds::Updated> {
+    let runtime = tokio::runtime::Handle::current();
+    let update = tokio::task::spawn_blocking(move || runtime.block_on(feeds::update(&options, &data)));
+    Ok(update.await??)
+}
+
+fn shown(address: SocketAddr) -> String {
+    if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() }
+}
+
+/// Says where everything is. The password is printed once, and only to a terminal; it stays in a file that only the owner reads.
+fn greet(settings: &Settings, url: &str, made: Option<&str>) {
+    if settings.quiet {
+        return;
+    }
+    let host = url.split("//").last().unwrap_or("localhost:5000");
+    let file = settings.data.join("admin-password");
+    println!("Portwarden listens on {url}  (console, REST and registry; data in {})", settings.data.display());
+    match made {
+        Some(password) if std::io::stdout().is_terminal() => {
+            println!("  sign in    admin / {password}  (also in {})", file.display())
+        }
+        _ if file.exists() => println!("  sign in    admin, password in {}", file.display()),
+        _ => println!("  sign in    admin, with the password that was set"),
+    }
+    println!("  sandbox    {}", scan::sandbox::tier());
+    println!(
+        "  push with  skopeo copy --dest-tls-verify=false --dest-creds admin:PASSWORD oci:./layout:TAG docker://{host}/app:1"
+    );
+    println!("             podman push --tls-verify=false --creds admin:PASSWORD app:1 {host}/app:1");
+    println!("             docker login -u admin {host} && docker tag app:1 {host}/app:1 && docker push {host}/app:1");
+}
+
+async fn show_sample(
+    address: SocketAddr,
+    settings: Settings,
+    store: Store,
+    handle: Handle,
+    url: String,
+    made: Option<String>,
+) {
+    let shown = show(address, &settings, &store, &handle, &url, made).await;
+    if let Err(error) = shown {
+        tracing::error!("the sample could not be shown: {}", crate::output::chain(&error));
+    }
+}
+
+async fn show(
+    address: SocketAddr,
+    settings: &Settings,
+    store: &Store,
+    handle: &Handle,
+    url: &str,
+    made: Option<String>,
+) -> anyhow::Result<()> {
+    let file = settings.data.join("admin-password");
+    let password = match std::env::var("PORTWARDEN_ADMIN_PASSWORD").ok().or(made) {
+        Some(password) => password,
+        None => {
+            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?.trim().to_owned()
+        }
+    };
+    let started = std::time::Instant::now();
+    let digest = sample::push(&address.to_string(), &password).await?;
+    let judged = async {
+        loop {
+            let row = store.image(&digest).await.ok().flatten();
+            if row.is_some_and(|row| row.inventory != 0) && handle.catch_up(store).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(sample::PATIENCE, judged)
+        .await
+        .context("the sample image was pushed but not judged in time; see the log")?;
+    sample::print(handle, &digest, url, started.elapsed())
+}
+
+async fn signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+            let _ = interrupt.await;
+            return;
+        };
+        tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+    }
+    #[cfg(not(unix))]
+    let _ = interrupt.await;
+}
+
+/// Lets what is under way finish; what does not in time is taken up by the next start.
+async fn drain(shutdown: CancellationToken, mut tasks: tokio::task::JoinSet<()>) -> Exit {
+    shutdown.cancel();
+    tracing::info!("stopping");
+    let ended = tokio::time::timeout(Duration::from_secs(25), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        tasks.abort_all();
+        while tasks.join_next().await.is_some() {}
+    })
+    .await;
+    if ended.is_err() {
+        tracing::warn!("some work did not end in time; the next start takes it up");
+    }
+    Exit::Clean
+}

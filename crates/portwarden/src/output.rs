@@ -1,0 +1,163 @@
+//! What the command line prints: tables for people, JSON, JSON Lines and CSV for programs.
+//!
+//! Text of images and feeds is data: control characters, terminal escapes and bidirectional marks are made visible.
+
+use serde::Serialize;
+use std::io::Write;
+
+/// Version of the JSON shapes; raised when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated, RFC 4180, safe for spreadsheets.
+    Csv,
+}
+
+/// Makes text safe for a terminal: control characters and bidirectional marks become `\u{…}`.
+pub fn visible(text: &str) -> String {
+    let hostile = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if !text.contains(hostile) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if hostile(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// One error line: the message and its causes, without repeating a cause that the message already names.
+pub fn chain(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+    }
+    visible(&line)
+}
+
+/// Rows for people: columns padded to their widest cell, two blanks between, no lines drawn.
+pub fn table(out: &mut impl Write, head: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
+    let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| -> std::io::Result<()> {
+        let mut text = String::new();
+        for (cell, width) in cells.zip(&widths) {
+            text.push_str("  ");
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count())));
+        }
+        writeln!(out, "{}", text.trim_end())
+    };
+    line(&mut head.iter().copied())?;
+    for row in rows {
+        line(&mut row.iter().map(String::as_str))?;
+    }
+    Ok(())
+}
+
+/// One CSV row. Cells that a spreadsheet would run as a formula get a leading quote mark.
+pub fn csv_row(out: &mut impl Write, cells: &[String]) -> std::io::Result<()> {
+    let mut line = String::new();
+    for (i, cell) in cells.iter().enumerate() {
+        if i > 0 {
+            line.push(',');
+        }
+        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let cell = if formula { format!("'{cell}") } else { cell.clone() };
+        if cell.contains(['"', ',', '\n', '\r']) {
+            line.push('"');
+            line.push_str(&cell.replace('"', "\"\""));
+            line.push('"');
+        } else {
+            line.push_str(&cell);
+        }
+    }
+    write!(out, "{line}\r\n")
+}
+
+/// Writes a list in a format: `columns` names the cells that `cells` gives, `wrap` the JSON document around the items.
+pub fn list<T: Serialize>(
+    format: Format,
+    items: &[T],
+    columns: &[&str],
+    cells: impl Fn(&T) -> Vec<String>,
+    total: u64,
+) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Table => table(&mut out, columns, &items.iter().map(cells).collect::<Vec<_>>()),
+        Format::Json => json(&serde_json::json!({"schema": SCHEMA, "total": total, "items": items})),
+        Format::Jsonl => {
+            for item in items {
+                writeln!(out, "{}", serde_json::to_string(item)?)?;
+            }
+            Ok(())
+        }
+        Format::Csv => {
+            csv_row(&mut out, &columns.iter().map(|c| c.to_lowercase().replace(' ', "_")).collect::<Vec<_>>())?;
+            items.iter().try_for_each(|item| csv_row(&mut out, &cells(item)))
+        }
+    }
+}
+
+/// Writes one JSON document.
+pub fn json(value: &impl Serialize) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_is_made_visible() {
+        for (text, want) in [
+            ("plain é 漢", "plain é 漢"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("a\u{202e}b", "a\\u{202e}b"),
+            ("line\nbreak", "line\\u{a}break"),
+        ] {
+            assert_eq!(visible(text), want);
+        }
+    }
+
+    #[test]
+    fn csv_cells_are_quoted_and_never_formulas() {
+        let mut out = Vec::new();
+        let cells = ["a", "b,c", "d\"e", "=1+1", "-x"].map(str::to_owned);
+        csv_row(&mut out, &cells).expect("memory");
+        assert_eq!(String::from_utf8(out).expect("text"), "a,\"b,c\",\"d\"\"e\",'=1+1,'-x\r\n");
+    }
+
+    #[test]
+    fn an_error_line_names_each_cause_once() {
+        let error = anyhow::anyhow!("disk full").context("cannot write x").context("cannot write x: disk full");
+        assert_eq!(chain(&error), "cannot write x: disk full");
+    }
+}
