@@ -240,7 +240,8 @@ impl Index {
             return; // an inventory never changes
         }
         let at = self.inventories.len() as u32;
-        let mut packages: Vec<u32> = row.packages.iter().filter_map(|id| self.package_ids.get(*id)).collect();
+        let mut packages: Vec<u32> = Vec::with_capacity(row.packages.len());
+        packages.extend(row.packages.iter().filter_map(|id| self.package_ids.get(*id)));
         self.orphans += (row.packages.len() - packages.len()) as u64;
         packages.sort_unstable();
         packages.dedup();

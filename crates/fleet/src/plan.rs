@@ -147,10 +147,24 @@ impl<'a> Plan<'a> {
     /// Calls with every presence that passes and holds a package.
     pub fn each_place_with(&self, package: usize, mut call: impl FnMut(usize)) {
         let index = self.index;
-        let readings = index.postings[package].iter().flat_map(|i| index.readings_of_inventory(*i as usize));
-        for reading in readings.map(|r| &index.readings[r]).filter(|r| holds(r.since, r.until, self.at)) {
+        let holders = &index.postings[package];
+        // A search in the few inventories of the selected places, or a walk over all that hold the package.
+        let few = !self.all_places && self.inventories.len() * 8 < holders.len();
+        let holds_it = |i: &u32| index.inventories[*i as usize].packages.binary_search(&(package as u32)).is_ok();
+        if few {
+            let selected = self.inventories.iter().map(|(inventory, _)| inventory).filter(|i| holds_it(i));
+            selected.for_each(|i| self.each_place_of(*i as usize, &mut call));
+        } else {
+            holders.iter().for_each(|i| self.each_place_of(*i as usize, &mut call));
+        }
+    }
+
+    fn each_place_of(&self, inventory: usize, call: &mut impl FnMut(usize)) {
+        let index = self.index;
+        let readings = index.readings_of_inventory(inventory).map(|r| &index.readings[r]);
+        for reading in readings.filter(|r| holds(r.since, r.until, self.at)) {
             let passing = |p: &usize| self.place_passes(*p);
-            index.presences_of_image(reading.image as usize).filter(passing).for_each(&mut call);
+            index.presences_of_image(reading.image as usize).filter(passing).for_each(&mut *call);
         }
     }
 

@@ -254,23 +254,29 @@ impl Fleet {
         self.packages.iter().for_each(|((c, version), id)| open.entry(*c).or_default().push((*version, *id)));
         open.values_mut().for_each(|versions| versions.sort_unstable());
         for id in 1..=VULNERABILITIES {
-            let published = self.dice.ago(3 * 365);
-            let fact = vulnerability(id, Micros(published), &mut self.dice);
-            let component = self.dice.below(self.releases.len() as u64) as usize;
-            for component in component..(component + 1 + self.dice.below(4) as usize).min(self.releases.len()) {
-                let fixed = self.releases[component].partition_point(|released| *released <= published);
-                let fixable = self.dice.below(10) < 6;
-                let before = if fixable { fixed + 1 } else { usize::MAX };
-                let severity = if self.dice.one_in(4) { severity(&mut self.dice) } else { fact.severity };
-                let affected = open.get(&component).into_iter().flatten().filter(|(version, _)| *version < before);
-                let rows: Vec<MatchFact> =
-                    affected.map(|(_, p)| found(*p, id, Micros(published), fixable, severity)).collect();
+            let published = Micros(self.dice.ago(3 * 365));
+            let fact = vulnerability(id, published, &mut self.dice);
+            let first = self.dice.below(self.releases.len() as u64) as usize;
+            let last = (first + self.dice.below(4) as usize).min(self.releases.len() - 1);
+            for component in first..=last {
+                let rows = self.hits(&fact, component, open.get(&component).map_or(&[], Vec::as_slice));
                 self.keep(rows);
             }
             self.facts.aliases.push((fact.name.clone(), id));
             self.facts.aliases.push((format!("GHSA-{id:012}"), id));
             self.facts.vulnerabilities.push(fact);
         }
+    }
+
+    /// The matches of a vulnerability among the versions of a component.
+    fn hits(&mut self, fact: &VulnerabilityFact, component: usize, versions: &[(usize, i64)]) -> Vec<MatchFact> {
+        let since = fact.published;
+        let fixed = self.releases[component].partition_point(|released| *released <= since.0);
+        let fixable = self.dice.below(10) < 6;
+        let before = if fixable { fixed + 1 } else { usize::MAX };
+        let severity = if self.dice.one_in(4) { severity(&mut self.dice) } else { fact.severity };
+        let affected = versions.iter().filter(|(version, _)| *version < before);
+        affected.map(|(_, package)| found(*package, fact.id, since, fixable, severity)).collect()
     }
 
     /// One match in 20 was closed again, one in 20 has another row before it.
