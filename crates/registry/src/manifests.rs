@@ -29,7 +29,7 @@ pub(crate) async fn get(ask: &Ask, name: &str, target: &Target) -> Result<Respon
     let found = found.ok_or_else(|| unknown(name, target.as_str()))?;
     if !ask.is_head() {
         let tag = if let Target::Tag(tag) = target { tag } else { "" };
-        let pulled = registry.store.record_pull(registry.entry.id, name, tag, &found.digest, &ask.log_caller()).await;
+        let pulled = registry.store.record_pull(registry.entry.id, name, tag, &found, &ask.log_caller()).await;
         if let Err(error) = pulled {
             tracing::warn!(%error, "a pull was not recorded"); // pulls go on whatever fails behind them
         }

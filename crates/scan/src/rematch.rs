@@ -69,7 +69,7 @@ pub(crate) async fn rematch(store: &Store, knowledge: &Knowledge, job: &Job) -> 
     }
     if generation.swept < generation.target {
         sweep(store, knowledge, &db, generation.swept).await?;
-        store.finish_sweep(generation.target).await?;
+        return Ok(store.finish_sweep(job, generation.target).await?);
     }
     Ok(store.finish(job).await?)
 }
