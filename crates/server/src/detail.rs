@@ -120,7 +120,7 @@ pub async fn detail(parts: &Parts, row: FindingRow) -> Result<FindingDetail, Pro
             layer: reason.layer,
             package: reason.package,
             advisory: reason.advisory,
-            source: found.source.as_str(),
+            source: found.found.source.as_str(),
             comparison: reason.comparison,
             result: reason.result,
             severity: reason.severity,
