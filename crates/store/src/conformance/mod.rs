@@ -1,6 +1,9 @@
 //! What every store must do, on SQLite always and on PostgreSQL where `PORTWARDEN_TEST_POSTGRES` names a server.
 
+mod access;
 mod content;
+mod results;
+mod sweeps;
 mod work;
 
 use crate::{Caller, Class, Descriptor, ManifestKind, NewManifest, Settings, Store};
