@@ -28,6 +28,14 @@ struct Current {
     comparison: String,
 }
 
+/// Rows to close and rows to open.
+#[derive(Default)]
+struct Moves {
+    close: Vec<Value>,
+    open: Vec<Value>,
+    changed: u64,
+}
+
 /// Brings the rows of packages to what was found. Returns how many were closed or opened.
 pub(crate) async fn write(
     write: &mut Write<'_>,
@@ -36,35 +44,50 @@ pub(crate) async fn write(
     generation: i64,
 ) -> Result<u64> {
     let mut current = read_current(write, judged).await?;
-    let (mut close, mut open, mut changed) = (Vec::new(), Vec::new(), 0);
+    let mut moves = Moves::default();
     for package in judged {
         for found in package.found {
             let missing = || Error::NotFound { what: "vulnerability", name: found.vulnerability.clone() };
             let vulnerability = *ids.get(&found.vulnerability).ok_or_else(missing)?;
-            let mut first = write.now;
-            if let Some(row) = current.remove(&(package.package, vulnerability)) {
-                if row.shown == shown(found) {
-                    explain(write, package.package, vulnerability, &row, found).await?;
-                    continue;
-                }
-                first = row.first;
-                close.extend([package.package.into(), vulnerability.into(), row.since.into()]);
-            }
-            open.extend(opened(write.now, first, package.package, vulnerability, found, generation));
-            write.changed(What::MatchesOf, package.package);
-            changed += 1;
+            let row = current.remove(&(package.package, vulnerability));
+            moves.compare(write, (package.package, vulnerability), row, found, generation).await?;
         }
     }
     for ((package, vulnerability), row) in current {
-        close.extend([package.into(), vulnerability.into(), row.since.into()]);
+        moves.close.extend([package.into(), vulnerability.into(), row.since.into()]);
         write.changed(What::MatchesOf, package);
-        changed += 1;
+        moves.changed += 1;
     }
     let head = format!("UPDATE match SET until = {} WHERE (package, vulnerability, since) IN", write.now.0);
-    write.tx.among(&head, 3, &close, "").await?;
+    write.tx.among(&head, 3, &moves.close, "").await?;
     let head = "INSERT INTO match (package, vulnerability, since, until, first, severity, severity_source, fixable, state, fixed_version, advisory, source, category, comparison, generation)";
-    write.tx.insert(head, 15, &open, "").await?;
-    Ok(changed)
+    write.tx.insert(head, 15, &moves.open, "").await?;
+    Ok(moves.changed)
+}
+
+impl Moves {
+    /// Compares a match with the row in force, if there is one.
+    async fn compare(
+        &mut self,
+        write: &mut Write<'_>,
+        (package, vulnerability): (Id, Id),
+        row: Option<Current>,
+        found: &Match,
+        generation: i64,
+    ) -> Result<()> {
+        let mut first = write.now;
+        if let Some(row) = row {
+            if row.shown == shown(found) {
+                return explain(write, package, vulnerability, &row, found).await;
+            }
+            first = row.first;
+            self.close.extend([package.into(), vulnerability.into(), row.since.into()]);
+        }
+        self.open.extend(opened(write.now, first, package, vulnerability, found, generation));
+        write.changed(What::MatchesOf, package);
+        self.changed += 1;
+        Ok(())
+    }
 }
 
 async fn read_current(write: &mut Write<'_>, judged: &[Judged<'_>]) -> Result<HashMap<(Id, Id), Current>> {

@@ -31,7 +31,7 @@ fn only_the_right_password_or_a_living_token_is_somebody() {
         let (_, expired) = store.make_token(&NewToken { expires: Micros(1), ..token }).await.unwrap();
         assert!(text.starts_with("pw_") && text.len() == 46);
         for good in [Credential::Bearer(text.clone()), basic("robot", &text)] {
-            assert_eq!(store.authenticate(&good).await.unwrap().grants, [place.clone()]);
+            assert_eq!(store.authenticate(&good).await.unwrap().grants, std::slice::from_ref(&place));
         }
         for (bad, why) in [
             (basic("admin", "wrong"), "wrong password"),

@@ -184,15 +184,15 @@ fn whoever_follows_the_changes_has_what_a_snapshot_has() {
         let mut watch = store.revision_watch();
         for step in 0..9 {
             match step {
-                0 => drop(fresh.push_image("app", "v1", "a").await),
-                1 => drop(fresh.push_image("app", "v1", "b").await),
+                0 => assert!(fresh.push_image("app", "v1", "a").await.created),
+                1 => assert!(fresh.push_image("app", "v1", "b").await.created),
                 2 | 3 => {
                     let job = store.claim("w").await.unwrap().unwrap();
                     let key = package("zlib", &step.to_string());
                     let judged = [(key.clone(), vec![found("CVE-1", Severity::High), found("CVE-2", Severity::Low)])];
                     store.record(&assessment(&job, &inventory(&[key]), &judged, 0)).await.unwrap();
                 }
-                4 => drop(store.adopt(5, "five").await.unwrap()),
+                4 => assert_eq!(store.adopt(5, "five").await.unwrap().target, 5),
                 5 => {
                     let rows = store.to_rematch(None).await.unwrap();
                     let rematched = rows.iter().map(|row| crate::Rematched {

@@ -155,10 +155,10 @@ impl Run {
         let name = NAMES[dice as usize % 4];
         // Now and then something comes back to what it was: the hard case for a difference of two generations.
         match (dice / 4) % 3 {
-            0 => drop(says.remove(name)),
-            1 => drop(says.insert(name, Severity::Low)),
-            _ => drop(says.insert(name, Severity::High)),
-        }
+            0 => says.remove(name),
+            1 => says.insert(name, Severity::Low),
+            _ => says.insert(name, Severity::High),
+        };
         self.knowledge.generations.push(says.clone());
         let generation = self.knowledge.generations.len() as i64 - 1;
         fresh.store.adopt(generation, &format!("{says:?}")).await.unwrap();
