@@ -68,15 +68,25 @@ pub(crate) async fn rematch(store: &Store, knowledge: &Knowledge, job: &Job) -> 
             .and(Err(Error::Behind { held: db.generation(), wanted: generation.target }));
     }
     if generation.swept < generation.target {
-        sweep(store, knowledge, &db, generation.swept).await?;
+        let old = knowledge.older(generation.swept);
+        sweep(store, old.as_ref(), &db).await?;
+        if old.is_none_or(|old| covers_other(&old, &db)) {
+            let images = store.judge_again().await?;
+            tracing::info!(images, "the feeds cover other packages than before: verdicts are made anew");
+        }
         return Ok(store.finish_sweep(job, generation.target).await?);
     }
     Ok(store.finish(job).await?)
 }
 
-async fn sweep(store: &Store, knowledge: &Knowledge, db: &Database, swept: i64) -> Result<(), Error> {
+/// Returns whether verdicts may change though no package's match did: a verdict says `gaps` for packages that no feed speaks of.
+fn covers_other(old: &Database, new: &Database) -> bool {
+    old.starter_only() != new.starter_only() || !old.ecosystems().eq(new.ecosystems())
+}
+
+async fn sweep(store: &Store, old: Option<&Database>, db: &Database) -> Result<(), Error> {
     // Without the old file nobody can say what changed: then every package is matched again.
-    let delta = knowledge.older(swept).map(|old| diff(&old, db));
+    let delta = old.map(|old| diff(old, db));
     let packages = store.to_rematch(delta.as_ref().map(|delta| delta.names.as_slice())).await?;
     tracing::info!(generation = db.generation(), packages = packages.len(), "matching again");
     for chunk in packages.chunks(CHUNK) {

@@ -23,6 +23,8 @@ pub enum Class {
     RecentPull = 4,
     /// A listing found it.
     Reconcile = 5,
+    /// The feeds cover more, or less, than when it was judged.
+    Coverage = 6,
 }
 
 /// What a job is about.
@@ -95,7 +97,8 @@ pub struct JobRow {
 
 impl Class {
     /// Every class, most urgent first.
-    pub const ALL: [Self; 5] = [Self::Push, Self::Import, Self::OnDemand, Self::RecentPull, Self::Reconcile];
+    pub const ALL: [Self; 6] =
+        [Self::Push, Self::Import, Self::OnDemand, Self::RecentPull, Self::Reconcile, Self::Coverage];
 
     /// Returns the word: `push`.
     pub fn as_str(self) -> &'static str {
@@ -105,6 +108,7 @@ impl Class {
             Self::OnDemand => "on-demand",
             Self::RecentPull => "recent-pull",
             Self::Reconcile => "reconcile",
+            Self::Coverage => "coverage",
         }
     }
 
@@ -140,6 +144,27 @@ impl Store {
         };
         write.commit().await?;
         Ok(id)
+    }
+
+    /// Queues every image that has a verdict of its packages to be judged again, in one transaction: what feeds cover has changed.
+    /// Layers that are known are not read again. Returns how many images.
+    pub async fn judge_again(&self) -> Result<u64> {
+        let mut write = self.write().await?;
+        let sql = "SELECT i.id, r.registry, p.repository FROM image i JOIN repository_image p ON p.image = i.id \
+            JOIN repository r ON r.id = p.repository WHERE i.verdict IN ($1, $2) AND p.until = $3 ORDER BY i.id, p.id";
+        let verdicts = values![Verdict::Complete as i64, Verdict::Gaps as i64, i64::MAX];
+        let rows = write.tx.all(sql, verdicts).await?;
+        let (mut queued, mut last) = (0, 0);
+        for row in rows {
+            let image = row.int(0)?;
+            if image != last {
+                add_image_job(&mut write, image, Class::Coverage, row.int(1)?, row.int(2)?).await?;
+                queued += 1;
+            }
+            last = image;
+        }
+        write.commit().await?;
+        Ok(queued)
     }
 
     /// Takes the most urgent job under a lease of 60 seconds. Within a priority, registries take turns.
