@@ -1,3 +1,4 @@
 //! What tests and benches need and nobody is shipped: a fleet of any size.
 
 pub mod fleet;
+pub mod pushes;

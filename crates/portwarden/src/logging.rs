@@ -9,7 +9,11 @@ pub fn start(settings: &Settings, level: &str) {
     let level = if settings.quiet { "error" } else { level };
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},sqlx=warn,hyper=warn")));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     let started = match settings.log {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -87,7 +87,7 @@ fn meant(index: &Index, one: &One) -> anyhow::Result<Vec<FindingRow>> {
     let wrong = |e: fleet::QueryError| stop(Exit::Usage, e.to_string());
     let mut filter = Filter::default();
     filter.field("vulnerability", &one.id).map_err(wrong)?;
-    filter.field("hidden", "any").map_err(wrong)?;
+    filter.field("hidden", "all").map_err(wrong)?;
     if let Some(name) = &one.image {
         filter.field("image", &image::find(index, name)?.digest).map_err(wrong)?;
     }
