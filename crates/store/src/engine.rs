@@ -294,7 +294,7 @@ impl Tx {
     ) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for chunk in values.chunks((PARAMETERS / columns).max(1) * columns) {
-            rows.extend(self.all(&format!("{head} VALUES {} {tail}", places(columns, chunk.len())), chunk).await?);
+            rows.extend(self.all(&format!("{head} VALUES {} {tail}", self.places(columns, chunk.len())), chunk).await?);
         }
         Ok(rows)
     }
@@ -303,9 +303,31 @@ impl Tx {
     pub(crate) async fn among(&mut self, head: &str, columns: usize, values: &[Value], tail: &str) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for chunk in values.chunks((PARAMETERS / columns).max(1) * columns) {
-            rows.extend(self.all(&format!("{head} (VALUES {}) {tail}", places(columns, chunk.len())), chunk).await?);
+            rows.extend(
+                self.all(&format!("{head} (VALUES {}) {tail}", self.places(columns, chunk.len())), chunk).await?,
+            );
         }
         Ok(rows)
+    }
+
+    /// Writes `($1,$2),($3,$4)`; for SQLite `(?,?),(?,?)`, which looks named parameters up one after the other.
+    fn places(&self, columns: usize, values: usize) -> String {
+        let mut text = String::with_capacity(values * 6);
+        for n in 0..values {
+            text.push_str(if n % columns != 0 {
+                ","
+            } else if n > 0 {
+                "),("
+            } else {
+                "("
+            });
+            match self {
+                Self::Sqlite(_) => text.push('?'),
+                Self::Postgres(_) => text.push_str(&format!("${}", n + 1)),
+            }
+        }
+        text.push(')');
+        text
     }
 
     /// Makes it last.
@@ -352,24 +374,6 @@ impl Row {
     pub(crate) fn digest(&self, at: usize) -> Result<model::Digest> {
         model::Digest::parse(&self.text(at)?).map_err(|why| Error::damaged("digest", why))
     }
-}
-
-/// Writes `($1, $2), ($3, $4)`.
-fn places(columns: usize, values: usize) -> String {
-    let mut text = String::with_capacity(values * 6);
-    for n in 0..values {
-        text.push_str(if n % columns != 0 {
-            ","
-        } else if n > 0 {
-            "),("
-        } else {
-            "("
-        });
-        text.push('$');
-        text.push_str(&(n + 1).to_string());
-    }
-    text.push(')');
-    text
 }
 
 /// A statement text of our own making; values never become part of it, so that it cannot be injected into.

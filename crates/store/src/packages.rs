@@ -42,10 +42,11 @@ const REMEMBERED: usize = 300_000;
 
 impl Row {
     /// Returns whether a re-match that is under way may still change its matches.
-    pub(crate) fn is_stale(&self, generation: &Generation) -> bool {
+    fn is_stale(&self, generation: &Generation) -> bool {
         generation.swept < generation.target && self.matched_generation < generation.target
     }
 
+    /// Returns whether its matches must come along with an inventory that holds it.
     pub(crate) fn wants_judgement(&self, generation: &Generation) -> bool {
         self.is_new || self.is_stale(generation)
     }
@@ -63,6 +64,11 @@ impl Known {
             self.generation = learnt.generation;
         }
         self.vulnerabilities.extend(learnt.vulnerabilities);
+    }
+
+    /// Returns whether there is a row of a package.
+    pub(crate) fn has(&self, key: &PackageKey) -> bool {
+        self.packages.contains_key(key)
     }
 
     /// The row of a vulnerability that was written in this generation: nothing about it can have changed since.

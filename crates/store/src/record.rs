@@ -85,9 +85,13 @@ impl Store {
             return Ok(Vec::new());
         }
         let generation = sweep::read(&mut tx).await?;
-        let keys = packages::distinct(inventory);
+        let mut keys = packages::distinct(inventory);
+        if generation.swept == generation.target {
+            let known = self.known();
+            keys.retain(|key| !known.has(key));
+        }
         let found = packages::find(&mut tx, &keys).await?;
-        let judged = |key: &&PackageKey| found.get(*key).is_some_and(|row| !row.is_stale(&generation));
+        let judged = |key: &&PackageKey| found.get(*key).is_some_and(|row| !row.wants_judgement(&generation));
         Ok(keys.iter().filter(|key| !judged(key)).map(|key| (*key).clone()).collect())
     }
 
