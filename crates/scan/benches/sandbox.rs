@@ -83,13 +83,11 @@ async fn layout_of(sandbox: &Sandbox, layout: &Path) {
 async fn in_parallel(layers: &[PathBuf], threads: usize, work: fn(&Path)) -> Duration {
     let started = Instant::now();
     let next = std::sync::atomic::AtomicUsize::new(0);
+    let take = || layers.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+    let all = || std::iter::from_fn(take).for_each(|path| work(path));
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(path) = layers.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-                    work(path);
-                }
-            });
+            scope.spawn(all);
         }
     });
     started.elapsed()

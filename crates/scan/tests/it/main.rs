@@ -4,6 +4,7 @@
 mod children;
 mod escape;
 mod images;
+mod walk;
 
 /// Returns the program of the tests' children (`examples/child.rs`), which cargo builds before it runs tests.
 fn child() -> std::path::PathBuf {

@@ -1,0 +1,246 @@
+//! The walk as a whole: pushed blobs, a store, workers, generations of the advisory database.
+
+use crate::images::{DEBIAN, Made, STATUS, sandbox};
+use advisory::Builder;
+use model::advisory::{Advisory, Affected, End, Range};
+use model::facts::Snapshot;
+use model::verdict::{Verdict, Work};
+use model::{Digest, Micros, PackageKey};
+use scan::database::Folder;
+use scan::{Knowledge, Layers, Workers};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use store::{Class, Descriptor, ManifestKind, NewManifest, Store};
+use tokio_util::sync::CancellationToken;
+
+struct World {
+    data: tempfile::TempDir,
+    store: Store,
+    knowledge: Knowledge,
+    layers: Layers,
+    shutdown: CancellationToken,
+}
+
+impl World {
+    async fn new() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let settings = store::Settings { data: data.path().into(), database: None, blobs: None };
+        let store = Store::open(&settings).await.unwrap();
+        let knowledge = Knowledge::open(data.path()).unwrap();
+        let layers = Layers::new(store.clone(), sandbox());
+        Self { data, store, knowledge, layers, shutdown: CancellationToken::new() }
+    }
+
+    /// Starts workers and what puts generations in force.
+    fn start(&self) {
+        let (layers, knowledge) = (self.layers.clone(), self.knowledge.clone());
+        let workers = Workers { name: "test".into(), at_a_time: 3 };
+        tokio::spawn(scan::worker(layers, knowledge.clone(), workers, self.shutdown.clone()));
+        tokio::spawn(scan::follow_generations(self.store.clone(), knowledge, self.shutdown.clone()));
+    }
+
+    async fn registry(&self) -> i64 {
+        self.store.registries().await.unwrap().first().unwrap().id
+    }
+
+    async fn upload(&self, bytes: &[u8], pieces: usize, pause: Duration) -> Digest {
+        let registry = self.registry().await;
+        let id = self.store.begin_upload(registry, "app", "me").await.unwrap();
+        let mut upload = self.store.upload(id, registry, "app", "me").await.unwrap();
+        for piece in bytes.chunks(bytes.len().div_ceil(pieces)) {
+            upload.append(piece.to_vec().into()).await.unwrap();
+            tokio::time::sleep(pause).await;
+        }
+        upload.finish(&Digest::sha256(bytes)).await.unwrap()
+    }
+
+    /// Pushes an image; returns its digest.
+    async fn push(&self, made: &Made) -> Digest {
+        let mut blobs = made.blobs();
+        let (digest, manifest) = blobs.pop().unwrap();
+        for (_, bytes) in &blobs {
+            self.upload(bytes, 1, Duration::ZERO).await;
+        }
+        self.put(&digest, &manifest).await;
+        digest
+    }
+
+    async fn put(&self, digest: &Digest, bytes: &[u8]) {
+        let manifest = model::manifest::Manifest::parse(bytes, None).unwrap();
+        let mut named = manifest.blobs().map(|blob| Descriptor {
+            digest: blob.digest.clone(),
+            bytes: blob.size as i64,
+            media_type: blob.media_type.clone(),
+            foreign: false,
+        });
+        let config = named.next().unwrap();
+        let kind = ManifestKind::Image { config, layers: named.collect(), platform: String::new() };
+        let new = NewManifest {
+            registry: self.registry().await,
+            repository: "app".into(),
+            tags: vec!["latest".into()],
+            digest: digest.clone(),
+            media_type: model::manifest::OCI_IMAGE.into(),
+            bytes: bytes.to_vec().into(),
+            kind,
+            subject: None,
+            artifact_type: String::new(),
+            annotations: String::new(),
+            class: Class::Push,
+            caller: store::Caller::default(),
+        };
+        self.store.put_manifest(new).await.unwrap();
+    }
+
+    /// Waits until no job is left and every package agrees with the generation in force.
+    async fn at_rest(&self) -> Snapshot {
+        let mut revision = self.store.revision_watch();
+        let rest = async {
+            loop {
+                let generation = self.store.generation().await.unwrap();
+                let held = self.knowledge.current().generation();
+                let idle = self.store.jobs(10).await.unwrap().is_empty();
+                if idle && generation.target == held && generation.swept == held {
+                    return self.store.snapshot().await.unwrap();
+                }
+                let _ = tokio::time::timeout(Duration::from_millis(50), revision.changed()).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), rest).await.expect("the walk comes to rest")
+    }
+
+    fn publish(&self, generation: i64, known: &[(&str, &str)]) {
+        let mut builder = Builder::new();
+        for (n, (name, fixed)) in known.iter().enumerate() {
+            builder.add(advisory_of(&format!("CVE-2026-{n}"), name, fixed));
+        }
+        let bytes = builder.finish(generation, Micros(generation), Vec::new());
+        Folder::of(self.data.path()).publish(generation, &bytes).unwrap();
+        self.knowledge.refresh().unwrap();
+    }
+}
+
+fn advisory_of(id: &str, name: &str, fixed: &str) -> Advisory {
+    let range = Range { introduced: "0".into(), end: End::Fixed(fixed.into()) };
+    let affected =
+        Affected { ecosystem: "pypi".into(), name: name.into(), ranges: vec![range], ..Affected::default() };
+    Advisory { id: id.into(), title: id.into(), affected: vec![affected], ..Advisory::default() }
+}
+
+/// An image with one Python package; `n` makes it another one.
+fn wheel(name: &str, version: &str, n: u32) -> Made {
+    let path = format!("app/{name}-{version}.dist-info/METADATA");
+    let text = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n");
+    let other = format!("app/{n}");
+    Made::of(&[&[DEBIAN, STATUS], &[(&path, &text), (&other, "x")]])
+}
+
+/// What the facts say: package → vulnerabilities open now.
+fn open_matches(facts: &Snapshot) -> BTreeMap<(String, String), Vec<String>> {
+    let mut open: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for package in facts.packages.iter().filter(|p| p.ecosystem == "pypi") {
+        let found = facts.matches.iter().filter(|m| m.package == package.id && m.until == Micros::FOREVER);
+        let name = |id| facts.vulnerabilities.iter().find(|v| v.id == id).map(|v| v.name.clone()).unwrap_or_default();
+        let mut names: Vec<String> = found.map(|m| name(m.vulnerability)).collect();
+        names.sort();
+        open.insert((package.name.clone(), package.version.clone()), names);
+    }
+    open
+}
+
+/// What the database says of the same packages.
+fn judged(facts: &Snapshot, knowledge: &Knowledge) -> BTreeMap<(String, String), Vec<String>> {
+    let packages = facts.packages.iter().filter(|p| p.ecosystem == "pypi");
+    let judge = |p: &model::facts::PackageFact| {
+        let (ecosystem, name, version) = (p.ecosystem.clone(), p.name.clone(), p.version.clone());
+        let key = PackageKey { ecosystem, name, version, ..PackageKey::default() };
+        let matches = assess::matches(&key, &knowledge.current()).matches;
+        let mut names: Vec<String> = matches.into_iter().map(|m| m.vulnerability).collect();
+        names.sort();
+        ((p.name.clone(), p.version.clone()), names)
+    };
+    packages.map(judge).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushed_image_has_findings_and_a_new_generation_changes_them_without_reading_it_again() {
+    let world = World::new().await;
+    world.publish(5, &[("django", "3")]);
+    world.start();
+    world.push(&wheel("django", "2.2", 0)).await;
+    let facts = world.at_rest().await;
+    assert_eq!(open_matches(&facts).into_values().collect::<Vec<_>>(), [["CVE-2026-0"]]);
+    let image = facts.images.first().unwrap();
+    assert_eq!((image.work, image.platform.as_str()), (Work::Idle, "linux/amd64"));
+    world.publish(6, &[("django", "2")]);
+    let facts = world.at_rest().await;
+    assert_eq!(open_matches(&facts).into_values().collect::<Vec<_>>(), [Vec::<String>::new()], "not affected any more");
+    world.shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_cannot_be_read_has_its_verdict_and_hurts_no_other() {
+    let world = World::new().await;
+    world.start();
+    let lie = Made { diff_ids: Some(vec![Digest::sha256(b"x").to_string(); 2]), ..wheel("a", "1", 0) };
+    let (bad, good) = (world.push(&lie).await, world.push(&wheel("b", "1", 1)).await);
+    let facts = world.at_rest().await;
+    let of = |digest: &Digest| facts.images.iter().find(|i| i.digest == digest.as_str()).unwrap();
+    assert_eq!((of(&bad).verdict, of(&bad).reason.as_str()), (Verdict::Failed, "diff-id"));
+    assert_eq!(of(&good).verdict, Verdict::Gaps, "starter knowledge");
+    assert!(open_matches(&facts).contains_key(&("b".to_owned(), "1".to_owned())));
+    world.shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layer_is_read_while_it_arrives_and_kept_only_if_it_was_committed() {
+    let world = World::new().await;
+    tokio::spawn(scan::early_reader(world.layers.clone(), world.shutdown.clone()));
+    let arriving = |made: &Made| made.blobs().into_iter().map(|(_, bytes)| bytes).nth(1).unwrap();
+    let mut big = wheel("a", "1", 0);
+    big.layers[1] = crate::images::tar_of(&[("app/a-1.dist-info/METADATA", &"Name: a\nVersion: 1\n".repeat(9000))]);
+    let blob = arriving(&big);
+    let digest = world.upload(&blob, 20, Duration::from_millis(20)).await;
+    let known = async {
+        loop {
+            let known = world.store.layers(std::slice::from_ref(&digest), ecosystem::revision()).await.unwrap();
+            if !known.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), known).await.expect("read without any job");
+    world.shutdown.cancel();
+}
+
+/// Pushes, scans and new generations in 1,000 random orders; nothing may be missing when they come to rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_match_is_missing_however_scans_and_generations_interleave() {
+    let world = World::new().await;
+    world.start();
+    let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: u64| {
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        chance % below
+    };
+    let mut generation = 0;
+    for round in 0..1000u32 {
+        let (name, fixed) = (["a", "b", "c"][next(3) as usize], ["1", "2", "3"][next(3) as usize]);
+        if next(2) == 0 {
+            generation += 1;
+            world.publish(generation, &[(name, fixed), ("a", "2"), ("b", fixed)]);
+        } else {
+            let made = wheel(name, &format!("{}.{}", next(4), next(20)), next(200) as u32);
+            world.push(&made).await;
+        }
+        tokio::time::sleep(Duration::from_micros(next(4000))).await;
+        if round % 100 == 99 {
+            let facts = world.at_rest().await;
+            assert_eq!(open_matches(&facts), judged(&facts, &world.knowledge), "after {round} rounds");
+        }
+    }
+    world.shutdown.cancel();
+}
