@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Packages a transaction: short enough that a push never waits long behind it.
 const CHUNK: usize = 500;
+/// How often new generations may come into force under a re-match before its job is put back.
+const TRIES: u32 = 20;
 /// How often other processes' databases are looked for.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -57,26 +59,35 @@ pub(crate) async fn catch_up(store: &Store, knowledge: &Knowledge, given: i64, c
     if held < current { Err(Error::Behind { held, wanted: current }) } else { Ok(()) }
 }
 
-/// Matches again what differs between the generation that all packages agree with and the one in force.
+/// Matches again what differs between the generation that all packages agree with and the one in force, and ends the job.
 pub(crate) async fn rematch(store: &Store, knowledge: &Knowledge, job: &Job) -> Result<(), Error> {
-    let generation = store.generation().await?;
-    knowledge.refresh()?;
-    let db = knowledge.current();
-    if db.generation() != generation.target {
-        return catch_up(store, knowledge, db.generation(), generation.target)
-            .await
-            .and(Err(Error::Behind { held: db.generation(), wanted: generation.target }));
-    }
-    if generation.swept < generation.target {
-        let old = knowledge.older(generation.swept);
-        sweep(store, old.as_ref(), &db).await?;
-        if old.is_none_or(|old| covers_other(&old, &db)) {
-            let images = store.judge_again().await?;
-            tracing::info!(images, "the feeds cover other packages than before: verdicts are made anew");
+    for _ in 0..TRIES {
+        let generation = store.generation().await?;
+        let db = knowledge.current();
+        if db.generation() != generation.target {
+            catch_up(store, knowledge, db.generation(), generation.target).await?;
+            continue;
         }
-        return Ok(store.finish_sweep(job, generation.target).await?);
+        if generation.swept == generation.target {
+            return Ok(store.finish(job).await?);
+        }
+        let old = knowledge.older(generation.swept);
+        match bring_to(store, old.as_ref(), &db, job).await {
+            // A newer one came into force meanwhile: what was done counts, the rest is done with that one.
+            Err(Error::Store(store::Error::StaleGeneration { .. })) => {}
+            done => return done,
+        }
     }
-    Ok(store.finish(job).await?)
+    Err(Error::Restless(TRIES))
+}
+
+async fn bring_to(store: &Store, old: Option<&Database>, db: &Database, job: &Job) -> Result<(), Error> {
+    sweep(store, old, db).await?;
+    if old.is_none_or(|old| covers_other(old, db)) {
+        let images = store.judge_again().await?;
+        tracing::info!(images, "the feeds cover other packages than before: verdicts are made anew");
+    }
+    Ok(store.finish_sweep(job, db.generation()).await?)
 }
 
 /// Returns whether verdicts may change though no package's match did: a verdict says `gaps` for packages that no feed speaks of.

@@ -54,6 +54,14 @@ impl World {
         upload.finish(&Digest::sha256(bytes)).await.unwrap()
     }
 
+    async fn upload_and_cancel(&self, bytes: &[u8]) {
+        let registry = self.registry().await;
+        let id = self.store.begin_upload(registry, "app", "me").await.unwrap();
+        let mut upload = self.store.upload(id, registry, "app", "me").await.unwrap();
+        upload.append(bytes.to_vec().into()).await.unwrap();
+        upload.cancel().await.unwrap();
+    }
+
     /// Pushes an image; returns its digest.
     async fn push(&self, made: &Made) -> Digest {
         let mut blobs = made.blobs();
@@ -96,23 +104,24 @@ impl World {
     async fn at_rest(&self) -> Snapshot {
         let mut revision = self.store.revision_watch();
         let rest = async {
-            loop {
-                let generation = self.store.generation().await.unwrap();
-                let held = self.knowledge.current().generation();
-                let idle = self.store.jobs(10).await.unwrap().is_empty();
-                if idle && generation.target == held && generation.swept == held {
-                    return self.store.snapshot().await.unwrap();
-                }
+            while !self.is_at_rest().await {
                 let _ = tokio::time::timeout(Duration::from_millis(50), revision.changed()).await;
             }
+            self.store.snapshot().await.unwrap()
         };
         tokio::time::timeout(Duration::from_secs(120), rest).await.expect("the walk comes to rest")
+    }
+
+    async fn is_at_rest(&self) -> bool {
+        let generation = self.store.generation().await.unwrap();
+        let held = self.knowledge.current().generation();
+        self.store.jobs(10).await.unwrap().is_empty() && generation.target == held && generation.swept == held
     }
 
     fn publish(&self, generation: i64, known: &[(&str, &str)]) {
         let mut builder = Builder::new();
         for (n, (name, fixed)) in known.iter().enumerate() {
-            builder.add(advisory_of(&format!("CVE-2026-{n}"), name, fixed));
+            builder.add(&advisory_of(&format!("CVE-2026-{n}"), name, fixed));
         }
         let bytes = builder.finish(generation, Micros(generation), Vec::new());
         Folder::of(self.data.path()).publish(generation, &bytes).unwrap();
@@ -122,8 +131,7 @@ impl World {
 
 fn advisory_of(id: &str, name: &str, fixed: &str) -> Advisory {
     let range = Range { introduced: "0".into(), end: End::Fixed(fixed.into()) };
-    let affected =
-        Affected { ecosystem: "pypi".into(), name: name.into(), ranges: vec![range], ..Affected::default() };
+    let affected = Affected { ecosystem: "pypi".into(), name: name.into(), ranges: vec![range], ..Affected::default() };
     Advisory { id: id.into(), title: id.into(), affected: vec![affected], ..Advisory::default() }
 }
 
@@ -200,17 +208,18 @@ async fn a_layer_is_read_while_it_arrives_and_kept_only_if_it_was_committed() {
     let mut big = wheel("a", "1", 0);
     big.layers[1] = crate::images::tar_of(&[("app/a-1.dist-info/METADATA", &"Name: a\nVersion: 1\n".repeat(9000))]);
     let blob = arriving(&big);
+    let dropped = arriving(&wheel("b", "1", 0));
+    world.upload_and_cancel(&dropped).await;
     let digest = world.upload(&blob, 20, Duration::from_millis(20)).await;
     let known = async {
-        loop {
-            let known = world.store.layers(std::slice::from_ref(&digest), ecosystem::revision()).await.unwrap();
-            if !known.is_empty() {
-                return;
-            }
+        let digests = std::slice::from_ref(&digest);
+        while world.store.layers(digests, ecosystem::revision()).await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(30), known).await.expect("read without any job");
+    let dropped = Digest::sha256(&dropped);
+    assert!(world.store.layers(&[dropped], ecosystem::revision()).await.unwrap().is_empty(), "never committed");
     world.shutdown.cancel();
 }
 
