@@ -82,7 +82,7 @@ impl Read {
 
 /// Returns the first feed that lost over a tenth of its records, or all of them.
 ///
-/// Such a loss is an outage of the publisher, not news: the last good database stays (feeds.md, decision 7).
+/// Such a loss is an outage of the publisher, not news: the last good database stays.
 pub fn shrunk<'a>(old: &'a [FeedState], new: &[FeedState]) -> Option<&'a FeedState> {
     old.iter().find(|before| {
         let now = new.iter().find(|f| f.name == before.name).map_or(0, |f| f.records);

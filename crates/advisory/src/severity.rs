@@ -1,7 +1,7 @@
 //! How bad a vulnerability is, by the best source that is not the vendor of the matched package.
 //!
 //! In: every vector and word that records of one vulnerability carry. Out: one severity with its source.
-//! Order of sources: the CVE's authority, CISA, NVD, other vendors (feeds.md 5.8). Scores are computed, never copied.
+//! Order of sources: the CVE's authority, CISA, NVD, other vendors. Scores are computed, never copied.
 
 use model::advisory::CvssVector;
 use model::cvss;

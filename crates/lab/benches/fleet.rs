@@ -11,7 +11,7 @@ use model::time::Micros;
 use std::hint::black_box;
 use std::time::Instant;
 
-/// What a row of the table says, and the bar of DESIGN 6 at 20,000 images, in milliseconds, where there is one.
+/// What a row of the table says, and the bar at 20,000 images, in milliseconds, where there is one.
 fn row(what: &str, mut times: Vec<f64>, bar: Option<f64>) {
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];

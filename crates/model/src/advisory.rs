@@ -33,7 +33,7 @@ pub struct Advisory {
     pub affected: Vec<Affected>,
 }
 
-/// A CVSS vector and who gave it. Scores are always recomputed (feeds.md 5.8).
+/// A CVSS vector and who gave it. Scores are always recomputed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CvssVector {
     /// The vector, with its `CVSS:3.1/` prefix (v2 has none).

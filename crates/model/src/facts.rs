@@ -1,4 +1,4 @@
-//! The facts that the fleet index is built from, and the changes that it follows. Rows of `data-model.md` 3, without texts.
+//! The facts that the fleet index is built from, and the changes that it follows. Rows of the store, without texts.
 
 use crate::advisory::{Category, VendorState};
 use crate::severity::{Severity, SeveritySource};

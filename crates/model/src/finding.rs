@@ -37,7 +37,7 @@ impl Match {
     }
 }
 
-/// Makes the stable id of a finding: repository × image × package × vulnerability (DESIGN, law 2).
+/// Makes the stable id of a finding: repository × image × package × vulnerability.
 ///
 /// `repository` is the full path `registry/repository`, `image` the digest, `package` the purl, `vulnerability` the heading.
 /// A version 8 UUID of two halves, so that an id is found without a list of all of them: the first names the place

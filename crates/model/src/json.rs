@@ -11,7 +11,7 @@ use std::fmt;
 /// Most values in one document: bounds memory to some 15 MB however the bytes are arranged.
 const VALUES: usize = 200_000;
 
-/// Reads one document. Depth is bounded at 128 (reliability.md 5).
+/// Reads one document. Depth is bounded at 128.
 ///
 /// The error is a sentence fragment: `key "layers" is there twice at line 1 column 80`.
 pub fn read(bytes: &[u8]) -> Result<Value, String> {

@@ -22,11 +22,11 @@ pub const DOCKER_IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+
 /// Docker manifest list.
 pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// Most bytes of a manifest or a configuration (reliability.md 5).
+/// Most bytes of a manifest or a configuration.
 pub const LIMIT_BYTES: usize = 4 << 20;
-/// Most layers of an image (reliability.md 5).
+/// Most layers of an image.
 pub const LIMIT_LAYERS: usize = 512;
-/// Most children of an index (reliability.md 5).
+/// Most children of an index.
 pub const LIMIT_CHILDREN: usize = 1_024;
 
 /// A manifest as read.

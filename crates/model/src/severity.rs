@@ -61,7 +61,7 @@ impl Severity {
     }
 }
 
-/// Who said how bad it is (feeds.md 5.8), also the source of CVSS vectors. Numbers are stored.
+/// Who said how bad it is, also the source of CVSS vectors. Numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]

@@ -1,6 +1,7 @@
 //! Image archives: `docker save` and OCI layouts in a tar file, plain or gzipped, from disk or standard input.
 //!
-//! In: a tar file. Out: as for a layout. Nothing is unpacked: members are found once and read where they are.
+//! In: a tar file. Out: as for a layout. Nothing is unpacked: members are found once and read where they are, each through a handle of
+//! its own, as layers are read side by side.
 //! Old `docker save` files (`manifest.json`, no `index.json`) hold plain layers; their manifest is made up from the names.
 
 use crate::{Body, DOCUMENT_LIMIT_BYTES, Error, Root, layout};
@@ -10,6 +11,8 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// More members than any image has: an archive with more is refused rather than held in memory.
 const MEMBER_LIMIT: usize = 100_000;
@@ -19,6 +22,10 @@ const MEMBER_LIMIT: usize = 100_000;
 pub(crate) struct Archive {
     what: String,
     file: File,
+    /// Where the file can be opened again.
+    path: PathBuf,
+    /// Keeps an inflated or piped archive until nobody reads it any more.
+    _temporary: Option<NamedTempFile>,
     members: HashMap<String, (u64, u64)>,
     tag: Option<String>,
     /// Manifests made up for old `docker save` files, and the member of each layer by its digest.
@@ -52,17 +59,42 @@ struct SavedRootfs {
 }
 
 impl Archive {
-    /// Opens an archive; `tag` limits the roots to one.
-    pub(crate) fn open(file: File, what: &str, tag: Option<&str>) -> Result<Self, Error> {
-        let mut file = unzipped(file, what)?;
-        let members = members(&mut file, what)?;
-        let mut archive = Self { what: what.into(), file, members, tag: tag.map(str::to_owned), made: None };
+    /// Opens an archive on disk; `tag` limits the roots to one.
+    pub(crate) fn open(path: &Path, tag: Option<&str>) -> Result<Self, Error> {
+        let what = path.display().to_string();
+        let file = File::open(path).map_err(|source| Error::Read { path: what.clone(), source })?;
+        match unzipped(file, &what)? {
+            (file, None) => Self::of(file, path.to_owned(), None, what, tag),
+            (file, Some(temporary)) => Self::of(file, temporary.path().to_owned(), Some(temporary), what, tag),
+        }
+    }
+
+    /// Opens what was piped into a temporary file.
+    pub(crate) fn piped(temporary: NamedTempFile) -> Result<Self, Error> {
+        let what = "standard input".to_owned();
+        let file = temporary.reopen().map_err(|source| Error::Read { path: what.clone(), source })?;
+        match unzipped(file, &what)? {
+            (file, None) => Self::of(file, temporary.path().to_owned(), Some(temporary), what, None),
+            (file, Some(inflated)) => Self::of(file, inflated.path().to_owned(), Some(inflated), what, None),
+        }
+    }
+
+    fn of(
+        mut file: File,
+        path: PathBuf,
+        temporary: Option<NamedTempFile>,
+        what: String,
+        tag: Option<&str>,
+    ) -> Result<Self, Error> {
+        let members = members(&mut file, &what)?;
+        let tag = tag.map(str::to_owned);
+        let mut archive = Self { what, file, path, _temporary: temporary, members, tag, made: None };
         if archive.members.contains_key("index.json") {
             return Ok(archive);
         }
         if !archive.members.contains_key("manifest.json") {
             let why = "it holds neither index.json (OCI layout) nor manifest.json (docker save)";
-            return Err(Error::NotAnImage { what: what.into(), why: why.into() });
+            return Err(Error::NotAnImage { what: archive.what, why: why.into() });
         }
         archive.made = Some(archive.make()?);
         Ok(archive)
@@ -100,7 +132,7 @@ impl Archive {
     pub(crate) fn layer(&self, digest: &Digest) -> Result<Body, Error> {
         let name = self.made.as_ref().and_then(|m| m.layers.get(digest)).cloned().unwrap_or_else(|| blob_name(digest));
         let (offset, size) = self.place(&name)?;
-        let file = self.file.try_clone().map_err(|source| self.read_error(source))?;
+        let file = File::open(&self.path).map_err(|source| self.read_error(source))?;
         Ok(Body::File { file, offset, size })
     }
 
@@ -204,16 +236,17 @@ fn members(file: &mut File, what: &str) -> Result<HashMap<String, (u64, u64)>, E
     Ok(places)
 }
 
-/// Inflates a gzipped archive into an unnamed file, as members are read out of order.
-fn unzipped(mut file: File, what: &str) -> Result<File, Error> {
+/// Inflates a gzipped archive into a temporary file, as members are read out of order.
+fn unzipped(mut file: File, what: &str) -> Result<(File, Option<NamedTempFile>), Error> {
     let read = |source| Error::Read { path: what.to_owned(), source };
     let mut magic = [0; 2];
     let n = file.read(&mut magic).map_err(read)?;
     file.seek(SeekFrom::Start(0)).map_err(read)?;
     if n < 2 || magic != [0x1f, 0x8b] {
-        return Ok(file);
+        return Ok((file, None));
     }
-    let mut plain = tempfile::tempfile().map_err(read)?;
+    let mut plain = NamedTempFile::new().map_err(read)?;
     std::io::copy(&mut flate2::read::MultiGzDecoder::new(file), &mut plain).map_err(read)?;
-    Ok(plain)
+    let file = plain.reopen().map_err(read)?;
+    Ok((file, Some(plain)))
 }

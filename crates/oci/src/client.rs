@@ -22,7 +22,7 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vn
 const TRIES: u32 = 4;
 /// The longest wait that a registry may ask for before we give up and say so.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Redirects that are followed (reliability.md 3.11).
+/// Redirects that are followed.
 const REDIRECTS: u32 = 5;
 
 /// Where an image is in a registry.

@@ -83,5 +83,5 @@ impl Error {
     }
 }
 
-/// Largest manifest or configuration that is read, in bytes (reliability.md 5).
+/// Largest manifest or configuration that is read, in bytes.
 pub const DOCUMENT_LIMIT_BYTES: u64 = 4 << 20;

@@ -125,21 +125,19 @@ impl Source {
         if meta.is_dir() {
             return Layout::open(path, tag).map(|l| Some(Self::Layout(LayoutSource(l))));
         }
-        let what = path.display().to_string();
-        let file = std::fs::File::open(path).map_err(|source| Error::Read { path: what.clone(), source })?;
-        Archive::open(file, &what, tag).map(|a| Some(Self::Archive(ArchiveSource(a))))
+        Archive::open(path, tag).map(|a| Some(Self::Archive(ArchiveSource(a))))
     }
 
     fn standard_input() -> Result<Self, Error> {
         let read = |source| Error::Read { path: "standard input".into(), source };
-        let mut file = tempfile::tempfile().map_err(read)?;
+        let mut file = tempfile::NamedTempFile::new().map_err(read)?;
         let copied = std::io::copy(&mut std::io::stdin().lock().take(u64::MAX), &mut file).map_err(read)?;
         file.flush().map_err(read)?;
         if copied == 0 {
             let why = "nothing came; pipe `docker save IMAGE` into it".to_owned();
             return Err(Error::NotAnImage { what: "standard input".into(), why });
         }
-        Archive::open(file, "standard input", None).map(|a| Self::Archive(ArchiveSource(a)))
+        Archive::piped(file).map(|a| Self::Archive(ArchiveSource(a)))
     }
 
     /// The manifests that the reference names: one, or one a tag for a layout or archive without a tag.

@@ -82,7 +82,7 @@ pub struct ServeFlags {
     /// Push a sample image and show its findings
     #[arg(long)]
     pub sample: bool,
-    /// Scans at once [default: one a core]
+    /// Layers read at once [default: one a core]
     #[arg(long, env = "PORTWARDEN_SCANS", value_name = "N")]
     pub scans: Option<usize>,
     /// Refuse to scan where the sandbox is weaker than full
@@ -110,7 +110,7 @@ pub struct FileSettings {
     limits: Limits,
 }
 
-/// Limits of what is read (reliability.md 5). Bytes unless the name says otherwise.
+/// Limits of what is read. Bytes unless the name says otherwise.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {

@@ -13,7 +13,7 @@ use model::overlay::overlay;
 use model::verdict::Verdict;
 use store::LayerOutcome;
 
-/// Packages of one image, and entries and bytes of its layers together (reliability.md 5).
+/// Packages of one image, and entries and bytes of its layers together.
 const LIMIT_PACKAGES: usize = 200_000;
 const LIMIT_ENTRIES: u64 = 5_000_000;
 const LIMIT_UNPACKED_BYTES: u64 = 64 << 30;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use store::LayerOutcome;
 use tokio::sync::{Mutex, OnceCell};
 
-/// An index within an index, and no further (reliability.md 5).
+/// An index within an index, and no further.
 const LIMIT_DEPTH: usize = 2;
 /// Layers of one image that are asked for at a time; the sandbox has its own bound.
 const LAYERS_AT_A_TIME: usize = 8;

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// The lease that a claim gives (reliability.md 3.6).
+/// The lease that a claim gives.
 const LEASE: Duration = Duration::from_secs(60);
 /// How often it is prolonged.
 const HEARTBEAT: Duration = Duration::from_secs(15);

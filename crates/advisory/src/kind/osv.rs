@@ -1,7 +1,7 @@
 //! OSV's bulk files, one a language ecosystem.
 //!
 //! In: a zip of `<ID>.json`. Out: one advisory a record, with what it says of this ecosystem's packages. Withdrawn records are left
-//! out. Events become intervals in the ecosystem's order; Git ranges say nothing of packages (feeds.md 5.6).
+//! out. Events become intervals in the ecosystem's order; Git ranges say nothing of packages.
 
 mod ranges;
 mod record;

@@ -107,3 +107,30 @@ async fn docker_save_archives_old_and_new_plain_and_gzipped_are_read() {
         assert_eq!(source.config(&config_digest).await.unwrap(), config.as_bytes());
     }
 }
+
+#[tokio::test]
+async fn layers_of_an_archive_are_read_side_by_side() {
+    let (one, two) = (vec![1_u8; 4096], vec![2_u8; 4096]);
+    let ids = [Digest::sha256(&one), Digest::sha256(&two)];
+    let config = serde_json::json!({"rootfs": {"type": "layers", "diff_ids": ids}}).to_string();
+    let saved = serde_json::json!([{"Config": "c.json", "RepoTags": null, "Layers": ["1.tar", "2.tar"]}]).to_string();
+    let tar =
+        tar_of(&[("c.json", config.as_bytes()), ("1.tar", &one), ("2.tar", &two), ("manifest.json", saved.as_bytes())]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tar");
+    std::fs::write(&path, tar).unwrap();
+    let source = Source::open(&path.display().to_string(), &Options::default()).await.unwrap();
+    let mut files = Vec::new();
+    for id in &ids {
+        let Body::File { mut file, offset, .. } = source.layer(id).await.unwrap() else { panic!("a file was wanted") };
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(offset)).unwrap();
+        files.push(file);
+    }
+    let mut half = [0; 2048];
+    for _ in 0..2 {
+        for (file, want) in files.iter_mut().zip([1_u8, 2]) {
+            file.read_exact(&mut half).unwrap();
+            assert!(half.iter().all(|b| *b == want), "a layer was read from where another one stood");
+        }
+    }
+}

@@ -145,9 +145,9 @@ fn exit(reports: &[Report], gate: Option<Gate>, allow_gaps: bool, settings: &Set
     if is("gaps") && !allow_gaps { Exit::Gaps } else { Exit::Clean }
 }
 
-/// What is hidden unless asked for, as in every list.
+/// What is hidden unless asked for, as in every list (`fleet`).
 fn hidden(finding: &Finding) -> bool {
-    finding.severity == "negligible" || matches!(finding.category, "kernel-headers" | "notice" | "unmaintained")
+    finding.severity == "negligible" || finding.category == "kernel-headers" || finding.vendor_state == "under-investigation"
 }
 
 fn table(

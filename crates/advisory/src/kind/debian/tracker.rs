@@ -115,7 +115,7 @@ fn take(to: &mut Tracker<'_, '_>, source: &str, id: &str, record: &Record<'_>) {
     }
 }
 
-/// Returns what a release says (feeds.md 5.3); `None` for a state that is not known.
+/// Returns what a release says; `None` for a state that is not known.
 fn row(source: &str, release: &str, said: &State<'_>) -> Option<Affected> {
     let urgency = said.urgency.as_deref().unwrap_or("").trim_end_matches('*');
     let fixed = said.fixed_version.as_deref().filter(|v| !v.is_empty());
