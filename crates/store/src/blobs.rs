@@ -175,3 +175,29 @@ impl Store {
         Ok(gone > 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An object store that is no folder, as S3 is.
+    #[tokio::test]
+    async fn blobs_go_to_an_object_store_and_come_back_in_parts() {
+        let blobs = Blobs { folder: None, objects: Arc::new(object_store::memory::InMemory::new()) };
+        let bytes: Vec<u8> = (0..20_000_000u32).map(|n| (n % 253) as u8).collect();
+        let digest = Digest::sha256(&bytes);
+        let folder = tempfile::tempdir().unwrap();
+        let staged = folder.path().join("upload");
+        std::fs::write(&staged, &bytes).unwrap();
+        assert_eq!(blobs.size(&digest).await.unwrap(), None);
+        assert!(matches!(blobs.read(&digest, None).await, Err(Error::NoBlob(_))));
+        blobs.take(&staged, &digest).await.unwrap();
+        assert!(!staged.exists());
+        assert_eq!((blobs.size(&digest).await.unwrap(), blobs.path(&digest)), (Some(20_000_000), None));
+        assert!(blobs.bytes(&digest, 20_000_000).await.unwrap() == bytes);
+        assert!(blobs.bytes(&digest, 19_999_999).await.is_err(), "over the limit");
+        let part = blobs.read(&digest, Some(9_000_000..9_000_005)).await.unwrap();
+        let read: Vec<Bytes> = part.stream.try_collect().await.unwrap();
+        assert_eq!(read.concat(), &bytes[9_000_000..9_000_005]);
+    }
+}

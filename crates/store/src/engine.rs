@@ -110,7 +110,10 @@ impl Engine {
                     .map_err(|why| Error::Setting { what: "database".into(), why: why.to_string() })?
                     .statement_cache_capacity(400);
                 let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10));
-                Ok(Self::Postgres(pool.connect_with(options).await?))
+                let place =
+                    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or(""));
+                let connect = |source| Error::Connect { place, source };
+                Ok(Self::Postgres(pool.connect_with(options).await.map_err(connect)?))
             }
             Some(_) => Err(Error::Setting { what: "database".into(), why: "want postgres://…".into() }),
         }
@@ -129,10 +132,11 @@ impl Engine {
             .statement_cache_capacity(400);
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let writer = writer.acquire_timeout(Duration::from_secs(30)).idle_timeout(None).max_lifetime(None);
-        let writer = writer.connect_with(options.clone()).await?;
+        let connect = |source| Error::Connect { place: file.display().to_string(), source };
+        let writer = writer.connect_with(options.clone()).await.map_err(connect)?;
         let readers = SqlitePoolOptions::new().max_connections(6).test_before_acquire(false);
         let readers = readers.idle_timeout(None).max_lifetime(None);
-        let readers = readers.connect_with(options.read_only(true)).await?;
+        let readers = readers.connect_with(options.read_only(true)).await.map_err(connect)?;
         Ok(Self::Sqlite { writer, readers })
     }
 

@@ -14,6 +14,9 @@ pub enum Error {
     /// The data folder cannot be used.
     #[error("cannot use the data folder {path}")]
     Data { path: String, source: std::io::Error },
+    /// The database cannot be opened.
+    #[error("cannot open the database {place}")]
+    Connect { place: String, source: sqlx::Error },
     /// A setting is wrong.
     #[error("{what}: {why}")]
     Setting { what: String, why: String },
@@ -84,6 +87,7 @@ impl Error {
             | Self::TooManyUploads(_)
             | Self::StaleGeneration { .. }
             | Self::Unjudged(_)
+            | Self::Connect { .. }
             | Self::Data { .. } => Remedy::Retry,
             Self::Newer { .. }
             | Self::Setting { .. }

@@ -31,6 +31,7 @@ mod staging;
 mod sweep;
 mod uploads;
 mod vulnerabilities;
+mod window;
 mod write;
 
 pub use access::{Credential, NewToken, Principal, Token};

@@ -112,6 +112,7 @@ impl Store {
 
     pub(crate) fn tell_work(&self) {
         self.inner.work.notify_waiters();
+        self.inner.work.notify_one(); // for whoever looked just before, and waits in a moment
     }
 
     pub(crate) fn work(&self) -> &Notify {

@@ -119,11 +119,12 @@ async fn ensure_image(write: &mut Write<'_>, manifest: &NewManifest, plan: bool)
         let verdict = Verdict::from_number(row.int(1)?);
         let coverage = Coverage::from_number(row.int(2)?);
         let image = ImageState { id: row.int(0)?, is_new: false, verdict, coverage };
-        if plan && matches!(coverage, Coverage::OutsideWindow | Coverage::PlanOff) {
+        if plan && coverage == Coverage::PlanOff {
             let sql = "UPDATE image SET coverage = $2 WHERE id = $1";
             write.run(sql, values![image.id, Coverage::InWindow as u8]).await?;
             write.changed(What::Image, image.id);
         }
+        crate::window::used(write, image.id).await?;
         return Ok(image);
     }
     let accessory = is_accessory(manifest);

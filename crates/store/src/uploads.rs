@@ -274,9 +274,10 @@ impl Upload {
                 return Err(why);
             }
         };
+        // From here on a failure leaves the file or the blob; the next request finds out which.
+        self.store.slots().remove(&id);
         self.store.inner.blobs.take(&self.state.path, &got).await?;
         self.store.add_blob(&self.state.staged, &got, bytes).await?;
-        self.store.slots().remove(&id);
         self.store.inner.staging.ended(id, End::Committed(got.clone()));
         Ok(got)
     }

@@ -1,7 +1,9 @@
 //! The queue.
 
-use super::on_every_engine;
+use super::results::{assessment, inventory, package};
+use super::{caller, on_every_engine};
 use crate::{Class, Error, JobKind, NewJob, Store};
+use model::verdict::Coverage;
 use std::time::Duration;
 
 #[test]
@@ -82,5 +84,27 @@ fn waiting_for_work_ends_when_work_comes() {
             }
             assert!(n < 100);
         }
+    });
+}
+
+#[test]
+fn an_image_leaves_the_window_when_nobody_uses_it_and_comes_back_with_a_pull() {
+    on_every_engine(|fresh| async move {
+        let (store, registry) = (&fresh.store, fresh.registry().await);
+        let job = fresh.claimed("a").await;
+        let held = inventory(&[package("zlib", "1")]);
+        store.record(&assessment(&job, &held, &[(package("zlib", "1"), Vec::new())], 0)).await.unwrap();
+        let coverage = async || store.snapshot().await.unwrap().images[0].coverage;
+        assert_eq!(store.close_window(Duration::from_secs(3600)).await.unwrap(), 0, "pushed a moment ago");
+        assert_eq!(store.requeue_outdated(1, 10).await.unwrap(), 0, "read by these readers");
+        assert_eq!(store.close_window(Duration::ZERO).await.unwrap(), 1);
+        assert_eq!(coverage().await, Coverage::OutsideWindow);
+        assert_eq!(store.requeue_outdated(2, 10).await.unwrap(), 0, "nobody uses it");
+        let manifest = store.manifest(registry, "app", "v1").await.unwrap().unwrap();
+        store.record_pull(registry, "app", "v1", &manifest, &caller()).await.unwrap();
+        assert_eq!(coverage().await, Coverage::InWindow);
+        assert_eq!(store.requeue_outdated(2, 10).await.unwrap(), 1);
+        assert_eq!(store.requeue_outdated(2, 10).await.unwrap(), 0, "it waits already");
+        assert_eq!(store.claim("w").await.unwrap().unwrap().class, Class::RecentPull);
     });
 }
