@@ -195,6 +195,7 @@ impl From<store::Error> for Error {
                 .with_header(header::RETRY_AFTER, "5"),
             E::Disk { .. } | E::Blobs(_) => Self::new(Code::Internal, "the registry's blob store failed"),
             E::Newer { .. }
+            | E::Connect { .. }
             | E::Data { .. }
             | E::Setting { .. }
             | E::LeaseLost(_)

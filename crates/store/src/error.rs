@@ -22,7 +22,7 @@ pub enum Error {
     Setting { what: String, why: String },
     /// The database said no, or is away.
     #[error("the database failed")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     /// The disk failed while doing something.
     #[error("cannot {doing}")]
     Disk { doing: &'static str, source: std::io::Error },
@@ -74,6 +74,17 @@ pub enum Remedy {
     Retry,
     /// It will not get better by itself.
     GiveUp,
+}
+
+impl From<sqlx::Error> for Error {
+    /// A full disk is named as such: SQLite says 13, PostgreSQL 53100.
+    fn from(source: sqlx::Error) -> Self {
+        let code = source.as_database_error().and_then(|error| error.code());
+        if matches!(code.as_deref(), Some("13" | "53100")) {
+            return Self::Disk { doing: "write to the database", source: std::io::ErrorKind::StorageFull.into() };
+        }
+        Self::Database(source)
+    }
 }
 
 impl Error {
