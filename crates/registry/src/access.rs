@@ -5,7 +5,7 @@
 
 use crate::Registry;
 use crate::error::{Code, Error};
-use crate::path::Route;
+use crate::path::{Parameters, Route};
 use crate::token::{Access, Claims};
 use base64::Engine as _;
 use http::{Extensions, HeaderMap, Method, header};
@@ -182,8 +182,15 @@ impl Registry {
         Ok(Caller { principal, bound: Some(claims.access) })
     }
 
-    /// Decides whether a caller gets what a request needs.
-    pub(crate) fn authorise(&self, caller: &Caller, route: &Route, need: Need) -> Result<(), Error> {
+    /// Decides whether a caller gets what a request needs. A mount from where the caller may not pull is no mount, which
+    /// `uploads` answers; one that only the token keeps out is asked for a wider token.
+    pub(crate) fn authorise(
+        &self,
+        caller: &Caller,
+        route: &Route,
+        need: Need,
+        source: Option<&str>,
+    ) -> Result<(), Error> {
         let narrow = || Error::new(Code::Unauthorized, "the token is not for this; ask for one with the scope named");
         match (need, route.repository()) {
             (Need::Login, _) => Ok(()),
@@ -192,7 +199,10 @@ impl Registry {
                 if covered { Ok(()) } else { Err(narrow()) }
             }
             (Need::Repository(action), Some(name)) if may(&caller.principal, self, action, name) => {
-                if caller.may(self, action, name) { Ok(()) } else { Err(narrow()) }
+                let kept_out = |source| {
+                    may(&caller.principal, self, Action::Pull, source) && !caller.may(self, Action::Pull, source)
+                };
+                if caller.may(self, action, name) && !source.is_some_and(kept_out) { Ok(()) } else { Err(narrow()) }
             }
             // The same whether the repository exists or not.
             (Need::Repository(_), _) => Err(Error::new(Code::Denied, "your roles do not allow this here")),
@@ -200,8 +210,21 @@ impl Registry {
     }
 }
 
-/// Writes the challenge of an answer 401.
-pub(crate) fn challenge(around: &Surroundings, route: Option<&Route>, need: Option<Need>, narrow: bool) -> String {
+/// Returns the repository from which a request would mount a blob.
+pub(crate) fn mount_source(route: &Route, parameters: &Parameters) -> Option<String> {
+    let mounts = matches!(route, Route::Uploads(_)) && parameters.one("mount").ok()?.is_some();
+    let from = parameters.one("from").ok()?.filter(|from| model::reference::check_repository(from).is_ok())?;
+    mounts.then(|| from.to_owned())
+}
+
+/// Writes the challenge of an answer 401. `source`: where a blob would be mounted from.
+pub(crate) fn challenge(
+    around: &Surroundings,
+    route: Option<&Route>,
+    need: Option<Need>,
+    source: Option<&str>,
+    narrow: bool,
+) -> String {
     let mut text = format!("Bearer realm=\"{}/oauth2/token\",service=\"{}\"", around.origin, around.host);
     let scope = match (need, route.and_then(Route::repository)) {
         (Some(Need::Catalog), _) => Some("registry:catalog:*".to_owned()),
@@ -211,7 +234,8 @@ pub(crate) fn challenge(around: &Surroundings, route: Option<&Route>, need: Opti
         _ => None,
     };
     if let Some(scope) = scope {
-        text.push_str(&format!(",scope=\"{scope}\""));
+        let source = source.map(|name| format!(" repository:{name}:pull")).unwrap_or_default();
+        text.push_str(&format!(",scope=\"{scope}{source}\""));
     }
     if narrow {
         text.push_str(",error=\"insufficient_scope\"");

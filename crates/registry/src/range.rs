@@ -11,7 +11,7 @@ pub(crate) enum Part {
     Whole,
     /// These bytes.
     Bytes(Range<u64>),
-    /// A range outside the blob.
+    /// A range outside the blob, or backwards.
     Unsatisfiable,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn part(value: Option<&str>, size: u64) -> Part {
             None => return Part::Whole,
         },
         (first, last) => match (number(first), number(last)) {
-            (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(size),
+            (Some(first), Some(last)) => first..last.saturating_add(1).min(size),
             _ => return Part::Whole,
         },
     };
@@ -70,7 +70,7 @@ mod tests {
             (Some("bytes=10-"), Part::Unsatisfiable, "beyond the end"),
             (Some("bytes=99999999999999999999999-"), Part::Unsatisfiable, "far beyond"),
             (Some("bytes=-0"), Part::Unsatisfiable, "nothing"),
-            (Some("bytes=5-2"), Part::Whole, "backwards is invalid and ignored"),
+            (Some("bytes=5-2"), Part::Unsatisfiable, "backwards: may be ignored or rejected, and is rejected"),
             (Some("bytes=0-1,3-4"), Part::Whole, "several"),
             (Some("bytes=a-b"), Part::Whole, "no numbers"),
             (Some("bytes=+1-2"), Part::Whole, "a sign"),

@@ -1,12 +1,13 @@
 //! One request under `/v2/`, from its path to its answer: the only way in.
 
-use crate::access::{self, Caller, Surroundings};
+use crate::access::{self, Caller, Need, Surroundings};
 use crate::error::{Code, Error};
 use crate::path::{Parameters, Route, Target};
 use crate::{Registry, blobs, lists, manifests, uploads};
 use axum::body::Body;
 use axum::extract::State;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use model::role::Action;
 use std::sync::Arc;
 
 /// A request that was let in.
@@ -56,8 +57,14 @@ async fn answer(registry: Arc<Registry>, request: Request<Body>) -> Result<Respo
     let around = Surroundings::of(&registry, &head.headers, &head.extensions);
     let route = Route::parse(head.uri.path());
     let need = route.as_ref().ok().and_then(|route| access::need(route, &head.method).ok());
+    let parameters = Parameters::parse(head.uri.query().unwrap_or_default());
+    let source = route.as_ref().ok().zip(parameters.as_ref().ok()).and_then(|(r, p)| access::mount_source(r, p));
+    // A HEAD of a blob is the beginning of a push; some clients keep the token of their first answer. Who may only pull
+    // is given no more for asking.
+    let push = matches!(route, Ok(Route::Blob(..))) && head.method == Method::HEAD;
+    let scope = if push { Some(Need::Repository(Action::Push)) } else { need };
     let login = |error: Error, narrow| {
-        let challenge = access::challenge(&around, route.as_ref().ok(), need, narrow);
+        let challenge = access::challenge(&around, route.as_ref().ok(), scope, source.as_deref(), narrow);
         match error.code() {
             Code::Unauthorized => error.with_header(header::WWW_AUTHENTICATE, &challenge),
             _ => error,
@@ -66,11 +73,11 @@ async fn answer(registry: Arc<Registry>, request: Request<Body>) -> Result<Respo
     // Nobody learns anything, not even what a bad path is, before being recognised.
     let caller = registry.caller(&head.headers, &around).await.map_err(|e| login(e, false))?;
     if let Some((route, need)) = route.as_ref().ok().zip(need) {
-        registry.authorise(&caller, route, need).map_err(|e| login(e, true))?;
+        registry.authorise(&caller, route, need, source.as_deref()).map_err(|e| login(e, true))?;
     }
     let route = route?;
     access::need(&route, &head.method)?;
-    let parameters = Parameters::parse(head.uri.query().unwrap_or_default())?;
+    let parameters = parameters?;
     let ask = Ask { registry, caller, around, method: head.method, headers: head.headers, parameters };
     dispatch(ask, route, body).await
 }

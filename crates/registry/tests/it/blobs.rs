@@ -1,6 +1,6 @@
 //! Blobs, request by request as the conformance suite of the distribution specification lists them.
 
-use crate::server::{Server, sha512};
+use crate::server::{Answer, Server, sha512};
 use axum::body::Body;
 use http::Method;
 use model::Digest;
@@ -15,32 +15,8 @@ fn with_digest(location: &str, digest: &Digest) -> String {
 async fn a_blob_is_pushed_in_every_way_with_either_hash() {
     let server = Server::new().await;
     for digest in [Digest::sha256(BLOB), sha512(BLOB)] {
-        for (way, repository) in
-            [("post", "way/a"), ("put", "way/b"), ("stream", "way/c"), ("chunks", "way/d"), ("chunks and put", "way/e")]
-        {
-            let algorithm = digest.as_str().split(':').next().unwrap();
-            let begin = format!("/v2/{repository}/blobs/uploads/?digest-algorithm={algorithm}");
-            let done = match way {
-                "post" => {
-                    let path = format!("/v2/{repository}/blobs/uploads/?digest={digest}");
-                    server.send(Method::POST, &path, &[], BLOB.to_vec()).await
-                }
-                "put" => {
-                    let begun = server.send(Method::POST, &begin, &[], Body::empty()).await.is(202, way);
-                    let path = with_digest(begun.header("location"), &digest);
-                    server.send(Method::PUT, &path, &[], BLOB.to_vec()).await
-                }
-                "stream" => {
-                    let begun = server.send(Method::POST, &begin, &[], Body::empty()).await.is(202, way);
-                    let sent =
-                        server.send(Method::PATCH, begun.header("location"), &[], BLOB.to_vec()).await.is(202, way);
-                    assert_eq!(sent.header("range"), "0-19", "{way}");
-                    let path = with_digest(sent.header("location"), &digest);
-                    server.send(Method::PUT, &path, &[], Body::empty()).await
-                }
-                _ => chunks(&server, repository, &digest, way == "chunks and put").await,
-            };
-            let done = done.is(201, way);
+        for way in ["post", "put", "stream", "chunks", "chunks and put"] {
+            let done = pushed(&server, way, &digest).await.is(201, way);
             assert_eq!(done.header("docker-content-digest"), digest.as_str(), "{way}");
             let got = server.get(done.header("location")).await.is(200, way);
             assert_eq!(got.body, BLOB, "{way}");
@@ -53,8 +29,29 @@ async fn a_blob_is_pushed_in_every_way_with_either_hash() {
     }
 }
 
-async fn chunks(server: &Server, repository: &str, digest: &Digest, put: bool) -> crate::server::Answer {
-    let mut location = server.begin(repository).await;
+/// Pushes the blob in one of the ways; returns the last answer.
+async fn pushed(server: &Server, way: &str, digest: &Digest) -> Answer {
+    if way == "post" {
+        let path = format!("/v2/ways/blobs/uploads/?digest={digest}");
+        return server.send(Method::POST, &path, &[], BLOB.to_vec()).await;
+    }
+    let algorithm = digest.as_str().split(':').next().unwrap();
+    let begin = format!("/v2/ways/blobs/uploads/?digest-algorithm={algorithm}");
+    let begun = server.send(Method::POST, &begin, &[], Body::empty()).await.is(202, way);
+    let location = begun.header("location");
+    match way {
+        "put" => server.send(Method::PUT, &with_digest(location, digest), &[], BLOB.to_vec()).await,
+        "stream" => {
+            let sent = server.send(Method::PATCH, location, &[], BLOB.to_vec()).await.is(202, way);
+            assert_eq!(sent.header("range"), "0-19", "{way}");
+            let path = with_digest(sent.header("location"), digest);
+            server.send(Method::PUT, &path, &[], Body::empty()).await
+        }
+        _ => chunks(server, location.to_owned(), digest, way == "chunks and put").await,
+    }
+}
+
+async fn chunks(server: &Server, mut location: String, digest: &Digest, put: bool) -> Answer {
     for (chunk, range, end) in [(&BLOB[..8], "0-7", "0-7"), (&BLOB[8..16], "8-15", "0-15")] {
         let length = chunk.len().to_string();
         let headers = [("content-range", range), ("content-length", length.as_str())];
@@ -157,14 +154,13 @@ async fn parts_of_a_blob_are_served() {
         ("bytes=-3", 206, "bytes 17-19/20", &BLOB[17..]),
         ("bytes=15-99", 206, "bytes 15-19/20", &BLOB[15..]),
         ("bytes=0-19", 206, "bytes 0-19/20", BLOB),
-        ("bytes=5-2", 200, "", BLOB),
         ("bytes=0-1,4-5", 200, "", BLOB),
     ] {
         let got = server.send(Method::GET, &path, &[("range", range)], Body::empty()).await.is(status, range);
         assert_eq!((got.header("content-range"), &got.body[..]), (content_range, body), "{range}");
         assert_eq!(got.header("content-length"), body.len().to_string(), "{range}");
     }
-    for range in ["bytes=20-", "bytes=20-30", "bytes=-0", "bytes=99999999999999999999-"] {
+    for range in ["bytes=20-", "bytes=5-2", "bytes=20-30", "bytes=-0", "bytes=99999999999999999999-"] {
         let got = server.send(Method::GET, &path, &[("range", range)], Body::empty()).await.is(416, range);
         assert_eq!(got.header("content-range"), "bytes */20", "{range}");
     }

@@ -37,6 +37,7 @@ async fn nobody_gets_in_without_logging_in_and_is_told_how() {
         (Method::GET, "/v2/a/b/tags/list".to_owned(), ",scope=\"repository:a/b:pull\""),
         (Method::HEAD, "/v2/a/manifests/1".to_owned(), ",scope=\"repository:a:pull\""),
         (Method::GET, format!("/v2/a/blobs/{digest}"), ",scope=\"repository:a:pull\""),
+        (Method::HEAD, format!("/v2/a/blobs/{digest}"), ",scope=\"repository:a:pull,push\""),
         (Method::GET, format!("/v2/a/referrers/{digest}"), ",scope=\"repository:a:pull\""),
         (Method::POST, "/v2/a/blobs/uploads/".to_owned(), ",scope=\"repository:a:pull,push\""),
         (Method::PUT, "/v2/a/manifests/1".to_owned(), ",scope=\"repository:a:pull,push\""),
@@ -141,20 +142,24 @@ async fn each_role_may_what_the_table_says_and_nothing_else() {
     for role in roles {
         server.user(role.as_str(), &[(role, "own")]).await;
         for name in ["own", "foreign", "absent"] {
-            for (method, path, action) in routes(name) {
-                let answer = server.as_user(role.as_str(), method.clone(), &path, &[], Body::empty()).await;
-                let held = match role {
-                    Role::AcrPull => action == "pull",
-                    Role::AcrPush => action != "delete",
-                    Role::AcrDelete => action == "delete",
-                    Role::Owner => true,
-                    _ => false,
-                };
-                let allowed = held && name == "own";
-                assert_eq!(answer.status != 403, allowed, "{} {method} {path}: {}", role.as_str(), answer.status);
-                assert!(answer.status != 401 && !answer.status.is_server_error(), "{method} {path}");
-            }
+            check_role(&server, role, name, &routes(name)).await;
         }
+    }
+}
+
+async fn check_role(server: &Server, role: Role, name: &str, routes: &[(Method, String, &str)]) {
+    for (method, path, action) in routes {
+        let answer = server.as_user(role.as_str(), method.clone(), path, &[], Body::empty()).await;
+        let held = match role {
+            Role::AcrPull => *action == "pull",
+            Role::AcrPush => *action != "delete",
+            Role::AcrDelete => *action == "delete",
+            Role::Owner => true,
+            _ => false,
+        };
+        let allowed = held && name == "own";
+        assert_eq!(answer.status != 403, allowed, "{} {method} {path}: {}", role.as_str(), answer.status);
+        assert!(answer.status != 401 && !answer.status.is_server_error(), "{method} {path}");
     }
 }
 
@@ -242,6 +247,15 @@ async fn a_mount_takes_nothing_from_where_one_may_not_pull() {
     post("pusher").await.is(202, "may not pull there: told to upload, as if it were not there");
     server.get(&format!("/v2/own/blobs/{digest}")).await.is(404, "nothing was mounted");
     post("both").await.is(201, "may pull there");
+    let narrow = token(&server, "both", &["repository:own:pull,push"]).await;
+    let answer = ask(&server, Method::POST, &path, Some(&narrow)).await.is(401, "only the token keeps out");
+    assert!(answer.header("www-authenticate").contains("scope=\"repository:own:pull,push repository:theirs:pull\""));
+    let wide = token(&server, "both", &["repository:own:pull,push", "repository:theirs:pull"]).await;
+    ask(&server, Method::POST, &path, Some(&wide)).await.is(201, "a wider token");
+    let lacking = token(&server, "pusher", &["repository:own:pull,push", "repository:theirs:pull"]).await;
+    ask(&server, Method::POST, &path.replace(&digest.to_string(), &Digest::sha256(b"x").to_string()), Some(&lacking))
+        .await
+        .is(202, "no roles there: told to upload, whatever the token");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! The registry through its router, over a store in a temporary folder.
+#![allow(clippy::unwrap_used)] // everything here is a test or serves one
 
 mod blobs;
 mod limits;
