@@ -7,9 +7,10 @@ use crate::error::Error;
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, Sqlite, Transaction};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -132,10 +133,12 @@ impl Engine {
             .statement_cache_capacity(400);
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let writer = writer.acquire_timeout(Duration::from_secs(30)).idle_timeout(None).max_lifetime(None);
+        let writer = writer.after_release(|connection, _| Box::pin(is_out_of_transaction(connection)));
         let connect = |source| Error::Connect { place: file.display().to_string(), source };
         let writer = writer.connect_with(options.clone()).await.map_err(connect)?;
         let readers = SqlitePoolOptions::new().max_connections(6).test_before_acquire(false);
         let readers = readers.idle_timeout(None).max_lifetime(None);
+        let readers = readers.after_release(|connection, _| Box::pin(is_out_of_transaction(connection)));
         let readers = readers.connect_with(options.read_only(true)).await.map_err(connect)?;
         Ok(Self::Sqlite { writer, readers })
     }
@@ -378,6 +381,15 @@ impl Row {
     pub(crate) fn digest(&self, at: usize) -> Result<model::Digest> {
         model::Digest::parse(&self.text(at)?).map_err(|why| Error::damaged("digest", why))
     }
+}
+
+/// Returns whether a connection can be used again. When a disk is full or fails, SQLite ends the transaction by itself; the
+/// driver's own ROLLBACK then fails, and it would take the connection to be within a transaction for ever.
+async fn is_out_of_transaction(connection: &mut SqliteConnection) -> std::result::Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        connection.ping().await?; // a ROLLBACK may still be on its way
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// A statement text of our own making; values never become part of it, so that it cannot be injected into.

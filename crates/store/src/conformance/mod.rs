@@ -2,6 +2,7 @@
 
 mod access;
 mod content;
+mod faults;
 mod results;
 mod sweeps;
 mod work;
