@@ -4,8 +4,8 @@
 //! Out: the image's inventory: what is still visible, since which layer, of which distribution.
 
 use crate::inventory::{
-    Fact, FileReading, Found, Inventory, LayerInventory, Link, Note, OsRelease, Placed, Removed, owned_hash, path_hash,
-    path_hash_step,
+    Fact, FileReading, Found, Inventory, LayerInventory, Link, Note, OsRelease, PathSet, Placed, Removed, owned_hash,
+    path_hash, path_hash_step,
 };
 use crate::package::PackageKey;
 use std::collections::{BTreeMap, HashMap};
@@ -80,21 +80,24 @@ impl<'a> View<'a> {
         self.files.get(link.target.as_str()).map(|file| (link.path.as_str(), file.reading))
     }
 
+    /// Takes away what whiteouts name. By hash, as `hide` does: each of many whiteouts must not cost a look at each of many files.
     fn remove(&mut self, removed: &[Removed]) {
+        let (mut paths, mut folders, mut root) = (Vec::new(), Vec::new(), false);
         for removed in removed {
-            let (path, itself) = match removed {
-                Removed::Path(path) => (path.as_str(), true),
-                Removed::Under(folder) => (folder.as_str(), false),
-            };
-            let gone = |other: &str| match other.strip_prefix(path) {
-                Some("") => itself,
-                Some(rest) => path.is_empty() || rest.starts_with('/'),
-                None => false,
-            };
-            self.files.retain(|path, _| !gone(path));
-            self.links.retain(|path, _| !gone(path));
-            self.notes.retain(|(note, _)| note.path.is_empty() || !gone(&note.path));
+            match removed {
+                Removed::Path(path) | Removed::Under(path) if path.is_empty() => root = true,
+                Removed::Path(path) => paths.push(path_hash(path)),
+                Removed::Under(folder) => folders.push(path_hash(folder)),
+            }
         }
+        let (paths, folders) = (PathSet::new(paths), PathSet::new(folders));
+        let gone = |way: &[u64]| {
+            let above = way.split_last().map_or(&[][..], |(_, above)| above);
+            root || way.iter().any(|hash| paths.contains(*hash)) || above.iter().any(|hash| folders.contains(*hash))
+        };
+        self.files.retain(|_, file| !gone(&file.way));
+        self.links.retain(|_, (_, way)| !gone(way));
+        self.notes.retain(|(note, way)| note.path.is_empty() || !gone(way));
     }
 
     /// Takes away what the layer's entries hide. Returns the files that it replaces by files of the same path.
