@@ -18,6 +18,8 @@ pub struct Rpm;
 
 /// Bytes of one package's header; the largest real ones have some megabytes.
 const HEADER_BYTES: usize = 32 << 20;
+/// A longer path cannot exist on Linux; one long folder under many names would be work without end.
+const PATH_BYTES: usize = 4096;
 /// Bytes of a write-ahead log without a page in it.
 const EMPTY_LOG: u64 = 32;
 
@@ -115,6 +117,9 @@ fn owned(header: &Header<'_>) -> Vec<u64> {
     let mut hashes = Vec::new();
     for (name, folder) in header.texts(header::BASE_NAMES).zip(header.numbers(header::DIR_INDEXES)) {
         let Some(folder) = usize::try_from(folder).ok().and_then(|at| folders.get(at)) else { continue };
+        if folder.len().saturating_add(name.len()) > PATH_BYTES {
+            continue;
+        }
         let path = [*folder, name].concat();
         let path = String::from_utf8_lossy(path.strip_prefix(b"/").unwrap_or(&path));
         if worth_owning(&path) {

@@ -1,7 +1,8 @@
 //! The rows of one table of an SQLite file.
 //!
 //! In: a database file to seek in, never trusted: no query, no view, no trigger is looked at.
-//! Out: the first blob of each row of the table. Every page is visited once at most, so the work is bounded by the file's size.
+//! Out: the first blob of each row of the table. Every page is visited once at most, and the rows of a page hold no more bytes than
+//! the page, so the work is bounded by the file's size.
 //! Format: "Database File Format", sqlite.org/fileformat2.html.
 
 use crate::ReadSeek;
@@ -121,10 +122,12 @@ impl<'c> Pages<'c> {
         row: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Damage> {
         let node = Node::parse(page, number).ok_or("a page is no part of a table")?;
+        let mut room = page.len();
         for at in node.cells() {
             let at = at.ok_or(OUTSIDE)?;
             if node.leaf {
-                self.payload(page, at, buffers)?;
+                let local = self.payload(page, at, buffers)?;
+                room = room.checked_sub(local).ok_or("cells that lie over one another")?;
                 row(&buffers.payload);
             } else {
                 todo.push(u64::from(u32_at(page, at).ok_or(OUTSIDE)?));
@@ -134,8 +137,9 @@ impl<'c> Pages<'c> {
         Ok(())
     }
 
-    /// Puts together the payload of the cell at `at`, from the page and the overflow pages behind it.
-    fn payload(&mut self, page: &[u8], at: usize, buffers: &mut Buffers) -> Result<(), Damage> {
+    /// Puts together the payload of the cell at `at`, from the page and the overflow pages behind it. Returns how
+    /// many bytes of it stand on the page itself.
+    fn payload(&mut self, page: &[u8], at: usize, buffers: &mut Buffers) -> Result<usize, Damage> {
         let Buffers { limit, payload: out, overflow: next } = buffers;
         let (length, rest) = varint(page.get(at..).ok_or(OUTSIDE)?).ok_or(OUTSIDE)?;
         let (_row_id, rest) = varint(rest).ok_or(OUTSIDE)?;
@@ -151,7 +155,7 @@ impl<'c> Pages<'c> {
             let left = length.saturating_sub(out.len()).min(room);
             out.extend_from_slice(next.get(4..).and_then(|data| data.get(..left)).ok_or(OUTSIDE)?);
         }
-        Ok(())
+        Ok(local)
     }
 }
 

@@ -150,3 +150,35 @@ fn a_tree_that_leads_back_to_itself_ends() {
     let reading = read(&two_pages(&cycle));
     assert!(reading.notes[0].text.contains("used twice"), "{:?}", reading.notes);
 }
+
+#[test]
+fn a_row_that_a_page_names_often_is_damage() {
+    let row = [&[20, 1, 3, 0, 44][..], b"sixteen bytes...."].concat();
+    let pointers = [300_u16.to_be_bytes(); 100].concat();
+    let mut page = [&[13, 0, 0, 0, 100, 0, 0, 0][..], &pointers].concat();
+    page.resize(300, 0);
+    page.extend_from_slice(&row);
+    let reading = read(&two_pages(&page));
+    assert!(reading.notes.iter().any(|n| n.text.contains("over one another")), "{:?}", reading.notes);
+}
+
+#[test]
+fn one_long_folder_under_many_names_is_no_hours_of_work() {
+    let folder = vec![b'a'; 1 << 20];
+    let names = b"b\0".repeat(20_000);
+    let mut index = Vec::new();
+    for (tag, kind, offset, count) in [
+        (header::DIR_NAMES, 8, 0, 1),
+        (header::BASE_NAMES, 8, folder.len() + 1, 20_000),
+        (header::DIR_INDEXES, 4, folder.len() + 1 + names.len(), 20_000),
+    ] {
+        for number in [tag, kind, offset as u32, count] {
+            index.extend(number.to_be_bytes());
+        }
+    }
+    let data = [&folder[..], &[0], &names, &[0; 80_000]].concat();
+    let blob = [&3_u32.to_be_bytes()[..], &(data.len() as u32).to_be_bytes(), &index, &data].concat();
+    let begun = std::time::Instant::now();
+    assert!(owned(&Header::parse(&blob).unwrap()).is_empty());
+    assert!(begun.elapsed().as_secs() < 5, "the folder was copied for every name");
+}
