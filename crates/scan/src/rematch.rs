@@ -41,9 +41,17 @@ pub async fn follow_generations(store: Store, knowledge: Knowledge, shutdown: Ca
     }
 }
 
-/// Puts a generation in force, unless a newer one is.
+/// Returns the number under which a database is known to the store. Processes that fetch for themselves give the same content
+/// different numbers: what counts is the content.
+pub(crate) async fn number(store: &Store, db: &Database) -> Result<i64, Error> {
+    let known = store.generation().await?;
+    Ok(if known.content_hash == db.content_hash() { known.target } else { db.generation() })
+}
+
+/// Puts a generation in force, unless a newer one is, or the same content under another number.
 async fn adopt(store: &Store, db: &Database) -> Result<(), Error> {
-    if store.generation().await?.target < db.generation() {
+    let known = store.generation().await?;
+    if known.target < db.generation() && known.content_hash != db.content_hash() {
         store.adopt(db.generation(), db.content_hash()).await?;
     }
     Ok(())
@@ -55,7 +63,7 @@ pub(crate) async fn catch_up(store: &Store, knowledge: &Knowledge, given: i64, c
         return adopt(store, &knowledge.current()).await;
     }
     knowledge.refresh()?;
-    let held = knowledge.current().generation();
+    let held = number(store, &knowledge.current()).await?;
     if held < current { Err(Error::Behind { held, wanted: current }) } else { Ok(()) }
 }
 
@@ -64,7 +72,7 @@ pub(crate) async fn rematch(store: &Store, knowledge: &Knowledge, job: &Job) -> 
     for _ in 0..TRIES {
         let generation = store.generation().await?;
         let db = knowledge.current();
-        if db.generation() != generation.target {
+        if number(store, &db).await? != generation.target {
             catch_up(store, knowledge, db.generation(), generation.target).await?;
             continue;
         }
@@ -72,7 +80,7 @@ pub(crate) async fn rematch(store: &Store, knowledge: &Knowledge, job: &Job) -> 
             return Ok(store.finish(job).await?);
         }
         let old = knowledge.older(generation.swept);
-        match bring_to(store, old.as_ref(), &db, job).await {
+        match bring_to(store, generation.target, old.as_ref(), &db, job).await {
             // A newer one came into force meanwhile: what was done counts, the rest is done with that one.
             Err(Error::Store(store::Error::StaleGeneration { .. })) => {}
             done => return done,
@@ -81,13 +89,13 @@ pub(crate) async fn rematch(store: &Store, knowledge: &Knowledge, job: &Job) -> 
     Err(Error::Restless(TRIES))
 }
 
-async fn bring_to(store: &Store, old: Option<&Database>, db: &Database, job: &Job) -> Result<(), Error> {
-    sweep(store, old, db).await?;
+async fn bring_to(store: &Store, target: i64, old: Option<&Database>, db: &Database, job: &Job) -> Result<(), Error> {
+    sweep(store, target, old, db).await?;
     if old.is_none_or(|old| covers_other(old, db)) {
         let images = store.judge_again().await?;
         tracing::info!(images, "the feeds cover other packages than before: verdicts are made anew");
     }
-    Ok(store.finish_sweep(job, db.generation()).await?)
+    Ok(store.finish_sweep(job, target).await?)
 }
 
 /// Returns whether verdicts may change though no package's match did: a verdict says `gaps` for packages that no feed speaks of.
@@ -95,14 +103,14 @@ fn covers_other(old: &Database, new: &Database) -> bool {
     old.starter_only() != new.starter_only() || !old.ecosystems().eq(new.ecosystems())
 }
 
-async fn sweep(store: &Store, old: Option<&Database>, db: &Database) -> Result<(), Error> {
+async fn sweep(store: &Store, target: i64, old: Option<&Database>, db: &Database) -> Result<(), Error> {
     // Without the old file nobody can say what changed: then every package is matched again.
     let delta = old.map(|old| diff(old, db));
     let packages = store.to_rematch(delta.as_ref().map(|delta| delta.names.as_slice())).await?;
-    tracing::info!(generation = db.generation(), packages = packages.len(), "matching again");
+    tracing::info!(generation = target, packages = packages.len(), "matching again");
     for chunk in packages.chunks(CHUNK) {
         let (rematched, vulnerabilities) = judge(chunk, db);
-        store.sweep(db.generation(), &rematched, &vulnerabilities).await?;
+        store.sweep(target, &rematched, &vulnerabilities).await?;
     }
     if let Some(delta) = delta {
         refresh_texts(store, db, &delta.vulnerabilities).await?;

@@ -9,7 +9,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use model::finding::Match;
 use model::inventory::{Inventory, Note};
 use model::manifest::LIMIT_BYTES;
-use model::{Digest, Micros};
+use model::{Digest, Micros, PackageKey};
+use std::collections::HashSet;
 use std::sync::Arc;
 use store::{Assessment, Failure, Job, LayerOutcome, Store};
 
@@ -86,7 +87,8 @@ impl Story {
     async fn record(&self, job: &Job, image: &Image, inventory: &Inventory, started: Micros) -> Result<(), Error> {
         for _ in 0..TRIES {
             let db = self.knowledge.current();
-            let unjudged = self.store().unjudged(inventory).await?;
+            let generation = rematch::number(self.store(), &db).await?;
+            let unjudged: HashSet<PackageKey> = self.store().unjudged(inventory).await?.into_iter().collect();
             let mut assessed = assess::assess(inventory, &db);
             let own = assessed.notes.iter().filter(|note| !inventory.notes.contains(note)).cloned().collect();
             assessed.packages.retain(|(key, _)| unjudged.contains(key));
@@ -99,7 +101,7 @@ impl Story {
                 verdict: assessed.verdict,
                 reasons: assessed.reasons.iter().map(|&code| code.to_owned()).collect(),
                 notes: own,
-                generation: db.generation(),
+                generation,
                 vulnerabilities: vulnerability::named_by(matches, &db),
                 judged: assessed.packages,
                 started,
