@@ -1,11 +1,10 @@
 //! What happened, in order, and the registry's resource logs.
 
 use crate::engine::{Row, values};
-use crate::manifests::StoredManifest;
-use crate::write::{What, Write};
+use crate::write::Write;
 use crate::{Result, Store};
-use model::Micros;
 use model::facts::Id;
+use model::{Digest, Micros};
 
 /// Who asks, as logs show it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -113,34 +112,6 @@ impl Action {
 }
 
 impl Store {
-    /// Records that a manifest was pulled: by tag if `tag` is not empty. The scanner's own pulls are logged and move nothing.
-    pub async fn record_pull(
-        &self,
-        registry: Id,
-        repository: &str,
-        tag: &str,
-        manifest: &StoredManifest,
-        caller: &Caller,
-    ) -> Result<()> {
-        let mut write = self.write().await?;
-        let about = About { registry, repository, tag, manifest };
-        if !caller.scanner {
-            let sql = "SELECT p.id FROM repository_image p JOIN repository r ON r.id = p.repository WHERE r.registry = $1 AND r.name = $2 AND p.image = $3 AND p.until = $4";
-            if let Some(row) = write.one(sql, values![registry, repository, manifest.image, Micros::FOREVER]).await? {
-                let presence = row.int(0)?;
-                write
-                    .run("UPDATE repository_image SET last_pull = $2 WHERE id = $1", values![presence, write.now])
-                    .await?;
-                write.changed(What::Presence, presence);
-            }
-            crate::window::used(&mut write, manifest.image).await?;
-            add_event(&mut write, Action::Pull, &about, caller).await?;
-        }
-        add_log(&mut write, Action::Pull, &about, "", caller, 200).await?;
-        write.commit().await?;
-        Ok(())
-    }
-
     /// Writes a line of a resource log: a login, a refused request. Pushes, pulls and deletes write theirs themselves.
     pub async fn log(&self, entry: &LogEntry) -> Result<()> {
         let mut write = self.write().await?;
@@ -215,22 +186,23 @@ pub(crate) struct About<'a> {
     pub(crate) registry: Id,
     pub(crate) repository: &'a str,
     pub(crate) tag: &'a str,
-    pub(crate) manifest: &'a StoredManifest,
+    pub(crate) digest: &'a Digest,
+    pub(crate) media_type: &'a str,
+    pub(crate) bytes: &'a [u8],
 }
 
 /// Writes an event.
 pub(crate) async fn add_event(write: &mut Write<'_>, action: Action, about: &About<'_>, caller: &Caller) -> Result<()> {
     let sql = "INSERT INTO event (at, action, registry, repository, tag, digest, media_type, bytes, actor, address, user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    let manifest = about.manifest;
     let values = values![
         write.now,
         action.as_str(),
         about.registry,
         about.repository,
         about.tag,
-        &manifest.digest,
-        &manifest.media_type,
-        length(manifest),
+        about.digest,
+        about.media_type,
+        length(about),
         &caller.actor,
         &caller.address,
         &caller.user_agent,
@@ -255,10 +227,10 @@ pub(crate) async fn add_log(
         registry: about.registry,
         repository: about.repository.to_owned(),
         tag: about.tag.to_owned(),
-        digest: about.manifest.digest.to_string(),
-        media_type: about.manifest.media_type.clone(),
+        digest: about.digest.to_string(),
+        media_type: about.media_type.to_owned(),
         artifact_type: artifact_type.to_owned(),
-        bytes: length(about.manifest),
+        bytes: length(about),
         ..LogEntry::default()
     };
     insert_log(write, &entry).await
@@ -292,6 +264,6 @@ async fn insert_log(write: &mut Write<'_>, entry: &LogEntry) -> Result<()> {
     Ok(())
 }
 
-fn length(manifest: &StoredManifest) -> i64 {
-    i64::try_from(manifest.bytes.len()).unwrap_or(i64::MAX)
+fn length(about: &About<'_>) -> i64 {
+    i64::try_from(about.bytes.len()).unwrap_or(i64::MAX)
 }

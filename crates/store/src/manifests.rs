@@ -163,6 +163,34 @@ impl Store {
         Ok(Some(Page { names, more }))
     }
 
+    /// Records that a manifest was pulled: by tag if `tag` is not empty. The scanner's own pulls are logged and move nothing.
+    pub async fn record_pull(
+        &self,
+        registry: Id,
+        repository: &str,
+        tag: &str,
+        manifest: &StoredManifest,
+        caller: &Caller,
+    ) -> Result<()> {
+        let mut write = self.write().await?;
+        let about = about(registry, repository, tag, manifest);
+        if !caller.scanner {
+            let sql = "SELECT p.id FROM repository_image p JOIN repository r ON r.id = p.repository WHERE r.registry = $1 AND r.name = $2 AND p.image = $3 AND p.until = $4";
+            if let Some(row) = write.one(sql, values![registry, repository, manifest.image, Micros::FOREVER]).await? {
+                let presence = row.int(0)?;
+                write
+                    .run("UPDATE repository_image SET last_pull = $2 WHERE id = $1", values![presence, write.now])
+                    .await?;
+                write.changed(What::Presence, presence);
+            }
+            crate::window::used(&mut write, manifest.image).await?;
+            add_event(&mut write, Action::Pull, &about, caller).await?;
+        }
+        add_log(&mut write, Action::Pull, &about, "", caller, 200).await?;
+        write.commit().await?;
+        Ok(())
+    }
+
     /// Takes a manifest and every tag on it out of a repository; false = it was not there.
     pub async fn delete_manifest(
         &self,
@@ -183,7 +211,7 @@ impl Store {
         if write.run(sql, values![id, manifest.image, write.now, Micros::FOREVER]).await? > 0 {
             write.changed(What::TagsOf, manifest.image);
         }
-        let about = About { registry, repository, tag: "", manifest: &manifest };
+        let about = about(registry, repository, "", &manifest);
         add_event(&mut write, Action::Delete, &about, caller).await?;
         add_log(&mut write, Action::Delete, &about, "", caller, 202).await?;
         write.commit().await?;
@@ -199,7 +227,7 @@ impl Store {
         let gone = write.one(sql, values![id, tag, write.now, Micros::FOREVER]).await?;
         let Some(gone) = gone else { return Ok(false) };
         write.changed(What::TagsOf, gone.int(0)?);
-        let about = About { registry, repository, tag, manifest: &manifest };
+        let about = about(registry, repository, tag, &manifest);
         add_event(&mut write, Action::Untag, &about, caller).await?;
         add_log(&mut write, Action::Untag, &about, "", caller, 202).await?;
         write.commit().await?;
@@ -229,6 +257,11 @@ impl Store {
         };
         self.engine().all(sql, values).await?.iter().map(read).collect()
     }
+}
+
+fn about<'a>(registry: Id, repository: &'a str, tag: &'a str, manifest: &'a StoredManifest) -> About<'a> {
+    let StoredManifest { digest, media_type, bytes, .. } = manifest;
+    About { registry, repository, tag, digest, media_type, bytes }
 }
 
 fn stored(row: &Row) -> Result<StoredManifest> {

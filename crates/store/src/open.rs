@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, values};
 use crate::packages::Known;
-use crate::{Blobs, Error, Result, Staging, access, schema, scope, uploads};
+use crate::{Blobs, Error, Result, Staging, access, schema, scope, staging, uploads};
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) data: PathBuf,
     pub(crate) blobs: Blobs,
     pub(crate) staging: Staging,
-    pub(crate) uploads: Mutex<HashMap<uploads::UploadId, uploads::Slot>>,
+    pub(crate) uploads: Mutex<HashMap<staging::UploadId, uploads::Slot>>,
     pub(crate) known: Mutex<Known>,
     pub(crate) passwords: Mutex<access::Verified>,
     revision: watch::Sender<i64>,

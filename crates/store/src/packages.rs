@@ -5,7 +5,7 @@
 
 use crate::Result;
 use crate::engine::{self, Tx, Value};
-use crate::sweep::Generation;
+use crate::generation::Generation;
 use crate::write::{What, Write};
 use model::PackageKey;
 use model::facts::Id;

@@ -5,7 +5,7 @@
 
 use crate::engine::{Value, values};
 use crate::events::{About, Action, add_event, add_log};
-use crate::manifests::{Child, Descriptor, ManifestKind, NewManifest, PutOutcome, StoredManifest};
+use crate::manifests::{Child, Descriptor, ManifestKind, NewManifest, PutOutcome};
 use crate::queue::{Class, add_image_job};
 use crate::scope::ensure_repository;
 use crate::write::{What, Write};
@@ -52,7 +52,7 @@ impl Store {
         for tag in &manifest.tags {
             move_tag(&mut write, repository, tag, image.id).await?;
         }
-        announce(&mut write, &manifest, image.id).await?;
+        announce(&mut write, &manifest).await?;
         let job = if image_is_read(&image, &manifest, plan) {
             Some(add_image_job(&mut write, image.id, manifest.class, manifest.registry, repository).await?)
         } else {
@@ -225,18 +225,19 @@ async fn move_tag(write: &mut Write<'_>, repository: Id, tag: &str, image: Id) -
     Ok(())
 }
 
-async fn announce(write: &mut Write<'_>, manifest: &NewManifest, image: Id) -> Result<()> {
+async fn announce(write: &mut Write<'_>, manifest: &NewManifest) -> Result<()> {
     let action = if manifest.class == Class::Import { Action::Import } else { Action::Push };
-    let stored = StoredManifest {
-        image,
-        digest: manifest.digest.clone(),
-        media_type: manifest.media_type.clone(),
-        bytes: manifest.bytes.clone(),
-    };
     let untagged = [String::new()];
     let tags = if manifest.tags.is_empty() { untagged.as_slice() } else { manifest.tags.as_slice() };
     for tag in tags {
-        let about = About { registry: manifest.registry, repository: &manifest.repository, tag, manifest: &stored };
+        let about = About {
+            registry: manifest.registry,
+            repository: &manifest.repository,
+            tag,
+            digest: &manifest.digest,
+            media_type: &manifest.media_type,
+            bytes: &manifest.bytes,
+        };
         add_event(write, action, &about, &manifest.caller).await?;
         add_log(write, action, &about, &manifest.artifact_type, &manifest.caller, 201).await?;
     }

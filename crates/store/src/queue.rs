@@ -1,8 +1,9 @@
 //! The queue: rows with leases, fenced, deduplicated, tried again.
 
 use crate::engine::{Row, values};
+use crate::scans::Done;
 use crate::write::{What, Write};
-use crate::{Error, Result, Store};
+use crate::{Error, Result, Store, generation, scans};
 use model::facts::Id;
 use model::inventory::Note;
 use model::verdict::{Coverage, Verdict, Work};
@@ -216,15 +217,17 @@ impl Store {
             if lost >= LOST {
                 let text = format!("reading this image ended the worker {lost} times");
                 let note = Note { code: "crash".into(), path: String::new(), text, gap: true };
-                let failure = crate::Failure {
-                    job: &job,
-                    verdict: Verdict::Failed,
-                    code: "crash".into(),
-                    notes: vec![note],
+                let done = Done {
+                    image,
+                    class: job.class as u8,
                     started: write.now,
-                    tier: String::new(),
+                    verdict: Verdict::Failed,
+                    codes: "crash",
+                    notes: &[note],
+                    tier: "",
+                    bytes: 0,
                 };
-                crate::record::write_failure(write, image, &failure).await?;
+                scans::add_failure(write, &done).await?;
                 end_job(write, &job).await?;
                 return Ok(None);
             }
@@ -284,7 +287,7 @@ impl Store {
     /// Ends a job that needs no result (`record`, `record_failure` and `finish_sweep` end theirs).
     pub async fn finish(&self, job: &Job) -> Result<()> {
         let mut write = self.fenced(job).await?;
-        if job.kind == JobKind::Rematch && crate::sweep::pending(&mut write).await? {
+        if job.kind == JobKind::Rematch && generation::pending(&mut write.tx).await? {
             let sql = "UPDATE job SET leased_until = 0, worker = '', lost = 0 WHERE id = $1";
             write.run(sql, values![job.id]).await?;
         } else {

@@ -1,13 +1,14 @@
 //! What a scan found, written in one transaction.
 
 use crate::engine::{Tx, values};
+use crate::generation::Generation;
 use crate::inventories::Place;
 use crate::packages::{Known, Learnt};
-use crate::queue::{Class, Job, JobKind, end_job};
-use crate::sweep::Generation;
+use crate::queue::{Job, JobKind, end_job};
+use crate::scans::Done;
 use crate::vulnerabilities::Vulnerability;
 use crate::write::{What, Write};
-use crate::{Error, Result, Store, inventories, matches, packages, sweep, vulnerabilities};
+use crate::{Error, Result, Store, generation, inventories, matches, packages, scans, vulnerabilities};
 use model::facts::Id;
 use model::finding::Match;
 use model::inventory::{Inventory, Note, Placed};
@@ -84,7 +85,7 @@ impl Store {
         if known_inventory(&mut tx, &inventories::hash(inventory)).await?.is_some() {
             return Ok(Vec::new());
         }
-        let generation = sweep::read(&mut tx).await?;
+        let generation = generation::read(&mut tx).await?;
         let mut keys = packages::distinct(inventory);
         if generation.swept == generation.target {
             let known = self.known();
@@ -100,7 +101,7 @@ impl Store {
     pub async fn record(&self, assessment: &Assessment<'_>) -> Result<Recorded> {
         let JobKind::Image(image) = assessment.job.kind else { return Err(Error::LeaseLost(assessment.job.id)) };
         let mut write = self.fenced(assessment.job).await?;
-        let generation = sweep::read(&mut write.tx).await?;
+        let generation = generation::read(&mut write.tx).await?;
         if generation.target != assessment.generation {
             return Err(Error::StaleGeneration { given: assessment.generation, current: generation.target });
         }
@@ -117,17 +118,15 @@ impl Store {
         notes.extend_from_slice(&assessment.notes);
         let done = Done {
             image,
-            class: assessment.job.class,
+            class: assessment.job.class as u8,
             started: assessment.started,
             verdict: assessment.verdict,
             codes: &assessment.reasons.join(","),
             notes: &notes,
-            generation: generation.target,
             tier: &assessment.tier,
             bytes: assessment.bytes,
         };
-        add_scan(&mut write, &done).await?;
-        meter(&mut write, image).await?;
+        scans::add(&mut write, &done).await?;
         end_job(&mut write, assessment.job).await?;
         recorded.revision = write.commit().await?;
         self.known().learn(learnt);
@@ -138,7 +137,17 @@ impl Store {
     pub async fn record_failure(&self, failure: &Failure<'_>) -> Result<Recorded> {
         let JobKind::Image(image) = failure.job.kind else { return Err(Error::LeaseLost(failure.job.id)) };
         let mut write = self.fenced(failure.job).await?;
-        write_failure(&mut write, image, failure).await?;
+        let done = Done {
+            image,
+            class: failure.job.class as u8,
+            started: failure.started,
+            verdict: failure.verdict,
+            codes: &failure.code,
+            notes: &failure.notes,
+            tier: &failure.tier,
+            bytes: 0,
+        };
+        scans::add_failure(&mut write, &done).await?;
         end_job(&mut write, failure.job).await?;
         Ok(Recorded { revision: write.commit().await?, image, ..Recorded::default() })
     }
@@ -224,67 +233,4 @@ async fn describe_image(write: &mut Write<'_>, image: Id, assessment: &Assessmen
         write.changed(What::Image, image);
     }
     Ok(())
-}
-
-/// A scan as its history keeps it.
-struct Done<'a> {
-    image: Id,
-    class: Class,
-    started: Micros,
-    verdict: Verdict,
-    codes: &'a str,
-    notes: &'a [Note],
-    generation: i64,
-    tier: &'a str,
-    bytes: i64,
-}
-
-async fn add_scan(write: &mut Write<'_>, done: &Done<'_>) -> Result<()> {
-    let sql = "INSERT INTO scan (image, started, finished, class, verdict, codes, notes, generation, tier, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    let notes = serde_json::to_string(done.notes).map_err(|why| Error::damaged("notes", why))?;
-    let values = values![
-        done.image,
-        done.started,
-        write.now,
-        done.class as u8,
-        done.verdict as u8,
-        done.codes,
-        notes,
-        done.generation,
-        done.tier,
-        done.bytes,
-    ];
-    write.run(sql, values).await?;
-    Ok(())
-}
-
-/// Counts an image once for each subscription that has it and the plan.
-async fn meter(write: &mut Write<'_>, image: Id) -> Result<()> {
-    let sql = "INSERT INTO usage (subscription, digest, at, repository)
-        SELECT g.subscription, i.digest, $2, MIN(p.repository) FROM repository_image p JOIN image i ON i.id = p.image JOIN repository r ON r.id = p.repository
-        JOIN registry g ON g.id = r.registry JOIN subscription s ON s.id = g.subscription
-        WHERE p.image = $1 AND p.until = $3 AND s.plan = 1 GROUP BY g.subscription, i.digest ON CONFLICT DO NOTHING";
-    write.run(sql, values![image, write.now, Micros::FOREVER]).await?;
-    Ok(())
-}
-
-/// Writes a failed scan; the job is ended by the caller.
-pub(crate) async fn write_failure(write: &mut Write<'_>, image: Id, failure: &Failure<'_>) -> Result<()> {
-    let sql = "UPDATE image SET verdict = $2, reason = $3 WHERE id = $1 AND NOT (verdict = $2 AND reason = $3)";
-    if write.run(sql, values![image, failure.verdict as u8, &failure.code]).await? > 0 {
-        write.changed(What::Image, image);
-    }
-    let done = Done {
-        image,
-        class: failure.job.class,
-        started: failure.started,
-        verdict: failure.verdict,
-        codes: &failure.code,
-        notes: &failure.notes,
-        generation: sweep::read(&mut write.tx).await?.target,
-        tier: &failure.tier,
-        bytes: 0,
-    };
-    add_scan(write, &done).await?;
-    meter(write, image).await
 }

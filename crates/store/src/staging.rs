@@ -1,6 +1,5 @@
 //! Uploads under way, readable while they arrive by whoever is in the same process.
 
-use crate::uploads::UploadId;
 use bytes::Bytes;
 use model::Digest;
 use model::facts::Id;
@@ -9,6 +8,10 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, watch};
+
+/// The random name of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UploadId(uuid::Uuid);
 
 /// The uploads under way.
 #[derive(Debug)]
@@ -61,6 +64,23 @@ pub struct Follower {
 const ANNOUNCEMENTS: usize = 256;
 /// One read of a follower.
 const READ_BYTES: u64 = 256 << 10;
+
+impl UploadId {
+    pub(crate) fn new() -> Self {
+        Self(uuid::Uuid::new_v4())
+    }
+
+    /// Parses the id as `Display` writes it.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+impl std::fmt::Display for UploadId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl Staging {
     pub(crate) fn new() -> Self {

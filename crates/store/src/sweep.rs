@@ -1,26 +1,16 @@
 //! A new generation of the advisory database: what it changes is matched again, and nothing else.
 
-use crate::engine::{Row, Tx, Value, values};
+use crate::engine::{Row, Value, values};
+use crate::generation::{Generation, in_force, read};
 use crate::matches::Judged;
 use crate::packages::Learnt;
 use crate::queue::{Job, add_rematch, end_job};
 use crate::vulnerabilities::Vulnerability;
-use crate::write::{What, Write};
+use crate::write::What;
 use crate::{Error, Result, Store, matches, vulnerabilities};
 use model::PackageKey;
 use model::facts::Id;
 use model::finding::Match;
-
-/// Which generations the facts stand at.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Generation {
-    /// The generation in force: results of any other are refused.
-    pub target: i64,
-    /// The generation that every package agrees with. Less than `target` while a re-match is under way.
-    pub swept: i64,
-    /// Content hash of the generation in force.
-    pub content_hash: String,
-}
 
 /// A package of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +99,7 @@ impl Store {
         vulnerabilities: &[Vulnerability],
     ) -> Result<u64> {
         let mut write = self.write().await?;
-        in_force(&mut write, generation).await?;
+        in_force(&mut write.tx, generation).await?;
         let judged: Vec<Judged<'_>> =
             packages.iter().map(|p| Judged { package: p.package, is_new: false, found: &p.matches }).collect();
         let mut learnt = Learnt::default();
@@ -129,7 +119,7 @@ impl Store {
     /// with that one.
     pub async fn finish_sweep(&self, job: &Job, generation: i64) -> Result<()> {
         let mut write = self.fenced(job).await?;
-        in_force(&mut write, generation).await?;
+        in_force(&mut write.tx, generation).await?;
         write.run("UPDATE knowledge SET swept = target WHERE one = 1", values![]).await?;
         end_job(&mut write, job).await?;
         write.commit().await?;
@@ -174,22 +164,4 @@ pub(crate) fn package_key(row: &Row) -> Result<PackageKey> {
         channel: row.text(8)?,
         origin: row.text(9)?,
     })
-}
-
-/// Reads which generations the facts stand at.
-pub(crate) async fn read(tx: &mut Tx) -> Result<Generation> {
-    let sql = "SELECT target, swept, content_hash FROM knowledge WHERE one = 1";
-    let row = tx.one(sql, values![]).await?.ok_or(sqlx::Error::RowNotFound)?;
-    Ok(Generation { target: row.int(0)?, swept: row.int(1)?, content_hash: row.text(2)? })
-}
-
-async fn in_force(write: &mut Write<'_>, given: i64) -> Result<()> {
-    let current = read(&mut write.tx).await?.target;
-    if current == given { Ok(()) } else { Err(Error::StaleGeneration { given, current }) }
-}
-
-/// Returns whether a re-match is under way.
-pub(crate) async fn pending(write: &mut Write<'_>) -> Result<bool> {
-    let generation = read(&mut write.tx).await?;
-    Ok(generation.swept < generation.target)
 }

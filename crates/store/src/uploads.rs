@@ -4,7 +4,7 @@
 //! Out: a blob and its link, only if the bytes hash to the digest; synced to disk before anybody is told.
 
 use crate::engine::values;
-use crate::staging::{End, StagedUpload};
+use crate::staging::{End, StagedUpload, UploadId};
 use crate::{Error, Result, Store};
 use aws_lc_rs::digest::{Context, SHA256, SHA512};
 use bytes::Bytes;
@@ -18,10 +18,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
-
-/// The random name of an upload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct UploadId(uuid::Uuid);
 
 /// The state of an upload between requests.
 pub(crate) type Slot = Arc<tokio::sync::Mutex<State>>;
@@ -57,19 +53,6 @@ const WRITE_BYTES: u64 = 512 << 10;
 const EXPIRES: Duration = Duration::from_secs(24 * 3600);
 /// Uploads under way for one principal.
 const PER_PRINCIPAL: i64 = 100;
-
-impl UploadId {
-    /// Parses the id as `Display` writes it.
-    pub fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-}
-
-impl std::fmt::Display for UploadId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 impl Sink {
     /// Opens a staged file, or makes it; what is in it already is hashed again.
@@ -116,7 +99,7 @@ fn hash_file(file: &mut File, mut hash: Context) -> std::io::Result<(Context, u6
 impl Store {
     /// Begins an upload. It is bound to the registry, repository and principal, and ends after 24 hours.
     pub async fn begin_upload(&self, registry: Id, repository: &str, principal: &str) -> Result<UploadId> {
-        let id = UploadId(uuid::Uuid::new_v4());
+        let id = UploadId::new();
         let path = self.upload_path(id);
         let sink = blocking("make an upload", move || Sink::open(&path, true)).await?;
         let mut tx = self.engine().begin().await?;

@@ -1,0 +1,61 @@
+//! The history of scans: what was done to an image, when, and what came of it.
+
+use crate::engine::values;
+use crate::write::{What, Write};
+use crate::{Error, Result, generation};
+use model::Micros;
+use model::facts::Id;
+use model::inventory::Note;
+use model::verdict::Verdict;
+
+/// A scan as its history keeps it.
+pub(crate) struct Done<'a> {
+    pub(crate) image: Id,
+    pub(crate) class: u8,
+    pub(crate) started: Micros,
+    pub(crate) verdict: Verdict,
+    pub(crate) codes: &'a str,
+    pub(crate) notes: &'a [Note],
+    pub(crate) tier: &'a str,
+    pub(crate) bytes: i64,
+}
+
+/// Writes a scan into the history of its image, and meters it.
+pub(crate) async fn add(write: &mut Write<'_>, done: &Done<'_>) -> Result<()> {
+    let sql = "INSERT INTO scan (image, started, finished, class, verdict, codes, notes, generation, tier, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let notes = serde_json::to_string(done.notes).map_err(|why| Error::damaged("notes", why))?;
+    let generation = generation::read(&mut write.tx).await?.target;
+    let values = values![
+        done.image,
+        done.started,
+        write.now,
+        done.class,
+        done.verdict as u8,
+        done.codes,
+        notes,
+        generation,
+        done.tier,
+        done.bytes,
+    ];
+    write.run(sql, values).await?;
+    meter(write, done.image).await
+}
+
+/// Counts an image once for each subscription that has it and the plan.
+async fn meter(write: &mut Write<'_>, image: Id) -> Result<()> {
+    let sql = "INSERT INTO usage (subscription, digest, at, repository)
+        SELECT g.subscription, i.digest, $2, MIN(p.repository) FROM repository_image p JOIN image i ON i.id = p.image JOIN repository r ON r.id = p.repository
+        JOIN registry g ON g.id = r.registry JOIN subscription s ON s.id = g.subscription
+        WHERE p.image = $1 AND p.until = $3 AND s.plan = 1 GROUP BY g.subscription, i.digest ON CONFLICT DO NOTHING";
+    write.run(sql, values![image, write.now, Micros::FOREVER]).await?;
+    Ok(())
+}
+
+/// Writes that an image cannot be read. Its last inventory stays; the job is ended by the caller.
+pub(crate) async fn add_failure(write: &mut Write<'_>, done: &Done<'_>) -> Result<()> {
+    let sql = "UPDATE image SET verdict = $2, reason = $3 WHERE id = $1 AND NOT (verdict = $2 AND reason = $3)";
+    if write.run(sql, values![done.image, done.verdict as u8, done.codes]).await? > 0 {
+        write.changed(What::Image, done.image);
+    }
+    add(write, done).await
+}
