@@ -4,6 +4,7 @@
 //! Out: the image's inventory with notes on what could not be read, or why it cannot be read at all.
 //! Nothing is found by a diff id: it is a claim, held against the bytes.
 
+use ecosystem::layer::Limits;
 use model::Digest;
 use model::config::Config;
 use model::digest::Algorithm;
@@ -12,11 +13,6 @@ use model::manifest::{Content, Descriptor, LIMIT_LAYERS, Manifest, NotAManifest}
 use model::overlay::overlay;
 use model::verdict::Verdict;
 use store::LayerOutcome;
-
-/// Packages of one image, and entries and bytes of its layers together.
-const LIMIT_PACKAGES: usize = 200_000;
-const LIMIT_ENTRIES: u64 = 5_000_000;
-const LIMIT_UNPACKED_BYTES: u64 = 64 << 30;
 
 /// One image for one platform, as its manifest and configuration say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -111,8 +107,9 @@ impl Image {
         if platform.os.is_empty() && platform.architecture.is_empty() { String::new() } else { platform.to_string() }
     }
 
-    /// Lays the layers over one another. `outcomes` has one entry for each of `layers`.
-    pub fn inventory(&self, outcomes: &[&LayerOutcome]) -> Result<Inventory, Refused> {
+    /// Lays the layers over one another. `outcomes` has one entry for each of `layers`; the limits of a layer are those of all
+    /// layers of an image together too.
+    pub fn inventory(&self, outcomes: &[&LayerOutcome], limits: &Limits) -> Result<Inventory, Refused> {
         let nothing = LayerInventory::default();
         let mut notes = self.notes.clone();
         let mut laid: Vec<&LayerInventory> = Vec::new();
@@ -133,10 +130,10 @@ impl Image {
                 }
             }
         }
-        check_limits(&laid)?;
+        check_limits(&laid, limits)?;
         let mut inventory = overlay(&laid);
-        if inventory.packages.len() > LIMIT_PACKAGES {
-            return Err(Refused::new("limit-packages", format!("more than {LIMIT_PACKAGES} packages")));
+        if inventory.packages.len() > limits.packages {
+            return Err(Refused::new("limit-packages", format!("more than {} packages", limits.packages)));
         }
         notes.append(&mut inventory.notes);
         notes.sort_unstable();
@@ -171,14 +168,17 @@ impl Image {
     }
 }
 
-fn check_limits(layers: &[&LayerInventory]) -> Result<(), Refused> {
+fn check_limits(layers: &[&LayerInventory], limits: &Limits) -> Result<(), Refused> {
     let entries = layers.iter().fold(0u64, |sum, layer| sum.saturating_add(layer.entries));
     let bytes = layers.iter().fold(0u64, |sum, layer| sum.saturating_add(layer.unpacked_bytes));
-    if entries > LIMIT_ENTRIES {
-        return Err(Refused::new("limit-entries", format!("{entries} entries, more than {LIMIT_ENTRIES}")));
+    if entries > limits.entries {
+        return Err(Refused::new("limit-entries", format!("{entries} entries, more than {}", limits.entries)));
     }
-    if bytes > LIMIT_UNPACKED_BYTES {
-        return Err(Refused::new("limit-bytes", format!("{bytes} bytes unpacked, more than {LIMIT_UNPACKED_BYTES}")));
+    if bytes > limits.unpacked_bytes {
+        return Err(Refused::new(
+            "limit-bytes",
+            format!("{bytes} bytes unpacked, more than {}", limits.unpacked_bytes),
+        ));
     }
     Ok(())
 }

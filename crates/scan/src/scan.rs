@@ -156,7 +156,7 @@ impl Scan<'_> {
             }
         }
         let outcomes: Vec<&LayerOutcome> = outcomes.iter().map(Arc::as_ref).collect();
-        Ok(image.inventory(&outcomes))
+        Ok(image.inventory(&outcomes, &self.sandbox.settings().walk))
     }
 
     /// Reads a layer, once.

@@ -48,7 +48,7 @@ impl Story {
         };
         let outcomes = self.outcomes(&image).await?;
         let outcomes: Vec<&LayerOutcome> = outcomes.iter().map(Arc::as_ref).collect();
-        Ok(image.inventory(&outcomes).map(|inventory| (image, inventory)))
+        Ok(image.inventory(&outcomes, &self.layers.sandbox().settings().walk).map(|inventory| (image, inventory)))
     }
 
     async fn image(&self, job: &Job) -> Result<Result<Image, Refused>, Error> {

@@ -85,7 +85,10 @@ fn a_configuration_that_cannot_be_used_is_a_gap_and_no_more() {
         let image = Image::of(&manifest, config).unwrap();
         assert_eq!(image.notes.first().map(|note| (note.code.as_str(), note.gap)), Some(("config", true)), "{why}");
         assert_eq!(image.platform(), "", "{why}");
-        assert!(image.inventory(&[&read("sha256:whatever")]).is_ok(), "{why}: the layers are read all the same");
+        assert!(
+            image.inventory(&[&read("sha256:whatever")], &Limits::default()).is_ok(),
+            "{why}: the layers are read all the same"
+        );
     }
 }
 
@@ -111,7 +114,7 @@ fn every_outcome_of_a_layer_has_its_verdict() {
         (failed("a code of another version"), Err((Failed, "crash")), "an unknown code"),
     ] {
         let image = Image::of(&manifest(CONFIG, &[GZIP]), Ok(&config("linux", std::slice::from_ref(&good)))).unwrap();
-        let got = image.inventory(&[&outcome]);
+        let got = image.inventory(&[&outcome], &Limits::default());
         let got = got.map(|inventory| inventory.notes.into_iter().map(|note| note.code).collect::<Vec<_>>());
         let want = want.map(|codes: &[&str]| codes.iter().map(|c| c.to_string()).collect());
         assert_eq!(got.map_err(|refused| (refused.verdict, refused.code)), want, "{why}");
