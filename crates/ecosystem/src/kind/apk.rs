@@ -75,7 +75,7 @@ impl<'t> Record<'t> {
             "A" => self.found.arch = value.to_owned(),
             "o" => self.found.source = value.to_owned(),
             "F" => self.folder = value,
-            "R" => {
+            "R" if self.folder.len().saturating_add(value.len()) < super::PATH_BYTES => {
                 let path = if self.folder.is_empty() { value.to_owned() } else { format!("{}/{value}", self.folder) };
                 if worth_owning(&path) {
                     self.owned.push(owned_hash(&path));
@@ -142,5 +142,14 @@ mod tests {
         ] {
             assert_eq!(Apk.wants(&Entry { path, size: 9, head }), want, "{path}");
         }
+    }
+
+    #[test]
+    fn one_long_folder_before_many_names_is_no_hours_of_work() {
+        let text = format!("P:a\nV:1-r0\nF:{}\n{}", "a".repeat(1 << 20), "R:b\n".repeat(20_000));
+        let begun = std::time::Instant::now();
+        let reading = read(text.as_bytes());
+        assert_eq!((reading.packages.len(), reading.owned.len()), (1, 0));
+        assert!(begun.elapsed().as_secs() < 5, "the folder was copied for every name");
     }
 }

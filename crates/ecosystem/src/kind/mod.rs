@@ -40,6 +40,9 @@ pub fn revision() -> u32 {
 /// No ecosystem has longer names or versions: npm allows 214, module paths of Go seldom pass 100.
 const WORD_BYTES: usize = 512;
 
+/// A longer path cannot exist on Linux. Readers put none together: one long folder before many names would be hours of work.
+const PATH_BYTES: usize = 4096;
+
 /// Returns a name or a version without the blanks around it; `None` when it is empty, too long, not text, or has blanks inside.
 fn word(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?.trim();

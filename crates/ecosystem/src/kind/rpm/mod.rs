@@ -18,8 +18,6 @@ pub struct Rpm;
 
 /// Bytes of one package's header; the largest real ones have some megabytes.
 const HEADER_BYTES: usize = 32 << 20;
-/// A longer path cannot exist on Linux; one long folder under many names would be work without end.
-const PATH_BYTES: usize = 4096;
 /// Bytes of a write-ahead log without a page in it.
 const EMPTY_LOG: u64 = 32;
 
@@ -83,7 +81,7 @@ fn damage(text: impl Into<String>) -> Note {
 /// Reads one header into the reading; `None` when it is damaged.
 fn package(blob: &[u8], reading: &mut FileReading) -> Option<()> {
     let header = Header::parse(blob)?;
-    let name = header.text(header::NAME)?;
+    let name = header.text(header::NAME).filter(|name| !name.is_empty())?;
     if name == "gpg-pubkey" {
         return Some(());
     }
@@ -117,7 +115,7 @@ fn owned(header: &Header<'_>) -> Vec<u64> {
     let mut hashes = Vec::new();
     for (name, folder) in header.texts(header::BASE_NAMES).zip(header.numbers(header::DIR_INDEXES)) {
         let Some(folder) = usize::try_from(folder).ok().and_then(|at| folders.get(at)) else { continue };
-        if folder.len().saturating_add(name.len()) > PATH_BYTES {
+        if folder.len().saturating_add(name.len()) > super::PATH_BYTES {
             continue;
         }
         let path = [*folder, name].concat();

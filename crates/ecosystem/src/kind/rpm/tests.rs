@@ -182,3 +182,14 @@ fn one_long_folder_under_many_names_is_no_hours_of_work() {
     assert!(owned(&Header::parse(&blob).unwrap()).is_empty());
     assert!(begun.elapsed().as_secs() < 5, "the folder was copied for every name");
 }
+
+#[test]
+fn a_header_without_a_name_is_damage() {
+    let data = b"\0" as &[u8];
+    let index: Vec<u8> = [header::NAME, header::VERSION, header::RELEASE]
+        .iter()
+        .flat_map(|tag| [*tag, 6, 0, 1].into_iter().flat_map(u32::to_be_bytes))
+        .collect();
+    let blob = [&3_u32.to_be_bytes()[..], &1_u32.to_be_bytes(), &index, data].concat();
+    assert_eq!(package(&blob, &mut FileReading::default()), None);
+}
