@@ -279,22 +279,25 @@ impl Server {
         Ok(serde_json::from_str(body.get(start..end).unwrap_or(""))?)
     }
 
+    /// Asks until there are findings; returns when that was.
+    fn seen(&self, path: &str) -> Option<i64> {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(120) {
+            let answer = self.json(path);
+            if answer.is_ok_and(|a| a["total"].as_u64().unwrap_or(0) > 0) {
+                return Some(now());
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        None
+    }
+
     /// Pushes a layout with skopeo while another thread looks for its findings; returns the seconds from the manifest's event to the
     /// first answer with findings, and how long the whole push took.
     fn push(&self, image: &Path, digest: &str, name: &str) -> anyhow::Result<(f64, f64)> {
         let path = format!("/api/v1/findings?image={digest}&limit=1");
         std::thread::scope(|scope| {
-            let seen = scope.spawn(|| {
-                let start = Instant::now();
-                while start.elapsed() < Duration::from_secs(120) {
-                    let answer = self.json(&path);
-                    if answer.is_ok_and(|a| a["total"].as_u64().unwrap_or(0) > 0) {
-                        return Ok(now());
-                    }
-                    std::thread::sleep(Duration::from_millis(3));
-                }
-                bail!("{name} was not judged within two minutes")
-            });
+            let seen = scope.spawn(|| self.seen(&path).with_context(|| format!("{name} was not judged in time")));
             let start = Instant::now();
             let status = Command::new("skopeo")
                 .args(["copy", "-q", "--dest-tls-verify=false", "--dest-creds", &format!("admin:{}", self.password)])

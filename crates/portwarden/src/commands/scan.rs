@@ -147,7 +147,9 @@ fn exit(reports: &[Report], gate: Option<Gate>, allow_gaps: bool, settings: &Set
 
 /// What is hidden unless asked for, as in every list (`fleet`).
 fn hidden(finding: &Finding) -> bool {
-    finding.severity == "negligible" || finding.category == "kernel-headers" || finding.vendor_state == "under-investigation"
+    finding.severity == "negligible"
+        || finding.category == "kernel-headers"
+        || finding.vendor_state == "under-investigation"
 }
 
 fn table(
