@@ -3,6 +3,7 @@
 mod budgets;
 mod cycles;
 mod documents;
+mod fuzzing;
 mod walls;
 
 use std::path::{Path, PathBuf};
