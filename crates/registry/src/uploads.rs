@@ -64,9 +64,10 @@ pub(crate) async fn append(ask: &Ask, name: &str, id: Uuid, body: Body) -> Resul
         Err(error) => return Err(error),
     };
     let received = receive(ask, &mut upload, body, chunk).await;
-    let offset = upload.pause().await?;
+    // What went wrong first is what the client is told: a full disk, not an upload that cannot be paused any more.
+    let paused = upload.pause().await;
     received?;
-    Ok(accepted(name, &id.to_string(), offset))
+    Ok(accepted(name, &id.to_string(), paused?))
 }
 
 /// `PUT`: the end, with or without a last chunk.
@@ -77,7 +78,7 @@ pub(crate) async fn finish(ask: &Ask, name: &str, id: Uuid, body: Body) -> Resul
     let mut upload = open(ask, name, id).await?;
     let chunk = chunk(ask, name, &upload)?;
     if let Err(error) = receive(ask, &mut upload, body, chunk).await {
-        upload.pause().await?;
+        let _ = upload.pause().await; // `error` came first
         return Err(error);
     }
     let digest = upload.finish(&want).await?;

@@ -163,13 +163,14 @@ impl Store {
     async fn forget_upload(&self, id: UploadId) -> Result<()> {
         self.slots().remove(&id);
         self.inner.staging.ended(id, End::Dropped);
+        // The file goes first: on a full disk the row can only be written once there is space again.
+        match tokio::fs::remove_file(self.upload_path(id)).await {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(Error::disk("remove an upload")(why)),
+            _ => {}
+        }
         let mut tx = self.engine().begin().await?;
         tx.run("DELETE FROM upload WHERE id = $1", values![id.to_string()]).await?;
-        tx.commit().await?;
-        match tokio::fs::remove_file(self.upload_path(id)).await {
-            Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(Error::disk("remove an upload")(why)),
-            _ => Ok(()),
-        }
+        tx.commit().await
     }
 
     /// Ends uploads whose time is over.
@@ -296,6 +297,14 @@ impl Upload {
                 self.store.inner.staging.wrote(&state.staged, &state.path, sink.written);
                 state.sink = Some(sink);
                 Ok(())
+            }
+            Err(why) if why.kind() == std::io::ErrorKind::StorageFull => {
+                // Kept, it would fill the disk until it expires, and nobody else could push.
+                let id = state.staged.id;
+                if let Err(error) = self.store.forget_upload(id).await {
+                    tracing::warn!(%id, %error, "an upload that filled the disk is not quite gone");
+                }
+                Err(Error::disk("write an upload")(why))
             }
             Err(why) => {
                 // The next request opens the file anew and sees how far it really is.
