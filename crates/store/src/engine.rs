@@ -5,7 +5,7 @@
 
 use crate::error::Error;
 use futures_util::TryStreamExt;
-use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
@@ -113,8 +113,16 @@ impl Engine {
                 let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10));
                 let place =
                     format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or(""));
-                let connect = |source| Error::Connect { place, source };
-                Ok(Self::Postgres(pool.connect_with(options).await.map_err(connect)?))
+                let source = match pool.connect_with(options.clone()).await {
+                    Ok(pool) => return Ok(Self::Postgres(pool)),
+                    // A pool says only that it waited; one connection says why.
+                    Err(sqlx::Error::PoolTimedOut) => {
+                        let one = tokio::time::timeout(Duration::from_secs(2), PgConnection::connect_with(&options));
+                        one.await.ok().and_then(Result::err).unwrap_or(sqlx::Error::PoolTimedOut)
+                    }
+                    Err(why) => why,
+                };
+                Err(Error::Connect { place, source })
             }
             Some(_) => Err(Error::Setting { what: "database".into(), why: "want postgres://…".into() }),
         }
