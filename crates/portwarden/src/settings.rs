@@ -227,7 +227,15 @@ fn read_file(named: Option<&Path>) -> anyhow::Result<FileSettings> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok(FileSettings::default()),
         Err(e) => return Err(e).with_context(|| format!("cannot read the settings file {}", path.display())),
     };
-    toml::from_str(&text).with_context(|| format!("{} has a setting that is not understood", path.display()))
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+        let line = before.lines().count().max(1);
+        anyhow::anyhow!(
+            "{} has a setting that is not understood, line {line}: {}",
+            path.display(),
+            error.message().replace('\n', ", ")
+        )
+    })
 }
 
 #[cfg(test)]

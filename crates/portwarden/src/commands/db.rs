@@ -97,6 +97,11 @@ fn url<T: std::str::FromStr>(flag: &str, text: &str) -> anyhow::Result<T> {
 }
 
 async fn update(settings: &Settings, options: &Options, format: Format) -> anyhow::Result<Exit> {
+    if let Some(from) = options.from.as_ref().filter(|from| !from.is_dir()) {
+        let message =
+            format!("--from: {} is no folder; name one that is laid out as <upstream host>/<path>", from.display());
+        return Err(stop(Exit::Usage, message));
+    }
     if !settings.quiet {
         eprintln!("fetching feeds and building the advisory database in {}", settings.data.display());
     }

@@ -42,7 +42,22 @@ pub async fn store(settings: &Settings) -> anyhow::Result<Store> {
         );
         return Err(stop(Exit::Usage, message));
     }
-    Store::open(&settings.store()).await.map_err(|e| stop(Exit::Usage, crate::output::chain(&e.into())))
+    open(settings).await
+}
+
+/// Opens the store, or makes it; an error says what to do.
+pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
+    Store::open(&settings.store()).await.map_err(|error| {
+        let next = match &error {
+            store::Error::Data { .. } => "; give this user the folder, or name another with --data",
+            store::Error::Connect { .. } => "; start PostgreSQL, or correct --database",
+            store::Error::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                "; make room on the disk that holds the data"
+            }
+            _ => "",
+        };
+        stop(Exit::Usage, format!("{}{next}", crate::output::chain(&error.into())))
+    })
 }
 
 /// The store and an index of it.

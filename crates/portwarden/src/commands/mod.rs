@@ -97,12 +97,20 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
     if let Some(stop) = error.chain().find_map(|c| c.downcast_ref::<Stop>()) {
         return stop.exit;
     }
-    match error.chain().find_map(|c| c.downcast_ref::<oci::Error>()) {
+    match error.chain().find_map(registry_error) {
         Some(oci::Error::NotAnImage { .. } | oci::Error::WrongBytes { .. } | oci::Error::TooLarge { .. }) => {
             Exit::NotScannable
         }
         Some(oci::Error::Reference { .. }) => Exit::Usage,
         Some(_) => Exit::Upstream,
         None => Exit::Internal,
+    }
+}
+
+/// The scanner's errors pass a registry's on as they are, so that they are no cause in the chain.
+fn registry_error<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e oci::Error> {
+    match cause.downcast_ref::<::scan::Error>() {
+        Some(::scan::Error::Oci(error)) => Some(error),
+        _ => cause.downcast_ref::<oci::Error>(),
     }
 }

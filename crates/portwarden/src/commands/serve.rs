@@ -27,7 +27,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let address = settings.listen().map_err(|e| stop(Exit::Usage, crate::output::chain(&e)))?;
     let web = settings.has_role(Role::Registry) || settings.has_role(Role::Server);
     let listener = if web { Some(bind(address).await?) } else { None };
-    let store = Store::open(&settings.store()).await.map_err(|e| stop(Exit::Usage, crate::output::chain(&e.into())))?;
+    let store = local::open(settings).await?;
     let made = store.ensure_admin(std::env::var("PORTWARDEN_ADMIN_PASSWORD").ok().as_deref()).await?;
     let knowledge = local::knowledge(settings)?;
     let shutdown = CancellationToken::new();
