@@ -118,7 +118,7 @@ impl Engine {
                     // A pool says only that it waited; one connection says why.
                     Err(sqlx::Error::PoolTimedOut) => {
                         let one = tokio::time::timeout(Duration::from_secs(2), PgConnection::connect_with(&options));
-                        one.await.ok().and_then(Result::err).unwrap_or(sqlx::Error::PoolTimedOut)
+                        one.await.ok().and_then(|tried| tried.err()).unwrap_or(sqlx::Error::PoolTimedOut)
                     }
                     Err(why) => why,
                 };
