@@ -48,14 +48,13 @@ pub fn postgres(test: &str) -> Option<String> {
     let name = format!("trial_{test}_{}", std::process::id());
     block_on(async {
         use sqlx::Connection;
-        let mut connection = sqlx::PgConnection::connect(&server).await.expect("PORTWARDEN_TEST_POSTGRES answers");
+        let mut connection =
+            sqlx::PgConnection::connect(&format!("{server}/postgres")).await.expect("PORTWARDEN_TEST_POSTGRES answers");
         for sql in [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")] {
             sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
         }
     });
-    let (host, query) = server.split_once('?').map_or((server.as_str(), ""), |(h, q)| (h, q));
-    let base = host.rsplit_once('/').map_or(host, |(base, _)| base);
-    Some(if query.is_empty() { format!("{base}/{name}") } else { format!("{base}/{name}?{query}") })
+    Some(format!("{}/{name}", server.trim_end_matches('/')))
 }
 
 impl House {
