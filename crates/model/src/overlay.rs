@@ -26,6 +26,10 @@ pub const DATABASES: [&str; 9] = [
 /// Links followed on the way to a database, as Linux does.
 const HOPS: usize = 40;
 
+/// What hard links to files of layers below may repeat: packages, owned paths and notes. One list of packages under many names would
+/// otherwise fill all memory; real images have no such link to a database at all.
+const LINKED: usize = 500_000;
+
 /// Lays layers over one another, lowest first.
 ///
 /// A package keeps the ordinal of the layer in which its file first listed exactly it, as long as every later version of the file
@@ -56,6 +60,10 @@ struct View<'a> {
     files: BTreeMap<&'a str, Visible<'a>>,
     links: BTreeMap<&'a str, (&'a Link, Vec<u64>)>,
     notes: Vec<(&'a Note, Vec<u64>)>,
+    /// What hard links repeated so far, against `LINKED`.
+    linked: usize,
+    /// Hard links that were not followed, over the limit.
+    links_over: usize,
 }
 
 impl<'a> View<'a> {
@@ -67,6 +75,11 @@ impl<'a> View<'a> {
             self.place(ordinal, &reading.path, reading, before.get(reading.path.as_str()));
         }
         for (path, reading) in hard {
+            self.linked = self.linked.saturating_add(weight(reading));
+            if self.linked > LINKED {
+                self.links_over += 1;
+                continue;
+            }
             self.place(ordinal, path, reading, before.get(path));
         }
         for link in layer.links.iter().filter(|link| !link.hard) {
@@ -144,6 +157,10 @@ impl<'a> View<'a> {
                 packages.push(Placed { key, path: (*path).to_owned(), layer: *since });
             }
         }
+        if self.links_over > 0 {
+            let text = format!("{} hard links to files of layers below were not followed", self.links_over);
+            notes.push(Note { code: "limit-packages".to_owned(), path: String::new(), text, gap: true });
+        }
         packages.sort();
         packages.dedup_by(|later, first| later.key == first.key && later.path == first.path);
         notes.sort();
@@ -202,6 +219,12 @@ impl Place {
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         self.holds(path) || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
     }
+}
+
+/// Returns how much a reading says.
+fn weight(reading: &FileReading) -> usize {
+    let owned: usize = reading.owned.iter().map(|owned| owned.paths.as_slice().len()).sum();
+    owned.saturating_add(reading.packages.len()).saturating_add(reading.notes.len())
 }
 
 /// Hashes every folder on the way to a path, then the path.

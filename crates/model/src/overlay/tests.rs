@@ -209,3 +209,16 @@ fn many_whiteouts_over_many_files_are_no_hours_of_work() {
     assert_eq!(seen(&[&lower, &upper]), ["a/00000/package.json 1 0"]);
     assert!(begun.elapsed().as_secs() < 5, "every whiteout was held against every file");
 }
+
+#[test]
+fn many_hard_links_to_one_list_do_not_fill_the_memory() {
+    let mut file = npm("a/package.json", "1");
+    file.packages = vec![file.packages[0].clone(); 1_000];
+    let lower = layer(vec![file]);
+    let link = |n: u32| Link { path: format!("b/{n}"), target: "a/package.json".into(), hard: true };
+    let upper = LayerInventory { links: (0..1_000).map(link).collect(), ..LayerInventory::default() };
+    let image = overlay(&[&lower, &upper]);
+    assert_eq!(image.packages.len(), 501, "the file, and as many links as the limit allows");
+    let note = image.notes.iter().find(|note| note.code == "limit-packages").unwrap();
+    assert!(note.gap && note.text.starts_with("500 hard links"), "{}", note.text);
+}
