@@ -1,7 +1,10 @@
 // Makes pages faster and live; every page is right without it.
 (() => {
   "use strict";
-  const region = () => document.getElementById("live");
+  const byId = (id) => document.getElementById(id);
+  const region = () => byId("live");
+
+  // Puts the region of another address (or of this one as it is now) in place of the one shown.
   async function swap(address, push) {
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(), 2000);
@@ -11,10 +14,9 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const next = page.getElementById("live");
       if (!next) throw new Error("no region");
-      region().replaceWith(next);
-      document.title = page.title;
       if (push) history.pushState(null, "", address);
-      times();
+      put(next, push);
+      document.title = page.title;
       return true;
     } catch (error) {
       if (push) location.assign(address);
@@ -23,42 +25,109 @@
       clearTimeout(timer);
     }
   }
+
+  // Where somebody stands (focus, scrolling, opened details) stays; a change of state is said aloud.
+  function put(next, moved) {
+    const old = region(), pane = byId("pane"), active = document.activeElement;
+    const top = pane ? pane.scrollTop : 0, state = byId("state"), open = old.querySelector("details[open]");
+    const at = old.contains(active) ? place(old, active) : null;
+    if (!moved && open) next.querySelector("details")?.setAttribute("open", "");
+    old.replaceWith(next);
+    ready();
+    if (moved) return;
+    if (byId("pane")) byId("pane").scrollTop = top;
+    if (at) find(next, at)?.focus({ preventScroll: true });
+    const now = byId("state");
+    if (state && now && state.textContent !== now.textContent) byId("said").textContent = `Scan: ${now.textContent}`;
+  }
+
+  function place(within, element) {
+    if (element.id) return { id: element.id };
+    const selector = element.tagName === "A" ? `a[href="${CSS.escape(element.getAttribute("href"))}"]` : element.tagName;
+    return { selector, nth: [...within.querySelectorAll(selector)].indexOf(element) };
+  }
+  const find = (within, at) => (at.id ? byId(at.id) : within.querySelectorAll(at.selector)[at.nth]);
+
   function times() {
-    const word = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
     for (const time of document.querySelectorAll("time[datetime]")) {
-      const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
-      const [unit, size] = [["day", 86400], ["hour", 3600], ["minute", 60]].find(([, s]) => Math.abs(seconds) >= s) || ["second", 1];
-      time.title = time.dateTime;
-      time.textContent = word.format(Math.round(seconds / size), unit);
+      const minutes = Math.max(0, Math.floor((Date.now() - Date.parse(time.dateTime)) / 60000));
+      if (minutes >= 86400) continue;
+      const text = minutes < 1 ? "just now" : minutes < 60 ? `${minutes} min ago`
+        : minutes < 1440 ? `${Math.floor(minutes / 60)} h ago` : `${Math.floor(minutes / 1440)} d ago`;
+      if (time.textContent !== text) time.textContent = text;
     }
   }
+
+  // What only a script can do appears with it.
+  function ready() {
+    times();
+    if (navigator.clipboard) for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
+  }
+
   document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[data-copy]");
+    if (button) {
+      const word = button.textContent;
+      try {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        button.textContent = "Copied";
+        byId("said").textContent = "Copied";
+      } catch (error) {
+        button.textContent = "Not allowed";
+      }
+      setTimeout(() => { button.textContent = word; }, 1500);
+      return;
+    }
     const link = event.target.closest("a[data-pane]");
-    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button) return;
     event.preventDefault();
-    const id = link.id;
-    if (await swap(link.href, true)) (document.getElementById("pane") || document.getElementById(id) || region()).focus();
+    const shown = new URL(location.href).searchParams.get("finding");
+    if (!(await swap(link.href, true))) return;
+    const target = byId("pane") || byId(`f${shown}`) || region();
+    target.focus({ preventScroll: target.id !== "pane" });
+    byId("pane")?.scrollIntoView({ block: "nearest" });
   });
-  addEventListener("popstate", () => swap(location.href, false));
+  addEventListener("popstate", async () => {
+    if (!(await swap(location.href, false))) location.reload();
+  });
+
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") document.querySelector(".pane .close")?.click();
-    if (event.key === "/" && !/^(INPUT|TEXTAREA)$/.test(event.target.tagName)) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
+    if (event.key === "Escape" && !typing) document.querySelector(".pane .close")?.click();
+    if (event.key === "/" && !typing) {
       const field = document.querySelector("input[type=search]");
-      if (field) { event.preventDefault(); field.focus(); }
+      if (field) { event.preventDefault(); field.focus(); field.select(); }
     }
   });
-  if (document.body.dataset.live !== undefined) {
-    let known = document.body.dataset.live, waiting = false;
-    const source = new EventSource("/live");
+
+  // The server says that something changed; the page asks again and so meets the same checks. A page that nobody looks at
+  // holds no connection.
+  let known = document.body.dataset.live, latest = known, source = null, timer = 0;
+  async function renew() {
+    timer = 0;
+    if (latest === known || document.hidden) return;
+    const wanted = latest, field = document.activeElement;
+    if (field?.tagName === "INPUT" && field.value !== field.defaultValue) { timer = setTimeout(renew, 2000); return; }
+    if (await swap(location.href, false)) known = wanted;
+    if (latest !== known) timer = setTimeout(renew, 1000);
+  }
+  function listen() {
+    if (document.hidden || source) return;
+    source = new EventSource("/live");
     source.onmessage = (event) => {
-      if (event.data === known || waiting) return;
-      waiting = true;
-      setTimeout(async () => {
-        waiting = false;
-        const typing = document.activeElement && document.activeElement.tagName === "INPUT";
-        if (!typing && await swap(location.href, false)) known = event.data;
-      }, 300);
+      latest = event.data;
+      timer ||= setTimeout(renew, 300);
     };
   }
-  times();
+  if (known !== undefined) {
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) { source?.close(); source = null; } else listen();
+    });
+    addEventListener("pagehide", () => { source?.close(); source = null; });
+    addEventListener("pageshow", listen);
+    listen();
+  }
+  setInterval(times, 30000);
+  ready();
 })();

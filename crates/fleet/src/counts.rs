@@ -12,8 +12,17 @@ impl Index {
     ///
     /// Words without a colon are searched as in the list of findings.
     pub fn counts(&self, query: &Query) -> Result<Counts, QueryError> {
+        self.counts_in(query, TextIn::Matches)
+    }
+
+    /// Counts what passes where words without a colon are searched as in the list of images.
+    pub fn counts_of_places(&self, query: &Query) -> Result<Counts, QueryError> {
+        self.counts_in(query, TextIn::Places)
+    }
+
+    fn counts_in(&self, query: &Query, text_in: TextIn) -> Result<Counts, QueryError> {
         let query = Query { limit: 1, ..query.clone() };
-        let plan = Plan::new(self, &query, TextIn::Matches)?;
+        let plan = Plan::new(self, &query, text_in)?;
         let mut counts = Counts::default();
         let mut seen = vec![false; self.vulnerabilities.len()];
         plan.each_match(|at, findings, hidden| {

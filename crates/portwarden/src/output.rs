@@ -55,7 +55,7 @@ pub fn chain(error: &anyhow::Error) -> String {
     visible(&line)
 }
 
-/// Rows for people: columns padded to their widest cell, two blanks between, no lines drawn.
+/// Rows for people: columns padded to their widest cell, numbers to the right, two blanks between, no lines drawn.
 pub fn table(out: &mut impl Write, head: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
     let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
     for row in rows {
@@ -63,12 +63,25 @@ pub fn table(out: &mut impl Write, head: &[&str], rows: &[Vec<String>]) -> std::
             *width = (*width).max(cell.chars().count());
         }
     }
+    let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let numeric: Vec<bool> = (0..head.len())
+        .map(|column| {
+            let mut cells = rows.iter().filter_map(|row| row.get(column));
+            cells.clone().any(|cell| !cell.is_empty()) && cells.all(|cell| is_number(cell))
+        })
+        .collect();
     let mut line = |cells: &mut dyn Iterator<Item = &str>| -> std::io::Result<()> {
         let mut text = String::new();
-        for (cell, width) in cells.zip(&widths) {
+        for ((cell, width), numeric) in cells.zip(&widths).zip(&numeric) {
+            let blanks = std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()));
             text.push_str("  ");
-            text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count())));
+            if *numeric {
+                text.extend(blanks);
+                text.push_str(cell);
+            } else {
+                text.push_str(cell);
+                text.extend(blanks);
+            }
         }
         writeln!(out, "{}", text.trim_end())
     };
@@ -77,6 +90,16 @@ pub fn table(out: &mut impl Write, head: &[&str], rows: &[Vec<String>]) -> std::
         line(&mut row.iter().map(String::as_str))?;
     }
     Ok(())
+}
+
+/// 12.3 MB, for people.
+pub fn size(bytes: i64) -> String {
+    match bytes.max(0) as f64 {
+        b if b >= 1e9 => format!("{:.1} GB", b / 1e9),
+        b if b >= 1e6 => format!("{:.1} MB", b / 1e6),
+        b if b >= 1e3 => format!("{:.0} kB", b / 1e3),
+        b => format!("{b:.0} B"),
+    }
 }
 
 /// One CSV row. Cells that a spreadsheet would run as a formula get a leading quote mark.
@@ -145,6 +168,15 @@ mod tests {
         ] {
             assert_eq!(visible(text), want);
         }
+    }
+
+    #[test]
+    fn numbers_stand_to_the_right() {
+        let mut out = Vec::new();
+        let rows = [["1.2.3-r0", "9", "7.5"], ["2", "117", ""]].map(|row| row.map(str::to_owned).to_vec());
+        table(&mut out, &["VERSION", "N", "CVSS"], &rows).expect("memory");
+        let want = "  VERSION     N  CVSS\n  1.2.3-r0    9   7.5\n  2         117\n";
+        assert_eq!(String::from_utf8(out).expect("text"), want);
     }
 
     #[test]

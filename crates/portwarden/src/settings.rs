@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What every command takes.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Common {
     /// Folder for everything that is kept
     #[arg(long, global = true, env = "PORTWARDEN_DATA", value_name = "DIR")]

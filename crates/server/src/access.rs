@@ -22,6 +22,9 @@ pub async fn sign_in(State(parts): State<Parts>, mut request: Request, next: Nex
             request.extensions_mut().insert(principal);
             next.run(request).await
         }
+        Err(problem) if crate::page::wants_page(request.uri().path(), request.headers()) => {
+            crate::page::sign_in(problem)
+        }
         Err(problem) => problem.into_response(),
     }
 }

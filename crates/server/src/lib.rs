@@ -23,11 +23,13 @@ pub use index::Handle;
 pub use parts::{DatabaseView, FeedView, Parts};
 pub use view::{FindingView, ImageView};
 
-use axum::http::{HeaderValue, Request, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use tower_http::compression::CompressionLayer;
 
 /// What a page may load: itself alone.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -40,6 +42,7 @@ pub fn router(parts: Parts) -> Router {
         .merge(page::router())
         .route("/live", get(live::revisions))
         .fallback(absent)
+        .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(parts.clone(), access::sign_in));
     Router::new()
         .route("/api/v1/openapi.json", get(|| async { Json(openapi::document()) }))
@@ -47,11 +50,17 @@ pub fn router(parts: Parts) -> Router {
         .merge(assets::router())
         .merge(signed_in)
         .layer(middleware::from_fn(safe))
+        .layer(CompressionLayer::new())
         .with_state(parts)
 }
 
-async fn absent(uri: axum::http::Uri) -> problem::Problem {
-    problem::Problem::absent("page", uri.path())
+async fn absent(State(parts): State<Parts>, uri: axum::http::Uri, headers: HeaderMap) -> Response {
+    let problem = problem::Problem::absent("page", uri.path());
+    if page::wants_page(uri.path(), &headers) { page::trouble(&parts, problem) } else { problem.into_response() }
+}
+
+async fn other_method() -> problem::Problem {
+    problem::Problem::method()
 }
 
 /// Adds the headers that every answer carries.

@@ -1,6 +1,8 @@
 //! Query parameters of lists. Unknown ones are refused, never dropped.
 
 use crate::problem::Problem;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use fleet::{Cursor, Filter, Query, Sort};
 use model::time::Micros;
 
@@ -89,6 +91,20 @@ impl Params {
         match self.0.first() {
             Some((name, _)) => Err(Problem::parameter(name, format!("{name} is not a parameter of this route"))),
             None => Ok(()),
+        }
+    }
+}
+
+/// The name in a path, decoded.
+pub struct Name(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Path::<String>::from_request_parts(head, state).await {
+            Ok(path) => Ok(Self(path.0)),
+            Err(_) => Err(Problem::parameter("path", "the name in the path is not UTF-8")),
         }
     }
 }

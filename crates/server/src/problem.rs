@@ -60,6 +60,17 @@ impl Problem {
         )
     }
 
+    /// A method that the address does not have.
+    pub fn method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "urn:portwarden:problem:method",
+            "Another method is needed",
+            "this address does not have this method".into(),
+            "The header Allow names the methods that it has.",
+        )
+    }
+
     /// Nobody is signed in.
     pub fn sign_in() -> Self {
         let next = "Send a user and password (Basic), or a token as `Authorization: Bearer pw_…`.";

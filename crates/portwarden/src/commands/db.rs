@@ -138,7 +138,7 @@ fn status(settings: &Settings, format: Format) -> anyhow::Result<Exit> {
     }
     feeds_table(&status.feeds)?;
     println!(
-        "generation {} with {} vulnerabilities, built {}, {:.1} MB, {}",
+        "generation {} with {} vulnerabilities, built {} UTC, {:.1} MB, facts {}",
         status.generation,
         status.vulnerabilities,
         day(status.built),

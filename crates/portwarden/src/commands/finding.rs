@@ -54,7 +54,11 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
             let columns = ["SEVERITY", "FINDING", "PACKAGE", "INSTALLED", "FIXED IN", "CVSS", "IMAGE", "ID"];
             output::list(list.format, &items, &columns, cells, page.total)?;
             if list.format == Format::Table {
-                println!("{} of {} findings, {} more hidden by default", items.len(), page.total, page.hidden);
+                let more = match page.hidden {
+                    0 => String::new(),
+                    n => format!(", {n} more hidden by default (hidden:yes)"),
+                };
+                println!("{} of {} findings{more}", items.len(), page.total);
             }
             Ok(Exit::Clean)
         }
@@ -179,6 +183,9 @@ fn print(row: &FindingRow, explained: &Explained, why_only: bool) {
         let score =
             model::cvss::score_tenths(&vector.vector).map_or("?".into(), |t| format!("{:.1}", f64::from(t) / 10.0));
         println!("  cvss        {score} {} ({})", visible(&vector.vector), vector.source.as_str());
+    }
+    if row.vulnerability.kev.0 != 0 {
+        println!("  exploited   known since {}", row.vulnerability.kev.rfc3339().get(..10).unwrap_or(""));
     }
     if !explained.text.description.is_empty() {
         println!("  {}", explained.text.description.lines().map(visible).collect::<Vec<_>>().join("\n  "));

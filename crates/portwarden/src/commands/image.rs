@@ -79,10 +79,15 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
             let (_, index) = local::fleet(settings).await?;
             let page = index.images(&query).map_err(|e| stop(Exit::Usage, e.to_string()))?;
             let items: Vec<server::ImageView> = page.items.into_iter().map(server::ImageView::from).collect();
-            let columns = ["IMAGE", "DIGEST", "PLATFORM", "SYSTEM", "VERDICT", "C", "H", "M", "L", "FIXABLE"];
+            let columns =
+                ["IMAGE", "DIGEST", "PLATFORM", "SYSTEM", "VERDICT", "C", "H", "M", "L", "U", "FINDINGS", "FIXABLE"];
             output::list(list.format, &items, &columns, cells, page.total)?;
             if list.format == Format::Table {
-                println!("{} of {} images", items.len(), page.total);
+                println!(
+                    "{} of {} images; C critical, H high, M medium, L low, U unrated or negligible",
+                    items.len(),
+                    page.total
+                );
             }
             Ok(Exit::Clean)
         }
@@ -106,7 +111,9 @@ fn cells(image: &server::ImageView) -> Vec<String> {
         visible(&image.os),
         state,
     ];
-    row.extend([c.critical, c.high, c.medium, c.low, c.fixable].map(|n| n.to_string()));
+    // With `hidden:all` negligible findings pass as well: they stand with the unrated ones, so that a row adds up.
+    let rest = c.negligible + c.unknown;
+    row.extend([c.critical, c.high, c.medium, c.low, rest, c.findings, c.fixable].map(|n| n.to_string()));
     row
 }
 
@@ -167,19 +174,27 @@ async fn show(settings: &Settings, name: &str, format: Format) -> anyhow::Result
         view.verdict,
         if view.reasons.is_empty() { String::new() } else { format!(" ({})", view.reasons.join(", ")) }
     );
-    println!("  work      {}, {}", view.work, view.coverage);
+    if view.work != "idle" {
+        println!("  work      {}", view.work);
+    }
+    println!("  coverage  {}", view.coverage);
     println!("  packages  {}", view.packages.map_or("not read yet".into(), |n| n.to_string()));
-    let counts = Severity::WORST_FIRST.map(|s| format!("{} {}", row.tally.of(s), s.as_str())).join(", ");
+    let counts = Severity::WORST_FIRST.into_iter().filter(|s| row.tally.of(*s) > 0);
+    let counts: Vec<_> = counts.map(|s| format!("{} {}", row.tally.of(s), s.as_str())).collect();
+    let counts = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
     println!(
-        "  findings  {} ({counts}), {} fixable, {} hidden by default",
+        "  findings  {}{counts}, {} fixable, {} hidden by default",
         row.tally.findings(),
         row.tally.fixable,
         row.tally.hidden
     );
     for layer in &layers {
-        println!("  layer {:<3} {}  {} bytes", layer.ordinal, layer.digest, layer.bytes);
+        println!("  layer {:<3} {}  {}", layer.ordinal, layer.digest, output::size(layer.bytes));
     }
     print_scans(&scans);
+    if row.tally.findings() > 0 {
+        println!("see them with: portwarden finding list image:{}", view.digest.get(..19).unwrap_or(&view.digest));
+    }
     Ok(Exit::Clean)
 }
 

@@ -226,6 +226,7 @@ fn summary(out: &mut impl Write, report: &Report, shown: usize, database: &advis
         .collect();
     let visible_total = report.findings.iter().filter(|f| !hidden(f)).count();
     let fixable = report.findings.iter().filter(|f| !hidden(f) && f.patchable).count();
+    let findings = if visible_total == 1 { "finding" } else { "findings" };
     let breakdown = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
     let rest = report.findings.len() - shown;
     let more = if rest > 0 { format!(", {rest} more with --all") } else { String::new() };
@@ -233,11 +234,11 @@ fn summary(out: &mut impl Write, report: &Report, shown: usize, database: &advis
     let knowledge = if database.starter_only() {
         "starter advisories only: run `portwarden db update`".to_owned()
     } else {
-        format!("advisories of {}", database.built().rfc3339().get(..16).unwrap_or("").replace('T', " "))
+        format!("advisories of {} UTC", database.built().rfc3339().get(..16).unwrap_or("").replace('T', " "))
     };
     writeln!(
         out,
-        "{visible_total} findings{breakdown}, {fixable} fixable{more}; {} packages; {}{reasons}; {knowledge}",
+        "{visible_total} {findings}{breakdown}, {fixable} fixable{more}; {} packages; {}{reasons}; {knowledge}",
         report.packages.len(),
         report.verdict
     )

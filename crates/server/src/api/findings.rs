@@ -3,11 +3,11 @@
 use crate::access;
 use crate::api::lists::PackageRowView;
 use crate::detail::{self, FindingDetail};
-use crate::params::Params;
+use crate::params::{Name, Params};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::view::{CvssViews, VulnerabilityView, moment};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::{Extension, Json};
 use fleet::{Hit, Query};
 use serde::Serialize;
@@ -79,7 +79,7 @@ pub fn row(parts: &Parts, principal: &Principal, id: &str, params: Params) -> Re
 pub async fn finding(
     State(parts): State<Parts>,
     Extension(principal): Extension<Principal>,
-    Path(id): Path<String>,
+    Name(id): Name,
     RawQuery(query): RawQuery,
 ) -> Result<Json<FindingDetail>, Problem> {
     let row = row(&parts, &principal, &id, Params::parse(query.as_deref()))?;
@@ -114,7 +114,7 @@ pub async fn radius(
 pub async fn vulnerability(
     State(parts): State<Parts>,
     Extension(principal): Extension<Principal>,
-    Path(id): Path<String>,
+    Name(id): Name,
     RawQuery(query): RawQuery,
 ) -> Result<Json<VulnerabilityDetail>, Problem> {
     let mut params = Params::parse(query.as_deref());

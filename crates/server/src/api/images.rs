@@ -2,11 +2,11 @@
 
 use crate::access;
 use crate::detail::{self, LayerView};
-use crate::params::Params;
+use crate::params::{Name, Params};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::view::ImageView;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::{Extension, Json};
 use fleet::{Filter, Query};
 use model::Digest;
@@ -112,7 +112,7 @@ fn known(
 pub async fn image(
     State(parts): State<Parts>,
     Extension(principal): Extension<Principal>,
-    Path(digest): Path<String>,
+    Name(digest): Name,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ImageView>, Problem> {
     known(&parts, &principal, &digest, query.as_deref()).map(|(_, row)| Json(row.into()))
@@ -122,7 +122,7 @@ pub async fn image(
 pub async fn packages(
     State(parts): State<Parts>,
     Extension(principal): Extension<Principal>,
-    Path(digest): Path<String>,
+    Name(digest): Name,
     RawQuery(query): RawQuery,
 ) -> Result<Json<serde_json::Value>, Problem> {
     let (_, row) = known(&parts, &principal, &digest, query.as_deref())?;
@@ -150,7 +150,7 @@ pub async fn packages(
 pub async fn layers(
     State(parts): State<Parts>,
     Extension(principal): Extension<Principal>,
-    Path(digest): Path<String>,
+    Name(digest): Name,
     RawQuery(query): RawQuery,
 ) -> Result<Json<serde_json::Value>, Problem> {
     let (digest, _) = known(&parts, &principal, &digest, query.as_deref())?;
@@ -161,7 +161,7 @@ pub async fn layers(
 pub async fn scans(
     State(parts): State<Parts>,
     Extension(principal): Extension<Principal>,
-    Path(digest): Path<String>,
+    Name(digest): Name,
     RawQuery(query): RawQuery,
 ) -> Result<Json<serde_json::Value>, Problem> {
     let (_, row) = known(&parts, &principal, &digest, query.as_deref())?;

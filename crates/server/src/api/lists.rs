@@ -2,12 +2,12 @@
 
 use crate::access;
 use crate::export;
-use crate::params::Params;
+use crate::params::{Params, encoded, form_pairs};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::view::{CountsView, FindingView, ImageView, List, PackageView, RepositoryView, VulnerabilityView};
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use axum::{Extension, Json};
 use fleet::{Index, PackageRow, Query, QueryError};
@@ -76,15 +76,32 @@ fn answer<R, V: Serialize + From<R>>(
     principal: &Principal,
     query: Option<&str>,
     headers: &HeaderMap,
+    path: &str,
     ask: Ask<R>,
 ) -> Result<Response, Problem> {
     let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let asked = query;
     let mut params = Params::parse(query);
     let format = params.take_format(accept)?;
     let mut query = params.into_query((parts.now)())?;
     query.scope = access::readable(parts, principal)?;
     let page = parts.index.ask(|index| Ok(ask(index, &query)?))?;
-    Ok(export::list(&List::of(page, query.as_of, V::from), format))
+    let list = List::of(page, query.as_of, V::from);
+    let next = list.next.as_deref().and_then(|after| next_link(path, asked, after));
+    let mut response = export::list(&list, format);
+    if let Some(next) = next {
+        response.headers_mut().insert(header::LINK, next);
+    }
+    Ok(response)
+}
+
+/// The header `Link` to the next page, which lines and CSV have no other place for.
+fn next_link(path: &str, asked: Option<&str>, after: &str) -> Option<HeaderValue> {
+    let mut link = format!("/api/v1/{path}?after={}", encoded(after));
+    for (name, value) in form_pairs(asked.unwrap_or("")).iter().filter(|(name, _)| name != "after") {
+        link.push_str(&format!("&{}={}", encoded(name), encoded(value)));
+    }
+    HeaderValue::from_str(&format!("<{link}>; rel=\"next\"")).ok()
 }
 
 /// Lists findings.
@@ -94,7 +111,7 @@ pub async fn findings(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer::<_, FindingView>(&parts, &principal, query.as_deref(), &headers, Index::findings)
+    answer::<_, FindingView>(&parts, &principal, query.as_deref(), &headers, "findings", Index::findings)
 }
 
 /// Lists images.
@@ -104,7 +121,7 @@ pub async fn images(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer::<_, ImageView>(&parts, &principal, query.as_deref(), &headers, Index::images)
+    answer::<_, ImageView>(&parts, &principal, query.as_deref(), &headers, "images", Index::images)
 }
 
 /// Lists repositories.
@@ -114,7 +131,7 @@ pub async fn repositories(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer::<_, RepositoryView>(&parts, &principal, query.as_deref(), &headers, Index::repositories)
+    answer::<_, RepositoryView>(&parts, &principal, query.as_deref(), &headers, "repositories", Index::repositories)
 }
 
 /// Lists vulnerabilities.
@@ -124,7 +141,14 @@ pub async fn vulnerabilities(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer::<_, VulnerabilityView>(&parts, &principal, query.as_deref(), &headers, Index::vulnerabilities)
+    answer::<_, VulnerabilityView>(
+        &parts,
+        &principal,
+        query.as_deref(),
+        &headers,
+        "vulnerabilities",
+        Index::vulnerabilities,
+    )
 }
 
 /// Lists packages.
@@ -134,7 +158,7 @@ pub async fn packages(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer::<_, PackageRowView>(&parts, &principal, query.as_deref(), &headers, Index::packages)
+    answer::<_, PackageRowView>(&parts, &principal, query.as_deref(), &headers, "packages", Index::packages)
 }
 
 /// Counts.

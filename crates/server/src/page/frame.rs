@@ -1,21 +1,23 @@
 //! What every page has: the frame, sortable heads, the tally of findings, pages of a list, addresses.
 
-use crate::params::encoded;
+use crate::access;
+use crate::params::{Params, encoded};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use askama::Template;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use fleet::{Place, Tally};
+use fleet::{Place, Query, Tally};
 use model::Severity;
 use model::time::Micros;
 use model::verdict::{Coverage, Verdict, Work};
+use store::Principal;
 
 /// The frame around a page.
 pub struct Frame {
     /// Which entry of the navigation is this one.
     pub here: &'static str,
-    /// Revision that the page shows.
+    /// Revision that the page shows; 0 = the page does not change by itself.
     pub revision: i64,
     /// How fresh the knowledge is, in words.
     pub feeds: String,
@@ -29,12 +31,24 @@ impl Frame {
         let records: u64 = database.feeds.iter().map(|f| f.records).sum();
         let feeds = match (database.starter_only, database.built) {
             (false, Some(built)) => {
-                format!("Advisories: generation {}, {records} records, built {}", database.generation, short(&built))
+                format!("{} advisory records, built {}", grouped(records), short(&built))
             }
             _ => "Starter advisories only: run portwarden db update".to_owned(),
         };
         Self { here, revision, feeds }
     }
+
+    /// The frame for somebody who is not signed in: it tells nothing.
+    pub fn bare() -> Self {
+        Self { here: "", revision: 0, feeds: String::new() }
+    }
+}
+
+/// 159,295, for people.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|g| std::str::from_utf8(g).ok()).collect();
+    groups.join(",")
 }
 
 fn short(moment: &str) -> String {
@@ -63,11 +77,31 @@ struct ProblemPage {
 
 /// A problem as a page.
 pub fn trouble(parts: &Parts, problem: Problem) -> Response {
+    problem_page(Frame { revision: 0, ..Frame::new(parts, "") }, problem)
+}
+
+/// A problem as a page for somebody who is not signed in, with the headers of the plain answer (the browser asks for a login by
+/// them).
+pub fn sign_in(problem: Problem) -> Response {
+    let plain = problem.clone().into_response();
+    let mut response = problem_page(Frame::bare(), problem);
+    if let Some(how) = plain.headers().get(header::WWW_AUTHENTICATE) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, how.clone());
+    }
+    response
+}
+
+fn problem_page(frame: Frame, problem: Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let frame = Frame::new(parts, "");
     let shown =
         ProblemPage { frame, title: problem.title, detail: visible(&problem.detail), next_step: problem.next_step };
     (status, page(&shown)).into_response()
+}
+
+/// Whether somebody looks at the answer, rather than a program.
+pub fn wants_page(path: &str, headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
+    accept.contains("text/html") && !path.starts_with("/api/")
 }
 
 /// One part of the bar of severities.
@@ -76,7 +110,7 @@ pub struct Part {
     pub word: &'static str,
     /// How many.
     pub count: u64,
-    /// Where exactly these are listed.
+    /// Where exactly these are listed, or empty.
     pub link: String,
     /// Left edge, of 1,000.
     pub x: u64,
@@ -92,14 +126,16 @@ pub struct Counts {
     pub parts: Vec<Part>,
     /// Hidden by default.
     pub hidden: u64,
-    /// Where the hidden ones are listed too.
+    /// Where exactly the hidden ones are listed, or empty.
     pub hidden_link: String,
 }
 
 impl Counts {
-    /// Lays the bar out; `address` is where the list is.
-    pub fn new(tally: &Tally, address: &str) -> Self {
+    /// Lays the bar out. `address` is where the findings are listed, `within` the filter that was counted with; without one
+    /// (a text that another list would look for elsewhere) nothing is linked.
+    pub fn new(tally: &Tally, address: &str, within: Option<&str>) -> Self {
         let total = tally.findings();
+        let listed = |word: &str| within.map(|q| link(address, &[("q", &also(q, word))])).unwrap_or_default();
         let mut parts = Vec::new();
         let mut before = 0;
         for severity in Severity::WORST_FIRST {
@@ -108,18 +144,111 @@ impl Counts {
                 continue;
             }
             let edge = |n: u64| n * 1000 / total.max(1);
-            let link = format!("{address}?q=severity:{}", severity.as_str());
             parts.push(Part {
                 word: severity.as_str(),
                 count,
-                link,
+                link: listed(&format!("severity:{}", severity.as_str())),
                 x: edge(before),
                 width: edge(before + count) - edge(before),
             });
             before += count;
         }
-        Self { total, parts, hidden: tally.hidden, hidden_link: format!("{address}?q=hidden:any") }
+        Self { total, parts, hidden: tally.hidden, hidden_link: listed("hidden:yes") }
     }
+}
+
+/// A filter with one more word.
+pub fn also(q: &str, word: &str) -> String {
+    [q, word].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The filter, unless it holds a text without a word in front: such a text means another thing in another list.
+pub fn portable(q: &str) -> Option<&str> {
+    q.split_whitespace().all(|word| word.contains(':')).then_some(q)
+}
+
+/// The same list for programs.
+pub struct Export {
+    /// As CSV.
+    pub csv: String,
+    /// As JSON.
+    pub json: String,
+    /// As a command.
+    pub command: String,
+}
+
+impl Export {
+    /// Makes the addresses of a list of REST: its path, the asker, the parameters.
+    pub fn new(parts: &Parts, who: &str, path: &str, parameters: &[(&str, &str)]) -> Self {
+        let json = link(&format!("/api/v1{path}"), parameters);
+        let csv = link(&json, &[("format", "csv")]);
+        let command = format!("curl -u {} '{}{json}'", encoded(who), parts.public_url);
+        Self { csv, json, command }
+    }
+}
+
+/// A moment, for machines and for people.
+#[derive(Default)]
+pub struct When {
+    /// RFC 3339, or empty where there is none.
+    pub iso: String,
+    /// The same for people: `2026-03-01 12:30 UTC`.
+    pub exact: String,
+    /// How long ago: `5 min ago`.
+    pub text: String,
+}
+
+impl When {
+    /// Says how long ago a moment was.
+    pub fn of(at: Micros, now: Micros) -> Self {
+        let Some(iso) = crate::view::moment(at) else { return Self::default() };
+        let minutes = now.saturating_since(at).as_secs() / 60;
+        let text = match minutes {
+            0 => "just now".to_owned(),
+            1..60 => format!("{minutes} min ago"),
+            60..1440 => format!("{} h ago", minutes / 60),
+            1440..86400 => format!("{} d ago", minutes / 1440),
+            _ => iso.get(..10).unwrap_or(&iso).to_owned(),
+        };
+        Self { exact: short(&iso), text, iso }
+    }
+
+    /// The same for a moment that is text already.
+    pub fn parse(at: Option<&str>, now: Micros) -> Self {
+        at.and_then(Micros::parse).map(|at| Self::of(at, now)).unwrap_or_default()
+    }
+}
+
+/// What was asked of a list.
+pub struct Asked {
+    /// The filter as typed.
+    pub q: String,
+    /// The order as asked for.
+    pub sort: String,
+    /// The cursor.
+    pub after: Option<String>,
+    /// The question to the index.
+    pub question: Query,
+    /// What was wrong with it; then the question is the whole list.
+    pub problem: Option<String>,
+}
+
+/// Reads the query of a list. A filter with a wrong word keeps what was typed and says what is wrong, above the whole list.
+pub fn asked(parts: &Parts, principal: &Principal, query: Option<&str>) -> Result<Asked, Problem> {
+    let scope = access::readable(parts, principal)?;
+    let now = (parts.now)();
+    let mut params = Params::parse(query);
+    let (question, problem) = match params.clone().into_query(now) {
+        Ok(question) => (question, None),
+        Err(problem) => (Query { limit: 50, now, ..Query::default() }, Some(visible(&problem.detail))),
+    };
+    Ok(Asked {
+        q: params.take("q").ok().flatten().unwrap_or_default(),
+        sort: params.take("sort").ok().flatten().unwrap_or_default(),
+        after: params.take("after").ok().flatten(),
+        question: Query { scope, ..question },
+        problem,
+    })
 }
 
 /// A head of a column.
@@ -130,6 +259,8 @@ pub struct Head {
     pub link: String,
     /// An arrow where the list is.
     pub mark: &'static str,
+    /// The same for `aria-sort`, or empty.
+    pub order: &'static str,
     /// Whether the column holds numbers.
     pub numeric: bool,
 }
@@ -138,13 +269,13 @@ pub struct Head {
 pub fn heads(columns: &[(&'static str, &str, bool)], address: &str, q: &str, sort: &str) -> Vec<Head> {
     let head = |(text, key, numeric): &(&'static str, &str, bool)| {
         let reversed = format!("-{key}");
-        let (next, mark) = match sort {
-            s if s == *key && !key.is_empty() => (reversed.as_str(), " ↓"),
-            s if s == reversed => (*key, " ↑"),
-            _ => (*key, ""),
+        let (next, mark, order) = match sort {
+            s if s == *key && !key.is_empty() => (reversed.as_str(), " ↓", "descending"),
+            s if s == reversed => (*key, " ↑", "ascending"),
+            _ => (*key, "", ""),
         };
         let link = if key.is_empty() { String::new() } else { link(address, &[("q", q), ("sort", next)]) };
-        Head { text, link, mark, numeric: *numeric }
+        Head { text, link, mark, order, numeric: *numeric }
     };
     columns.iter().map(head).collect()
 }
@@ -197,11 +328,6 @@ pub fn state(verdict: Verdict, work: Work, coverage: Coverage, reason: &str) -> 
     }
 }
 
-/// RFC 3339, or empty where there is none.
-pub fn when(at: Micros) -> String {
-    crate::view::moment(at).unwrap_or_default()
-}
-
 /// Makes text of strangers safe to look at.
 pub fn visible(text: &str) -> String {
     let unseen = |c: char| {
@@ -244,10 +370,27 @@ mod tests {
         let mut tally = Tally::default();
         tally.severities[Severity::Critical as usize] = 1;
         tally.severities[Severity::Low as usize] = 2;
-        let counts = Counts::new(&tally, "/x");
+        let counts = Counts::new(&tally, "/x", Some("fix:yes"));
         let got: Vec<_> = counts.parts.iter().map(|p| (p.word, p.count, p.x, p.width)).collect();
         assert_eq!(got, [("critical", 1, 0, 333), ("low", 2, 333, 667)]);
-        assert_eq!(counts.parts[0].link, "/x?q=severity:critical");
+        assert_eq!(counts.parts[0].link, "/x?q=fix%3Ayes%20severity%3Acritical");
+        assert_eq!(Counts::new(&tally, "/x", portable("openssl")).parts[0].link, "", "a text has no link");
+    }
+
+    #[test]
+    fn moments_are_told_as_people_do() {
+        let now = Micros::parse("2026-03-10T12:00:00Z").expect("a moment");
+        for (at, want) in [
+            ("2026-03-10T11:59:30Z", "just now"),
+            ("2026-03-10T12:00:30Z", "just now"),
+            ("2026-03-10T11:01:00Z", "59 min ago"),
+            ("2026-03-10T10:59:00Z", "1 h ago"),
+            ("2026-03-08T11:00:00Z", "2 d ago"),
+            ("2025-03-08T11:00:00Z", "2025-03-08"),
+        ] {
+            assert_eq!(When::parse(Some(at), now).text, want, "{at}");
+        }
+        assert_eq!(When::of(Micros(0), now).text, "", "unknown is not a moment");
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! One image with its findings, and the pane of one finding.
 
-use super::frame::{self, Counts, Frame, Head, Pager, visible};
+use super::frame::{self, Counts, Export, Frame, Head, Pager, When, visible};
+use super::pane::{self, Pane};
+use crate::access;
 use crate::api::{findings, images};
-use crate::detail::{self, FindingDetail};
-use crate::params::Params;
+use crate::params::{Name, Params};
 use crate::parts::Parts;
 use crate::problem::Problem;
-use crate::{access, view};
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use fleet::{Filter, FindingRow, ImageRow, Place, Query};
-use model::verdict::{Verdict, reason};
+use model::time::Micros;
+use model::verdict::{Coverage, Verdict, Work, reason};
 use store::Principal;
 
 #[derive(Template)]
@@ -27,11 +28,14 @@ struct Page {
     os: String,
     size: String,
     packages: Option<u64>,
-    pushed: String,
-    pulled: String,
+    pushed: When,
+    pulled: When,
+    scanned: When,
     state: String,
     tone: &'static str,
     notes: Vec<NoteLine>,
+    unread: Vec<Unread>,
+    unread_total: usize,
     problem: Option<String>,
     counts: Counts,
     address: String,
@@ -42,11 +46,20 @@ struct Page {
     total: u64,
     hidden: u64,
     pager: Pager,
+    export: Export,
     empty_head: String,
     empty_text: String,
     finding: Option<Pane>,
     close: String,
+    before: String,
+    after: String,
     placed: Vec<Link>,
+}
+
+/// What of the image could not be read.
+struct Unread {
+    path: String,
+    text: String,
 }
 
 #[derive(Template)]
@@ -57,7 +70,7 @@ struct FindingPage {
     f: Pane,
 }
 
-struct Link {
+pub(super) struct Link {
     text: String,
     link: String,
 }
@@ -81,54 +94,7 @@ struct Row {
     state: &'static str,
     cvss: String,
     epss: String,
-    first_seen: String,
-}
-
-/// What the pane shows of a finding.
-pub struct Pane {
-    id: String,
-    id_shown: String,
-    title: String,
-    severity: &'static str,
-    severity_source: &'static str,
-    kev: String,
-    remediation: String,
-    steps: Vec<StepLine>,
-    why: String,
-    purl: String,
-    version: String,
-    fixed: String,
-    state: &'static str,
-    paths: Vec<PathLine>,
-    advisory: String,
-    source: &'static str,
-    first_seen: String,
-    ids: Vec<String>,
-    scores: Vec<Score>,
-    epss: String,
-    cwe: String,
-    published: String,
-    images: u64,
-    description: String,
-    references: Vec<String>,
-}
-
-struct StepLine {
-    text: String,
-    command: String,
-}
-
-struct PathLine {
-    path: String,
-    layer: u32,
-    instruction: String,
-}
-
-struct Score {
-    name: &'static str,
-    score: String,
-    vector: String,
-    words: String,
+    first_seen: When,
 }
 
 const COLUMNS: [(&str, &str, bool); 8] = [
@@ -146,7 +112,7 @@ const COLUMNS: [(&str, &str, bool); 8] = [
 pub async fn page(
     State(parts): State<Parts>,
     Extension(principal): Extension<Principal>,
-    Path(path): Path<String>,
+    Name(path): Name,
     RawQuery(query): RawQuery,
 ) -> Response {
     match build(&parts, &principal, &path, query.as_deref()).await {
@@ -159,7 +125,7 @@ pub async fn page(
 pub async fn finding(
     State(parts): State<Parts>,
     Extension(principal): Extension<Principal>,
-    Path(id): Path<String>,
+    Name(id): Name,
     RawQuery(query): RawQuery,
 ) -> Response {
     match build_finding(&parts, &principal, &id, query.as_deref()).await {
@@ -176,7 +142,7 @@ async fn build_finding(
 ) -> Result<FindingPage, Problem> {
     let row = findings::row(parts, principal, id, Params::parse(query))?;
     let crumbs = crumbs(&row.place, Some(&row.image));
-    let f = pane(parts, principal, row).await?;
+    let f = pane::read(parts, principal, row).await?;
     Ok(FindingPage { frame: Frame::new(parts, "images"), crumbs, f })
 }
 
@@ -199,14 +165,20 @@ async fn build(parts: &Parts, principal: &Principal, path: &str, query: Option<&
     let (page, counts) = parts.index.ask(|index| Ok((index.findings(&question)?, index.counts(&whole)?)))?;
 
     let finding = match &shown {
-        Some(id) => Some(pane(parts, principal, findings::row(parts, principal, id, Params::default())?).await?),
+        Some(id) => Some(pane::read(parts, principal, findings::row(parts, principal, id, Params::default())?).await?),
         None => None,
     };
     let to = |id: &str| {
         frame::link(&address, &[("q", &q), ("sort", &sort), ("after", after.as_deref().unwrap_or("")), ("finding", id)])
     };
     let next = page.next.as_ref().map(|c| c.as_str());
-    let rows = page.items.into_iter().map(|r| row(r, shown.as_deref(), to)).collect();
+    let now = question.now;
+    let rows: Vec<Row> = page.items.into_iter().map(|r| row(r, shown.as_deref(), now, to)).collect();
+    let [before, following] = neighbours(&rows);
+    let last = parts.store.scans(image.id, 1).await?.into_iter().next();
+    let unread = unread(last.as_ref());
+    let here = [("q", q.as_str()), ("sort", sort.as_str()), ("image", digest)];
+    let here = [here.as_slice(), &[("registry", &place.registry), ("repository", &place.repository)]].concat();
     let (state, tone) = frame::state(image.verdict, image.work, image.coverage, &image.reason);
     let (empty_head, empty_text) = empty(&image);
     Ok(Page {
@@ -219,13 +191,16 @@ async fn build(parts: &Parts, principal: &Principal, path: &str, query: Option<&
         os: visible(&image.os),
         size: frame::size(image.bytes),
         packages: image.inventory.map(|_| image.packages),
-        pushed: frame::when(place.last_push),
-        pulled: frame::when(place.last_pull),
+        pushed: When::of(place.last_push, now),
+        pulled: When::of(place.last_pull, now),
+        scanned: When::of(last.map(|scan| scan.finished).unwrap_or_default(), now),
         state,
         tone,
         notes: notes(&image),
+        unread_total: unread.len(),
+        unread: unread.into_iter().take(UNREAD_SHOWN).collect(),
         problem,
-        counts: Counts::new(&counts.tally, &address),
+        counts: Counts::new(&counts.tally, &address, Some("")),
         heads: frame::heads(&COLUMNS, &address, &q, &sort),
         pager: Pager::new(&address, &q, &sort, after.as_deref(), next),
         rows,
@@ -233,7 +208,10 @@ async fn build(parts: &Parts, principal: &Principal, path: &str, query: Option<&
         hidden: page.hidden,
         empty_head,
         empty_text,
+        export: Export::new(parts, &principal.name, "/findings", &here),
         close: to(""),
+        before,
+        after: following,
         finding,
         placed: elsewhere(&image, &place),
         address,
@@ -302,16 +280,45 @@ fn elsewhere(image: &ImageRow, place: &Place) -> Vec<Link> {
     others.map(|p| Link { text: visible(&name(p)), link: frame::image_address(p, &image.digest) }).collect()
 }
 
+/// The findings before and after the one that is shown, as addresses; empty where there is none.
+fn neighbours(rows: &[Row]) -> [String; 2] {
+    let Some(at) = rows.iter().position(|row| row.current) else { return Default::default() };
+    let link = |at: Option<usize>| at.and_then(|at| rows.get(at)).map(|row| row.link.clone()).unwrap_or_default();
+    [link(at.checked_sub(1)), link(at.checked_add(1))]
+}
+
+/// At most so many notes of a scan: the API has all of them.
+const UNREAD_SHOWN: usize = 50;
+
+fn unread(scan: Option<&store::ScanRow>) -> Vec<Unread> {
+    let notes = scan.into_iter().flat_map(|scan| &scan.notes).filter(|note| note.gap);
+    notes.map(|note| Unread { path: visible(&note.path), text: visible(&note.text) }).collect()
+}
+
 /// Why the verdict is not complete, and what to do.
 fn notes(image: &ImageRow) -> Vec<NoteLine> {
-    let codes = image.reason.split(',').filter_map(reason);
     let bad = image.verdict == Verdict::Failed;
-    codes.map(|r| NoteLine { text: r.meaning.into(), next_step: r.next_step.into(), bad }).collect()
+    let codes = image.reason.split(',').filter_map(reason);
+    let mut notes: Vec<_> =
+        codes.map(|r| NoteLine { text: r.meaning.into(), next_step: r.next_step.into(), bad }).collect();
+    if image.coverage == Coverage::Accessory && notes.is_empty() {
+        let known = reason("accessory").into_iter();
+        notes.extend(known.map(|r| NoteLine { text: r.meaning.into(), next_step: r.next_step.into(), bad }));
+    }
+    if image.work == Work::RetryAt {
+        let text = "The last try did not succeed; it is tried again by itself.".into();
+        let next_step = "Nothing to do at once. If it stays, see `portwarden doctor` and the server's log.".into();
+        notes.push(NoteLine { text, next_step, bad: false });
+    }
+    notes
 }
 
 /// What an empty list says: what was looked at, never a bare tick.
 fn empty(image: &ImageRow) -> (String, String) {
     match image.verdict {
+        Verdict::None if image.coverage == Coverage::Accessory => {
+            ("Nothing to judge".into(), "It is kept and served, and counts in no total.".into())
+        }
         Verdict::None => ("Not scanned yet".into(), "The page changes by itself when it is.".into()),
         Verdict::Complete => {
             ("No findings".into(), format!("{} packages were checked and nothing was left out.", image.packages))
@@ -325,7 +332,7 @@ fn empty(image: &ImageRow) -> (String, String) {
     }
 }
 
-fn row(row: FindingRow, current: Option<&str>, to: impl Fn(&str) -> String) -> Row {
+fn row(row: FindingRow, current: Option<&str>, now: Micros, to: impl Fn(&str) -> String) -> Row {
     let id = row.id.to_string();
     Row {
         link: to(&id),
@@ -340,83 +347,6 @@ fn row(row: FindingRow, current: Option<&str>, to: impl Fn(&str) -> String) -> R
         state: row.state.as_str(),
         cvss: frame::tenths(row.vulnerability.cvss),
         epss: frame::percent(row.vulnerability.epss),
-        first_seen: frame::when(row.first_seen),
+        first_seen: When::of(row.first_seen, now),
     }
-}
-
-async fn pane(parts: &Parts, principal: &Principal, row: FindingRow) -> Result<Pane, Problem> {
-    let scope = access::readable(parts, principal)?;
-    let query = Query { scope, limit: 1, now: (parts.now)(), ..Query::default() };
-    let radius = parts.index.ask(|index| Ok(index.blast_radius(&row.vulnerability.name, &query)?))?;
-    let detail = detail::detail(parts, row).await?;
-    Ok(shown(detail, radius.map_or(0, |r| r.row.images)))
-}
-
-fn shown(detail: FindingDetail, images: u64) -> Pane {
-    let finding = detail.finding;
-    let score = |name: &'static str, score: Option<view::CvssView>| {
-        score.map(|s| Score {
-            name,
-            score: format!("{:.1}", s.score),
-            vector: visible(&s.vector),
-            words: format!("{}; {}", s.source, s.words),
-        })
-    };
-    let scores = [("CVSS v3", detail.cvss.v3), ("CVSS v4", detail.cvss.v4), ("CVSS v2", detail.cvss.v2)];
-    let paths = detail.paths.into_iter().map(|p| PathLine {
-        path: visible(&p.path),
-        layer: p.layer.index,
-        instruction: visible(&p.layer.created_by),
-    });
-    let epss = finding.epss.map(|p| format!("{:.1} % within 30 days", p * 100.0)).unwrap_or_default();
-    let epss = match detail.epss_date.as_deref().and_then(|d| d.get(..10)) {
-        Some(day) if !epss.is_empty() => format!("{epss} (as of {day})"),
-        _ => epss,
-    };
-    let ids = distinct(std::iter::once(finding.finding_id.clone()).chain(finding.cves).chain(finding.aliases));
-    Pane {
-        id: finding.id,
-        id_shown: finding.finding_id,
-        title: visible(&finding.security_check),
-        severity: finding.severity,
-        severity_source: finding.severity_source,
-        kev: finding.kev.as_deref().and_then(|k| k.get(..10)).unwrap_or("").to_owned(),
-        remediation: visible(&finding.remediation),
-        steps: detail
-            .steps
-            .into_iter()
-            .map(|s| StepLine { text: visible(&s.text), command: visible(&s.command.unwrap_or_default()) })
-            .collect(),
-        why: visible(&format!("{} {}", detail.why.comparison, detail.why.result)),
-        purl: visible(&finding.package.purl),
-        version: visible(&finding.package.version),
-        fixed: visible(&finding.fixed_version.unwrap_or_default()),
-        state: finding.vendor_state,
-        paths: paths.collect(),
-        advisory: visible(&detail.why.advisory),
-        source: detail.why.source,
-        first_seen: finding.first_seen.unwrap_or_default(),
-        ids,
-        scores: scores.into_iter().filter_map(|(name, s)| score(name, s)).collect(),
-        epss,
-        cwe: detail.cwe.join(", "),
-        published: finding.published.unwrap_or_default(),
-        images,
-        description: visible(&detail.description),
-        references: detail
-            .references
-            .into_iter()
-            .filter(|r| r.starts_with("https://") || r.starts_with("http://"))
-            .collect(),
-    }
-}
-
-fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
-    for name in names {
-        if !out.contains(&name) {
-            out.push(name);
-        }
-    }
-    out
 }

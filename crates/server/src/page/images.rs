@@ -1,16 +1,15 @@
 //! The list of images.
 
-use super::frame::{self, Counts, Frame, Head, Pager};
-use crate::access;
-use crate::params::Params;
+use super::frame::{self, Counts, Export, Frame, Head, Pager, When};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use fleet::{ImageRow, Query};
+use fleet::ImageRow;
 use model::Severity;
+use model::time::Micros;
 use store::Principal;
 
 #[derive(Template)]
@@ -26,6 +25,7 @@ struct Page {
     total: u64,
     repositories: u64,
     pager: Pager,
+    export: Export,
     push: Vec<String>,
 }
 
@@ -38,27 +38,32 @@ struct Row {
     os: String,
     state: String,
     tone: &'static str,
-    critical: u64,
-    high: u64,
-    medium: u64,
-    low: u64,
-    fixable: u64,
-    pushed: String,
+    cells: Vec<Cell>,
+    pushed: When,
 }
 
-const COLUMNS: [(&str, &str, bool); 11] = [
-    ("Image", "image", false),
-    ("Digest", "", false),
-    ("Platform", "", false),
-    ("System", "", false),
-    ("State", "", false),
-    ("Critical", "severity", true),
-    ("High", "", true),
-    ("Medium", "", true),
-    ("Low", "", true),
-    ("Fixable", "fixable", true),
-    ("Pushed", "pushed", false),
+/// A number with the address of exactly its findings.
+struct Cell {
+    name: &'static str,
+    count: u64,
+    link: String,
+}
+
+const COLUMNS: [(&str, &str, bool); 2] = [("Image", "image", false), ("State", "", false)];
+
+/// The columns of numbers: head, sort key, severity or `None` for those that span severities.
+const NUMBERS: [(&str, &str, Option<Severity>); 8] = [
+    ("Critical", "severity", Some(Severity::Critical)),
+    ("High", "", Some(Severity::High)),
+    ("Medium", "", Some(Severity::Medium)),
+    ("Low", "", Some(Severity::Low)),
+    ("Negligible", "", Some(Severity::Negligible)),
+    ("Unknown", "", Some(Severity::Unknown)),
+    (FINDINGS, "findings", None),
+    (FIXABLE, "", None),
 ];
+const FINDINGS: &str = "Findings";
+const FIXABLE: &str = "Fixable";
 
 /// Shows the images.
 pub async fn page(
@@ -73,64 +78,76 @@ pub async fn page(
 }
 
 fn build(parts: &Parts, principal: &Principal, query: Option<&str>) -> Result<Page, Problem> {
-    let mut params = Params::parse(query);
-    let asked = Params::parse(query);
-    let q = params.take("q")?.unwrap_or_default();
-    let sort = params.take("sort")?.unwrap_or_default();
-    let after = params.take("after")?;
-    let scope = access::readable(parts, principal)?;
-    // A filter with a wrong word keeps what was typed and says what is wrong, above the whole list.
-    let (question, problem) = match asked.into_query((parts.now)()) {
-        Ok(question) => (question, None),
-        Err(problem) => (Query { limit: 50, now: (parts.now)(), ..Query::default() }, Some(problem.detail)),
-    };
-    let question = Query { scope, ..question };
-    let (page, counts) = parts.index.ask(|index| Ok((index.images(&question)?, index.counts(&question)?)))?;
+    let frame::Asked { q, sort, after, question, problem } = frame::asked(parts, principal, query)?;
+    let (page, counts) = parts.index.ask(|index| Ok((index.images(&question)?, index.counts_of_places(&question)?)))?;
     let next = page.next.as_ref().map(|c| c.as_str());
-    let host = parts.public_url.split("//").last().unwrap_or("localhost:5000").to_owned();
+    // A filter that was not understood counts nothing: the whole list is shown.
+    let within = if problem.is_some() { "" } else { q.as_str() };
+    let negligible = page.items.iter().any(|row| row.tally.of(Severity::Negligible) > 0);
+    let numbers: Vec<_> = NUMBERS.into_iter().filter(|n| negligible || n.2 != Some(Severity::Negligible)).collect();
+    let mut columns = COLUMNS.to_vec();
+    columns.extend(numbers.iter().map(|(head, sort, _)| (*head, *sort, true)));
+    columns.push(("Pushed", "pushed", false));
     Ok(Page {
         frame: Frame::new(parts, "images"),
-        counts: Counts::new(&counts.tally, "/"),
-        problem: problem.map(|p| frame::visible(&p)),
-        heads: frame::heads(&COLUMNS, "/", &q, &sort),
+        counts: Counts::new(&counts.tally, "/findings", frame::portable(within)),
+        problem,
+        heads: frame::heads(&columns, "/", &q, &sort),
         pager: Pager::new("/", &q, &sort, after.as_deref(), next),
-        rows: page.items.into_iter().map(row).collect(),
+        rows: page.items.into_iter().map(|image| row(image, &numbers, within, question.now)).collect(),
         total: page.total,
         repositories: counts.repositories,
-        push: vec![
-            format!(
-                "skopeo copy --dest-tls-verify=false --dest-creds admin:PASSWORD docker-daemon:app:1 docker://{host}/app:1"
-            ),
-            format!("podman login --tls-verify=false {host} && podman push --tls-verify=false app:1 {host}/app:1"),
-            format!("docker login {host} && docker tag app:1 {host}/app:1 && docker push {host}/app:1"),
-        ],
+        export: Export::new(parts, &principal.name, "/images", &[("q", &q), ("sort", &sort)]),
+        push: push(&parts.public_url),
         q,
         sort,
     })
 }
 
-fn row(row: ImageRow) -> Row {
+/// How an image is pushed here, for each of the usual clients.
+fn push(public_url: &str) -> Vec<String> {
+    let host = public_url.split("//").last().unwrap_or("localhost:5000");
+    vec![
+        format!(
+            "skopeo copy --dest-tls-verify=false --dest-creds admin:PASSWORD docker-daemon:app:1 docker://{host}/app:1"
+        ),
+        format!("podman push --tls-verify=false --creds admin:PASSWORD app:1 {host}/app:1"),
+        format!("docker login -u admin {host} && docker tag app:1 {host}/app:1 && docker push {host}/app:1"),
+    ]
+}
+
+fn row(row: ImageRow, numbers: &[(&'static str, &str, Option<Severity>)], within: &str, now: Micros) -> Row {
     let (state, tone) = frame::state(row.verdict, row.work, row.coverage, &row.reason);
     let first = row.places.first();
     let name = first.map_or_else(String::new, |place| match place.tags.first() {
         Some(tag) => format!("{}:{tag}", place.repository),
         None => place.repository.clone(),
     });
-    let of = |s: Severity| row.tally.of(s);
+    let link = first.map(|place| frame::image_address(place, &row.digest)).unwrap_or_default();
+    // In several places the findings of one are not all of them.
+    let (list, within) = match row.places.len() {
+        1 => (link.as_str(), within.to_owned()),
+        _ => ("/findings", frame::also(within, &format!("image:{}", row.digest))),
+    };
+    let listed = |word: &str| match frame::portable(&within) {
+        Some(q) => frame::link(list, &[("q", &frame::also(q, word))]),
+        None => String::new(),
+    };
+    let cell = |(head, _, severity): &(&'static str, &str, Option<Severity>)| match severity {
+        Some(s) => Cell { name: head, count: row.tally.of(*s), link: listed(&format!("severity:{}", s.as_str())) },
+        None if *head == FIXABLE => Cell { name: head, count: row.tally.fixable, link: listed("fix:yes") },
+        None => Cell { name: head, count: row.tally.findings(), link: listed("") },
+    };
     Row {
+        cells: numbers.iter().map(cell).collect(),
         name: frame::visible(&name),
-        link: first.map(|place| frame::image_address(place, &row.digest)).unwrap_or_default(),
         more: row.places.len().saturating_sub(1),
         digest: row.digest.split(':').nth(1).and_then(|hex| hex.get(..12)).unwrap_or("").to_owned(),
         platform: frame::visible(&row.platform),
         os: frame::visible(&row.os),
         state,
         tone,
-        critical: of(Severity::Critical),
-        high: of(Severity::High),
-        medium: of(Severity::Medium),
-        low: of(Severity::Low),
-        fixable: row.tally.fixable,
-        pushed: frame::when(first.map(|p| p.last_push).unwrap_or_default()),
+        pushed: When::of(row.places.iter().map(|p| p.last_push).max().unwrap_or_default(), now),
+        link,
     }
 }

@@ -3,10 +3,14 @@
 //! In: the same questions as REST. Out: askama templates of `console/`. Text of images and feeds is escaped, and what would not be
 //! seen (control characters, bidirectional marks) is made visible.
 
+mod findings;
 mod frame;
 mod image;
 mod images;
+mod pane;
 mod vulnerabilities;
+
+pub use frame::{sign_in, trouble, wants_page};
 
 use crate::parts::Parts;
 use axum::Router;
@@ -16,6 +20,7 @@ use axum::routing::get;
 pub fn router() -> Router<Parts> {
     Router::new()
         .route("/", get(images::page))
+        .route("/findings", get(findings::page))
         .route("/s/{*path}", get(image::page))
         .route("/findings/{id}", get(image::finding))
         .route("/vulnerabilities", get(vulnerabilities::list))

@@ -1,14 +1,14 @@
 //! Distinct vulnerabilities, and where one of them is.
 
-use super::frame::{self, Frame, Head, Pager, visible};
-use crate::access;
+use super::frame::{self, Export, Frame, Head, Pager, When, visible};
+use super::pane::{Id, Reference};
 use crate::api::findings::{VulnerabilityDetail, radius};
-use crate::params::Params;
+use crate::params::Name;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use fleet::{Query, VulnerabilityRow};
 use store::Principal;
@@ -25,6 +25,7 @@ struct ListPage {
     total: u64,
     images: u64,
     pager: Pager,
+    export: Export,
 }
 
 struct Row {
@@ -37,7 +38,9 @@ struct Row {
     cvss: String,
     epss: String,
     images: u64,
+    images_link: String,
     findings: u64,
+    findings_link: String,
 }
 
 #[derive(Template)]
@@ -48,10 +51,14 @@ struct OnePage {
     title: String,
     severity: &'static str,
     kev: String,
-    aliases: String,
+    aliases: Vec<Id>,
+    scores: Vec<String>,
     description: String,
+    references: Vec<Reference>,
     images: u64,
+    images_link: String,
     findings: u64,
+    findings_link: String,
     repositories: Vec<Hit>,
     packages: Vec<Held>,
 }
@@ -61,7 +68,8 @@ struct Hit {
     link: String,
     images: u64,
     findings: u64,
-    pulled: String,
+    findings_link: String,
+    pulled: When,
 }
 
 struct Held {
@@ -69,6 +77,7 @@ struct Held {
     version: String,
     ecosystem: String,
     images: u64,
+    link: String,
 }
 
 const COLUMNS: [(&str, &str, bool); 8] = [
@@ -95,11 +104,7 @@ pub async fn list(
 }
 
 /// Shows one vulnerability.
-pub async fn one(
-    State(parts): State<Parts>,
-    Extension(principal): Extension<Principal>,
-    Path(id): Path<String>,
-) -> Response {
+pub async fn one(State(parts): State<Parts>, Extension(principal): Extension<Principal>, Name(id): Name) -> Response {
     match radius(&parts, &principal, &id, None).await {
         Ok(found) => frame::page(&one_page(&parts, found)),
         Err(problem) => frame::trouble(&parts, problem),
@@ -107,36 +112,31 @@ pub async fn one(
 }
 
 fn build(parts: &Parts, principal: &Principal, query: Option<&str>) -> Result<ListPage, Problem> {
-    let mut params = Params::parse(query);
-    let asked = Params::parse(query);
-    let q = params.take("q")?.unwrap_or_default();
-    let sort = params.take("sort")?.unwrap_or_default();
-    let after = params.take("after")?;
-    let scope = access::readable(parts, principal)?;
-    let (question, problem) = match asked.into_query((parts.now)()) {
-        Ok(question) => (question, None),
-        Err(problem) => (Query { limit: 50, now: (parts.now)(), ..Query::default() }, Some(visible(&problem.detail))),
-    };
-    let question = Query { scope: scope.clone(), ..question };
-    let everything = Query { scope, limit: 1, now: question.now, ..Query::default() };
+    let frame::Asked { q, sort, after, question, problem } = frame::asked(parts, principal, query)?;
+    let everything = Query { scope: question.scope.clone(), limit: 1, now: question.now, ..Query::default() };
     let (page, counts) =
         parts.index.ask(|index| Ok((index.vulnerabilities(&question)?, index.counts(&everything)?)))?;
     let address = "/vulnerabilities";
     let next = page.next.as_ref().map(|c| c.as_str());
     Ok(ListPage {
         frame: Frame::new(parts, "vulnerabilities"),
-        problem,
         heads: frame::heads(&COLUMNS, address, &q, &sort),
         pager: Pager::new(address, &q, &sort, after.as_deref(), next),
-        rows: page.items.into_iter().map(row).collect(),
+        rows: page.items.into_iter().map(|found| row(found, if problem.is_some() { "" } else { &q })).collect(),
+        problem,
         total: page.total,
         images: counts.images,
+        export: Export::new(parts, &principal.name, "/vulnerabilities", &[("q", &q), ("sort", &sort)]),
         q,
         sort,
     })
 }
 
-fn row(row: VulnerabilityRow) -> Row {
+fn row(row: VulnerabilityRow, q: &str) -> Row {
+    let listed = |list| match frame::portable(q) {
+        Some(q) => frame::link(list, &[("q", &frame::also(q, &format!("cve:{}", row.fact.name)))]),
+        None => String::new(),
+    };
     let shown = 4;
     let mut packages = row.packages.iter().take(shown).map(|p| visible(p)).collect::<Vec<_>>().join(", ");
     if row.packages.len() > shown {
@@ -152,34 +152,57 @@ fn row(row: VulnerabilityRow) -> Row {
         cvss: frame::tenths(row.fact.cvss),
         epss: frame::percent(row.fact.epss),
         images: row.images,
+        images_link: listed("/"),
         findings: row.findings,
+        findings_link: listed("/findings"),
     }
 }
 
 fn one_page(parts: &Parts, found: VulnerabilityDetail) -> OnePage {
     let it = found.vulnerability;
-    let hit = |h: crate::api::findings::HitView| Hit {
-        link: frame::link("/", &[("q", &format!("repo:{} cve:{}", h.repository, it.id))]),
-        name: visible(&format!("{}/{}", h.registry, h.repository)),
-        images: h.images,
-        findings: h.findings,
-        pulled: h.last_pull.unwrap_or_default(),
+    let now = (parts.now)();
+    let listed = |list, more: &str| frame::link(list, &[("q", &frame::also(&format!("cve:{}", it.id), more))]);
+    let hit = |h: crate::api::findings::HitView| {
+        let here = format!("registry:{} repo:{}", h.registry, h.repository);
+        Hit {
+            link: listed("/", &here),
+            findings_link: listed("/findings", &here),
+            name: visible(&format!("{}/{}", h.registry, h.repository)),
+            images: h.images,
+            findings: h.findings,
+            pulled: When::parse(h.last_pull.as_deref(), now),
+        }
     };
     let held = |p: crate::api::lists::PackageRowView| Held {
+        link: listed("/", &format!("pkg:{}", p.package.purl.trim_start_matches("pkg:"))),
         name: visible(&p.package.name),
         version: visible(&p.package.version),
         ecosystem: visible(&p.package.ecosystem),
         images: p.images,
     };
+    let score = |(name, s): (&str, crate::view::CvssView)| {
+        format!("{name} {:.1}, {} ({}: {})", s.score, visible(&s.vector), s.source, s.words)
+    };
+    let scores = [("CVSS v3", found.cvss.v3), ("CVSS v4", found.cvss.v4), ("CVSS v2", found.cvss.v2)];
+    let web = |r: &String| r.starts_with("https://") || r.starts_with("http://");
     OnePage {
         frame: Frame::new(parts, "vulnerabilities"),
         title: visible(&it.title),
         severity: it.severity,
         kev: it.kev.as_deref().and_then(|k| k.get(..10)).unwrap_or("").to_owned(),
-        aliases: visible(&it.aliases.join(", ")),
+        aliases: it.aliases.iter().cloned().map(Id::of).collect(),
+        scores: scores.into_iter().filter_map(|(name, s)| Some(score((name, s?)))).collect(),
         description: visible(&found.description),
+        references: found
+            .references
+            .into_iter()
+            .filter(web)
+            .map(|link| Reference { text: visible(&link), link })
+            .collect(),
         images: it.images,
+        images_link: listed("/", ""),
         findings: it.findings,
+        findings_link: listed("/findings", ""),
         repositories: found.hits.into_iter().map(hit).collect(),
         packages: found.held.into_iter().map(held).collect(),
         id: visible(&it.id),

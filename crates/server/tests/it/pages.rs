@@ -1,0 +1,198 @@
+//! The console: right without a script, small, honest, closed to foreign content.
+
+use crate::fleet::{Fleet, MANY, addresses};
+use std::collections::BTreeSet;
+
+impl Fleet {
+    async fn every_page(&self) -> Vec<String> {
+        let image = self.image_page("team/one", &self.one);
+        let finding = self.finding(&format!("image={}", self.one)).await["id"].as_str().unwrap().to_owned();
+        vec![
+            "/".into(),
+            "/findings".into(),
+            "/vulnerabilities".into(),
+            "/vulnerabilities/CVE-2024-0001".into(),
+            format!("{image}?finding={finding}"),
+            format!("/findings/{finding}"),
+            self.image_page("team/two", &self.two),
+            self.image_page("team/one", &self.failed),
+            self.image_page("team/one", &self.accessory),
+            self.image_page("team/two", &self.queued),
+            image,
+        ]
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_closed_to_foreign_content() {
+    let fleet = Fleet::new().await;
+    let mut pages = fleet.every_page().await;
+    pages.extend(["/nothing", "/assets/app.js", "/api/v1/findings", "/healthz"].map(str::to_owned));
+    for path in pages {
+        let answer = fleet.get_as("admin", &path, &[("accept", "text/html")]).await;
+        let policy = answer.header("content-security-policy");
+        for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert!(!answer.header("cache-control").is_empty(), "{path}");
+        let html = answer.text();
+        assert!(!html.contains(" style=\"") && !html.contains("<style") && !html.contains(" onclick="), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn links_and_forms_lead_somewhere_without_a_script() {
+    let fleet = Fleet::new().await;
+    let mut todo = fleet.every_page().await;
+    let mut seen = BTreeSet::new();
+    while let Some(path) = todo.pop() {
+        if !seen.insert(path.clone()) || seen.len() > 400 {
+            continue;
+        }
+        if path.starts_with("/api/") || path.starts_with("/assets/") {
+            fleet.get(&path).await.is(200, &path);
+            continue;
+        }
+        let html = fleet.page(&path).await;
+        assert!(!html.contains("role=\"alert\""), "{path} is a link to a problem");
+        for link in addresses(&html, "href").into_iter().chain(addresses(&html, "action")) {
+            if link.starts_with('/') {
+                todo.push(link);
+            }
+        }
+    }
+    assert!(seen.len() > 100, "{} addresses", seen.len());
+}
+
+#[tokio::test]
+async fn every_number_links_to_exactly_its_rows() {
+    let fleet = Fleet::new().await;
+    // Where rows are counted on the page that a number links to.
+    let rows = |html: &str| {
+        let caption = html.split("<caption>").nth(1).map(|rest| rest.trim_start());
+        let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+        caption.and_then(|text| digits(text).parse::<u64>().ok()).unwrap_or(0)
+    };
+    let mut checked = 0;
+    for path in
+        fleet.every_page().await.into_iter().chain(["/?q=severity:%3E%3Dhigh".into(), "/findings?q=fix:yes".into()])
+    {
+        let html = fleet.page(&path).await;
+        let parts = html.split("<a href=\"").skip(1);
+        for part in parts {
+            let (link, rest) = part.split_once('"').unwrap();
+            let link = link.replace("&#38;", "&").replace("&#62;", ">");
+            let shown = rest.split("</a>").next().unwrap().rsplit('>').next().unwrap().trim().to_owned();
+            let number = shown.split(' ').next().unwrap();
+            if number.parse::<u64>().is_err() {
+                continue;
+            }
+            let list = fleet.page(&link).await;
+            assert_eq!(rows(&list).to_string(), number, "{path}: {shown} links to {link}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "only {checked} numbers were links");
+    let hidden = fleet.page(&fleet.image_page("team/one", &fleet.one)).await;
+    assert!(hidden.contains("1 more hidden by default"));
+    let link = addresses(&hidden, "href").into_iter().find(|l| l.contains("hidden")).unwrap();
+    assert_eq!(rows(&fleet.page(&link).await), 1, "{link}");
+}
+
+#[tokio::test]
+async fn columns_of_the_list_of_images_add_up() {
+    let fleet = Fleet::new().await;
+    for path in ["/", "/?q=hidden:all"] {
+        let html = fleet.page(path).await;
+        let mut images = 0;
+        for row in html.split("<tr>").skip(2) {
+            let number = |name: &str| {
+                let cell = row.split(&format!("data-name=\"{name}\">")).nth(1)?.split("</td>").next()?;
+                let text = cell.split('>').find_map(|part| part.split('<').next()?.trim().parse::<u64>().ok());
+                text
+            };
+            let parts = ["Critical", "High", "Medium", "Low", "Negligible", "Unknown"];
+            let sum: u64 = parts.iter().filter_map(|p| number(p)).sum();
+            assert_eq!(number("Findings"), Some(sum), "{path}: {row}");
+            images += 1;
+        }
+        assert_eq!(images, 6, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_goes_on_by_links() {
+    let fleet = Fleet::new().await;
+    let mut path = fleet.image_page("team/two", &fleet.two);
+    let mut rows = 0;
+    loop {
+        let html = fleet.page(&path).await;
+        assert!(html.contains(&format!("{MANY} findings")), "{path}: the total stays");
+        rows += html.matches("data-pane").count();
+        let next = html.split("<a ").find(|a| a.contains("rel=\"next\""));
+        let Some(next) = next else { break };
+        path = addresses(&format!(" {next}"), "href").remove(0);
+    }
+    assert_eq!(rows, MANY);
+}
+
+#[tokio::test]
+async fn an_image_that_was_not_judged_says_why_and_what_to_do() {
+    let fleet = Fleet::new().await;
+    for (repository, digest, why, what) in [
+        ("team/one", &fleet.failed, "A layer ends in the middle.", "Push the image again."),
+        ("team/one", &fleet.accessory, "Not an image: an attestation", "Nothing to do."),
+        ("team/two", &fleet.queued, "Not scanned yet", "The page changes by itself"),
+    ] {
+        let html = fleet.page(&fleet.image_page(repository, digest)).await;
+        assert!(html.contains(why) && html.contains(what), "{why}: {html}");
+        assert!(!html.contains("tag good"), "{why} is not green");
+    }
+}
+
+#[tokio::test]
+async fn pages_are_small_and_few_requests_show_them() {
+    let fleet = Fleet::new().await;
+    let zipped = [("accept", "text/html"), ("accept-encoding", "gzip")];
+    for path in fleet.every_page().await {
+        let html = fleet.page(&path).await;
+        let mut assets: BTreeSet<_> = addresses(&html, "href").into_iter().chain(addresses(&html, "src")).collect();
+        assets.retain(|a| a.starts_with("/assets/"));
+        assert!(assets.len() < 4, "{path} needs {assets:?}");
+        let answer = fleet.get_as("admin", &path, &zipped).await.is(200, &path);
+        assert_eq!(answer.header("content-encoding"), "gzip", "{path}");
+        let page = answer.body.len();
+        assert!(page <= 15 * 1024, "{path} is {page} bytes");
+        let mut all = page;
+        for asset in &assets {
+            all += fleet.get_as("admin", asset, &zipped).await.is(200, asset).body.len();
+        }
+        assert!(all <= 60 * 1024, "a first visit to {path} is {all} bytes");
+        println!("{:6} {all:6} bytes {path}", page);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_store_says_what_to_do() {
+    let fleet = Fleet::empty().await;
+    let html = fleet.page("/").await;
+    for part in ["No image yet", "docker://registry.test:5000/app:1", "portwarden serve --sample"] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(fleet.page("/vulnerabilities").await.contains("Not found in 0 images"));
+    assert!(fleet.page("/findings").await.contains("No findings"));
+}
+
+#[tokio::test]
+async fn a_wrong_filter_keeps_what_was_typed_and_shows_everything() {
+    let fleet = Fleet::new().await;
+    let image = fleet.image_page("team/one", &fleet.one);
+    for path in ["/", "/findings", "/vulnerabilities", &image] {
+        let html = fleet.page(&format!("{path}?q=colour:red")).await;
+        assert!(html.contains("value=\"colour:red\"") && html.contains("role=\"alert\""), "{path}");
+        assert!(html.contains("colour:red") && html.contains("<tbody>"), "{path}");
+    }
+}
