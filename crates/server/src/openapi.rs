@@ -61,11 +61,8 @@ pub fn document() -> Value {
 
 fn operation(route: &Route) -> Value {
     let item = json!({"$ref": format!("#/components/schemas/{}", route.schema)});
-    let many = (route.takes == Takes::Query && route.schema != "TotalsView")
-        || route.takes == Takes::Log
-        || ["/packages", "/layers", "/scans"]
-            .iter()
-            .any(|end| route.path.starts_with("/images/{digest}/") && route.path.ends_with(end));
+    let of_image = route.path.strip_prefix("/images/{digest}/").is_some();
+    let many = matches!(route.takes, Takes::Query | Takes::Log | Takes::Limit) || of_image;
     let answer = if many {
         json!({"type": "object", "required": ["items"], "properties": {
             "items": {"type": "array", "items": item}, "total": {"type": "integer"}, "hidden": {"type": "integer"},
@@ -76,49 +73,115 @@ fn operation(route: &Route) -> Value {
     };
     let problem = json!({"description": "What was wrong and what to do",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}});
+    let mut content = json!({"application/json": {"schema": answer}});
+    if route.takes == Takes::Query {
+        content["application/jsonl"] = json!({"schema": {"type": "string"}});
+        content["text/csv"] = json!({"schema": {"type": "string"}});
+    }
     json!({
         "summary": route.summary,
         "operationId": route.path.trim_matches('/').replace(['/', '{', '}'], "_"),
         "parameters": parameters(route),
         "responses": {
-            "200": {"description": route.summary, "content": {"application/json": {"schema": answer}}},
-            "400": problem, "401": problem, "403": problem, "404": problem, "503": problem,
+            "200": {"description": route.summary, "content": content},
+            "400": problem, "401": problem, "403": problem, "404": problem, "405": problem, "503": problem,
         },
     })
 }
 
+fn named(name: &str, place: &str, what: &str, schema: Value) -> Value {
+    json!({"name": name, "in": place, "required": place == "path", "description": what, "schema": schema})
+}
+
 fn parameters(route: &Route) -> Vec<Value> {
-    let named = |name: &str, place: &str, what: &str, kind: &str| {
-        json!({
-        "name": name, "in": place, "required": place == "path", "description": what, "schema": {"type": kind}})
+    let text = || json!({"type": "string"});
+    let limit = || {
+        let schema = json!({"type": "integer", "minimum": 1, "maximum": crate::params::LIMIT, "default": 50});
+        named("limit", "query", "At most so many.", schema)
     };
-    let mut all: Vec<Value> = route
-        .path
-        .split('/')
-        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-        .map(|name| named(name, "path", "Name of the thing.", "string"))
-        .collect();
-    match route.takes {
-        Takes::Nothing => {}
-        Takes::Log => {
-            all.push(named("limit", "query", "At most so many, 1 to 1,000.", "integer"));
-            all.push(named("before", "query", "Continue before this id.", "integer"));
-        }
-        Takes::Query => {
-            all.push(named("q", "query", "Filter words: severity:>=high fix:yes pkg:openssl.", "string"));
-            all.push(named("sort", "query", "A key, with - in front for the other way round.", "string"));
-            all.push(named("limit", "query", "At most so many, 1 to 1,000.", "integer"));
-            all.push(named("after", "query", "`next` of the page before.", "string"));
-            all.push(named("as_of", "query", "What was known at this time.", "string"));
-            all.push(named("format", "query", "json, jsonl or csv.", "string"));
-            all.extend(
-                fleet::WORDS
-                    .iter()
-                    .filter_map(|w| w.names.first().map(|n| named(n, "query", &w.takes.join(", "), "string"))),
-            );
-        }
+    let of_path = |name: &str| match name {
+        "digest" => named(name, "path", "Digest of an image.", json!({"type": "string", "pattern": DIGEST})),
+        _ => named(name, "path", "Name of the thing.", json!({"type": "string", "minLength": 1})),
+    };
+    let braced = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let mut all: Vec<Value> = braced.map(of_path).collect();
+    if matches!(route.takes, Takes::Query | Takes::Log | Takes::Limit) {
+        all.push(limit());
+    }
+    if route.takes == Takes::Log {
+        all.push(named("before", "query", "Continue before this id.", json!({"type": "integer", "format": "int64"})));
+    }
+    if route.takes == Takes::Query {
+        let formats = json!({"type": "string", "enum": ["json", "jsonl", "csv"], "default": "json"});
+        all.push(named("sort", "query", "A key, with - in front for the other way round.", sorts(route.path)));
+        all.push(named("after", "query", "`next` of the page before.", text()));
+        all.push(named("format", "query", "How the list is written; `Accept` works as well.", formats));
+    }
+    if matches!(route.takes, Takes::Query | Takes::Filter) {
+        all.push(named("q", "query", "Filter words: severity:>=high fix:yes pkg:openssl.", text()));
+        let words =
+            fleet::WORDS.iter().filter_map(|w| Some(named(w.names.first()?, "query", &w.takes.join(", "), word(w))));
+        all.extend(words);
+    }
+    let one = ["/findings/{id}", "/vulnerabilities/{id}"].contains(&route.path);
+    if one || matches!(route.takes, Takes::Query | Takes::Filter) {
+        let schema = json!({"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]});
+        all.push(named("as_of", "query", "What was known at this time; a date is its end.", schema));
     }
     all
+}
+
+/// The digest of a manifest.
+const DIGEST: &str = "^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$";
+
+/// Every severity, as a pattern.
+const SEVERITY: &str = "critical|high|medium|low|negligible|unknown";
+
+/// What a filter word takes: an enumeration where it is one, else a pattern.
+fn word(word: &fleet::Word) -> Value {
+    let plain = |value: &&&str| value.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let values: Vec<&str> = word.takes.iter().filter(plain).copied().collect();
+    if values.len() == word.takes.len() {
+        let any = values.join("|");
+        return match word.names.first() {
+            Some(&("fixable" | "kev" | "hidden")) => json!({"type": "string", "enum": values}),
+            _ => json!({"type": "string", "pattern": format!("^({any})(,({any}))*$")}),
+        };
+    }
+    let pattern = match word.names.first() {
+        Some(&"severity") => format!("^((>=|<=|>|<)?({SEVERITY})|({SEVERITY})(,({SEVERITY}))+)$"),
+        Some(&"age") => "^(>=|<=|>|<)[0-9]{1,6}[mhdw]$".to_owned(),
+        Some(&"epss") => "^(>=|<=|>|<)?[0-9]{1,6}([.][0-9]{1,6})?$".to_owned(),
+        Some(&"cvss") => "^(>=|<=|>|<)?[0-9]{1,6}([.][0-9])?$".to_owned(),
+        Some(&"image") => "^(sha256:)?[0-9a-f]{6,64}$".to_owned(),
+        Some(&"id") => "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$".to_owned(),
+        _ => "^[^,]+(,[^,]+)*$".to_owned(),
+    };
+    json!({"type": "string", "pattern": pattern})
+}
+
+/// The orders that a list has: those that an index takes.
+fn sorts(path: &str) -> Value {
+    let index = fleet::Index::build(&model::facts::Snapshot::default());
+    let words = match fleet::Sort::parse("?") {
+        Err(fleet::QueryError::Sort { allowed, .. }) => allowed,
+        _ => Vec::new(),
+    };
+    let takes = |word: &&str| {
+        let Ok(sort) = fleet::Sort::parse(word) else { return false };
+        let query = fleet::Query { sort, limit: 1, ..fleet::Query::default() };
+        match path {
+            "/repositories" => index.repositories(&query).is_ok(),
+            "/images" => index.images(&query).is_ok(),
+            "/findings" => index.findings(&query).is_ok(),
+            "/vulnerabilities" => index.vulnerabilities(&query).is_ok(),
+            "/packages" => index.packages(&query).is_ok(),
+            _ => false,
+        }
+    };
+    let words: Vec<&str> = words.into_iter().filter(takes).collect();
+    let turned = words.iter().map(|word| format!("-{word}"));
+    json!({"type": "string", "enum": words.iter().map(|w| (*w).to_owned()).chain(turned).collect::<Vec<_>>()})
 }
 
 #[cfg(test)]

@@ -80,7 +80,10 @@ impl Params {
         let limit = self.take_limit()?;
         let after = self.take("after")?.map(|c| Cursor::parse(&c));
         let as_of = self.take_moment("as_of")?;
-        for (name, value) in &self.0 {
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            if self.0.iter().take(at).any(|(before, _)| before == name) {
+                return Err(Problem::parameter(name, format!("{name} is given twice; a comma means or")));
+            }
             filter.field(name, value).map_err(|e| Problem::parameter(name, e.to_string()))?;
         }
         Ok(Query { filter, sort, limit, after, as_of, now, ..Query::default() })

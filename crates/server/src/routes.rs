@@ -33,8 +33,12 @@ pub struct Route {
 pub enum Takes {
     /// Filter, sort, limit, cursor, as_of, format: a list of the index.
     Query,
+    /// Filter and as_of: figures of the index.
+    Filter,
     /// A list of the log kind: `limit` and `before`.
     Log,
+    /// `limit` alone.
+    Limit,
     /// Nothing but the path.
     Nothing,
 }
@@ -133,7 +137,7 @@ pub static ROUTES: &[Route] = &[
         path: "/counts",
         summary: "How many, of everything that passes a filter.",
         action: Action::Read,
-        takes: Takes::Query,
+        takes: Takes::Filter,
         schema: "TotalsView",
         handler: || get(api::lists::counts),
     },
@@ -149,7 +153,7 @@ pub static ROUTES: &[Route] = &[
         path: "/jobs",
         summary: "What is queued, running or to be tried again.",
         action: Action::Audit,
-        takes: Takes::Log,
+        takes: Takes::Limit,
         schema: "JobView",
         handler: || get(api::work::jobs),
     },

@@ -94,9 +94,12 @@ pub async fn radius(
     as_of: Option<model::Micros>,
 ) -> Result<VulnerabilityDetail, Problem> {
     let scope = access::readable(parts, principal)?;
+    let everything = scope == fleet::Scope::Everything;
     let query = Query { scope, limit: 1, as_of, now: (parts.now)(), ..Query::default() };
     let found = parts.index.ask(|index| Ok(index.blast_radius(id, &query)?))?;
-    let found = found.ok_or_else(|| Problem::absent("vulnerability of these images named", id))?;
+    // To somebody who sees a part of the fleet, what is in none of it is not there at all.
+    let seen = |found: &fleet::BlastRadius| everything || found.row.findings > 0;
+    let found = found.filter(seen).ok_or_else(|| Problem::absent("vulnerability of these images named", id))?;
     let text = parts.store.vulnerability(&found.row.fact.name).await?.map(|(_, v)| v.text).unwrap_or_default();
     Ok(VulnerabilityDetail {
         vulnerability: found.row.into(),

@@ -167,7 +167,13 @@ pub async fn counts(
     Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<TotalsView>, Problem> {
-    let mut query = Params::parse(query.as_deref()).into_query((parts.now)())?;
+    let mut params = Params::parse(query.as_deref());
+    for name in ["sort", "limit", "after", "format"] {
+        if params.take(name)?.is_some() {
+            return Err(Problem::parameter(name, format!("{name} is not a parameter of this route: it gives no list")));
+        }
+    }
+    let mut query = params.into_query((parts.now)())?;
     query.scope = access::readable(&parts, &principal)?;
     let (counts, revision) = parts.index.ask(|index| Ok((index.counts(&query)?, index.revision())))?;
     let [none, complete, gaps, unsupported, failed] = counts.verdicts;

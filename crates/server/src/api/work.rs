@@ -105,7 +105,10 @@ impl From<store::Event> for EventView {
 
 /// Jobs that are not finished.
 pub async fn jobs(State(parts): State<Parts>, RawQuery(query): RawQuery) -> Result<Json<serde_json::Value>, Problem> {
-    let (_, limit) = page(query.as_deref())?;
+    let (before, limit) = page(query.as_deref())?;
+    if before.is_some() {
+        return Err(Problem::parameter("before", "before is not a parameter of this route"));
+    }
     let items: Vec<JobView> = parts.store.jobs(limit).await?.into_iter().map(JobView::from).collect();
     Ok(Json(serde_json::json!({"items": items, "next": null})))
 }

@@ -154,31 +154,20 @@ async fn build(parts: &Parts, principal: &Principal, path: &str, query: Option<&
     let place = image.places.iter().find(is_here).cloned().ok_or_else(absent)?;
     let address = frame::image_address(&place, digest);
 
-    let mut params = Params::parse(query);
-    let shown = params.take("finding")?;
-    let q = params.take("q")?.unwrap_or_default();
-    let sort = params.take("sort")?.unwrap_or_default();
-    let after = params.take("after")?;
-    params.finish()?;
+    let Asked { shown, q, sort, after } = Asked::of(query)?;
     let (question, problem) = question(parts, principal, &place, digest, &q, &sort, after.as_deref())?;
     let whole = Query { filter: here(&place, digest)?, ..question.clone() };
     let (page, counts) = parts.index.ask(|index| Ok((index.findings(&question)?, index.counts(&whole)?)))?;
 
-    let finding = match &shown {
-        Some(id) => Some(pane::read(parts, principal, findings::row(parts, principal, id, Params::default())?).await?),
-        None => None,
-    };
+    let finding = shown_finding(parts, principal, shown.as_deref()).await?;
     let to = |id: &str| {
         frame::link(&address, &[("q", &q), ("sort", &sort), ("after", after.as_deref().unwrap_or("")), ("finding", id)])
     };
-    let next = page.next.as_ref().map(|c| c.as_str());
     let now = question.now;
     let rows: Vec<Row> = page.items.into_iter().map(|r| row(r, shown.as_deref(), now, to)).collect();
     let [before, following] = neighbours(&rows);
     let last = parts.store.scans(image.id, 1).await?.into_iter().next();
     let unread = unread(last.as_ref());
-    let here = [("q", q.as_str()), ("sort", sort.as_str()), ("image", digest)];
-    let here = [here.as_slice(), &[("registry", &place.registry), ("repository", &place.repository)]].concat();
     let (state, tone) = frame::state(image.verdict, image.work, image.coverage, &image.reason);
     let (empty_head, empty_text) = empty(&image);
     Ok(Page {
@@ -202,13 +191,13 @@ async fn build(parts: &Parts, principal: &Principal, path: &str, query: Option<&
         problem,
         counts: Counts::new(&counts.tally, &address, Some("")),
         heads: frame::heads(&COLUMNS, &address, &q, &sort),
-        pager: Pager::new(&address, &q, &sort, after.as_deref(), next),
+        pager: Pager::new(&address, &q, &sort, after.as_deref(), page.next.as_ref().map(|c| c.as_str())),
         rows,
         total: page.total,
         hidden: page.hidden,
         empty_head,
         empty_text,
-        export: Export::new(parts, &principal.name, "/findings", &here),
+        export: export(parts, principal, &place, digest, &q, &sort),
         close: to(""),
         before,
         after: following,
@@ -218,6 +207,40 @@ async fn build(parts: &Parts, principal: &Principal, path: &str, query: Option<&
         q,
         sort,
     })
+}
+
+async fn shown_finding(parts: &Parts, principal: &Principal, id: Option<&str>) -> Result<Option<Pane>, Problem> {
+    let Some(id) = id else { return Ok(None) };
+    let row = findings::row(parts, principal, id, Params::default())?;
+    pane::read(parts, principal, row).await.map(Some)
+}
+
+/// What the address of the page asks for.
+struct Asked {
+    shown: Option<String>,
+    q: String,
+    sort: String,
+    after: Option<String>,
+}
+
+impl Asked {
+    fn of(query: Option<&str>) -> Result<Self, Problem> {
+        let mut params = Params::parse(query);
+        let asked = Self {
+            shown: params.take("finding")?,
+            q: params.take("q")?.unwrap_or_default(),
+            sort: params.take("sort")?.unwrap_or_default(),
+            after: params.take("after")?,
+        };
+        params.finish()?;
+        Ok(asked)
+    }
+}
+
+fn export(parts: &Parts, principal: &Principal, place: &Place, digest: &str, q: &str, sort: &str) -> Export {
+    let here = [("image", digest), ("registry", &place.registry), ("repository", &place.repository)];
+    let parameters = [&[("q", q), ("sort", sort)], here.as_slice()].concat();
+    Export::new(parts, &principal.name, "/findings", &parameters)
 }
 
 fn here(place: &Place, digest: &str) -> Result<Filter, Problem> {

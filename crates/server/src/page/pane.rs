@@ -81,6 +81,18 @@ pub struct Reference {
     pub link: String,
 }
 
+impl Reference {
+    /// The links that lead to the web; what would not be seen in them is encoded.
+    pub fn all(links: Vec<String>) -> Vec<Self> {
+        let web = |link: &String| link.starts_with("https://") || link.starts_with("http://");
+        let plain = |c: char| c.is_ascii_graphic() || (!c.is_ascii() && visible(c.encode_utf8(&mut [0; 4])).len() < 5);
+        let safe = |link: &str| {
+            link.chars().map(|c| if plain(c) { c.to_string() } else { encoded(c.encode_utf8(&mut [0; 4])) }).collect()
+        };
+        links.into_iter().filter(web).map(|link| Self { text: visible(&link), link: safe(&link) }).collect()
+    }
+}
+
 /// Reads what the pane shows.
 pub async fn read(parts: &Parts, principal: &Principal, row: FindingRow) -> Result<Pane, Problem> {
     let scope = access::readable(parts, principal)?;
@@ -111,11 +123,7 @@ fn shown(detail: FindingDetail, tag: &str, images: u64, now: Micros) -> Pane {
         layer: p.layer.index,
         instruction: visible(&p.layer.created_by),
     });
-    let epss = finding.epss.map(|p| format!("{:.1} % within 30 days", p * 100.0)).unwrap_or_default();
-    let epss = match detail.epss_date.as_deref().and_then(|d| d.get(..10)) {
-        Some(day) if !epss.is_empty() => format!("{epss} (as of {day})"),
-        _ => epss,
-    };
+    let epss = epss(finding.epss, detail.epss_date.as_deref());
     let ids = distinct(std::iter::once(finding.finding_id.clone()).chain(finding.cves).chain(finding.aliases));
     Pane {
         id: finding.id,
@@ -124,14 +132,7 @@ fn shown(detail: FindingDetail, tag: &str, images: u64, now: Micros) -> Pane {
         package: visible(&finding.package.name),
         title: visible(&finding.security_check),
         severity: finding.severity,
-        severity_source: match finding.severity_source {
-            "vendor" => "said by the vendor",
-            "cna" => "said by the authority that gave the CVE",
-            "adp" => "said by CISA",
-            "nvd" => "said by NVD",
-            "none" => "nobody has rated it yet",
-            _ => "said by another source",
-        },
+        severity_source: said_by(finding.severity_source),
         kev: finding.kev.as_deref().and_then(|k| k.get(..10)).unwrap_or("").to_owned(),
         remediation: visible(&finding.remediation),
         steps: detail
@@ -154,17 +155,29 @@ fn shown(detail: FindingDetail, tag: &str, images: u64, now: Micros) -> Pane {
         ids: ids.into_iter().map(Id::of).collect(),
         scores: scores.into_iter().filter_map(|(name, s)| score(name, s)).collect(),
         epss,
-        cwe: detail.cwe.join(", "),
+        cwe: visible(&detail.cwe.join(", ")),
         published: finding.published.as_deref().and_then(|p| p.get(..10)).unwrap_or("").to_owned(),
         images,
         description: visible(&detail.description),
-        references: detail
-            .references
-            .into_iter()
-            .filter(|r| r.starts_with("https://") || r.starts_with("http://"))
-            .map(|link| Reference { text: visible(&link), link })
-            .collect(),
+        references: Reference::all(detail.references),
     }
+}
+
+fn said_by(source: &str) -> &'static str {
+    match source {
+        "vendor" => "said by the vendor",
+        "cna" => "said by the authority that gave the CVE",
+        "adp" => "said by CISA",
+        "nvd" => "said by NVD",
+        "none" => "nobody has rated it yet",
+        _ => "said by another source",
+    }
+}
+
+fn epss(probability: Option<f64>, date: Option<&str>) -> String {
+    let Some(probability) = probability else { return String::new() };
+    let day = date.and_then(|d| d.get(..10)).map(|day| format!(" (as of {day})")).unwrap_or_default();
+    format!("{:.1} % within 30 days{day}", probability * 100.0)
 }
 
 fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {

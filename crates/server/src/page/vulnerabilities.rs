@@ -184,7 +184,6 @@ fn one_page(parts: &Parts, found: VulnerabilityDetail) -> OnePage {
         format!("{name} {:.1}, {} ({}: {})", s.score, visible(&s.vector), s.source, s.words)
     };
     let scores = [("CVSS v3", found.cvss.v3), ("CVSS v4", found.cvss.v4), ("CVSS v2", found.cvss.v2)];
-    let web = |r: &String| r.starts_with("https://") || r.starts_with("http://");
     OnePage {
         frame: Frame::new(parts, "vulnerabilities"),
         title: visible(&it.title),
@@ -193,12 +192,7 @@ fn one_page(parts: &Parts, found: VulnerabilityDetail) -> OnePage {
         aliases: it.aliases.iter().cloned().map(Id::of).collect(),
         scores: scores.into_iter().filter_map(|(name, s)| Some(score((name, s?)))).collect(),
         description: visible(&found.description),
-        references: found
-            .references
-            .into_iter()
-            .filter(web)
-            .map(|link| Reference { text: visible(&link), link })
-            .collect(),
+        references: Reference::all(found.references),
         images: it.images,
         images_link: listed("/", ""),
         findings: it.findings,

@@ -144,7 +144,7 @@ impl Fleet {
             (package(&format!("pkg{n:03}"), "1"), vec![known(&format!("CVE-2023-{n:04}"), severity, fixed)])
         };
         let mut many: Vec<_> = (0..MANY - 1).map(many).collect();
-        many.push((package("openssl", "1"), vec![known("CVE-2024-0001", Severity::High, "2")]));
+        many.push((package("openssl", "1.1"), vec![known("CVE-2024-0001", Severity::High, "2")]));
         fleet.two = fleet.judged("team/two", "v1", "two", many, "lib").await;
         fleet.failed = fleet.pushed("team/one", "v2", "failed").await;
         fleet.fail().await;

@@ -55,7 +55,7 @@ async fn hostile_text_is_inert_on_every_page() {
         assert!(html.starts_with("<!doctype html>"), "{path}");
         let scripts: Vec<_> = html.match_indices("<script").map(|(at, _)| &html[at..at + 28]).collect();
         assert_eq!(scripts, ["<script src=\"/assets/app.js\""], "{path}");
-        assert!(!html.contains("<img") && !html.contains("=alert") || !html.contains("<img src"), "{path}");
+        assert!(!html.contains("<img"), "{path}");
         assert!(!html.contains(" onmouseover='") && !html.contains(" onerror=alert(1)>"), "{path}");
         let unseen = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
         assert!(!html.contains(unseen), "{path}");

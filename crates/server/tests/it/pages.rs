@@ -105,7 +105,7 @@ async fn every_number_links_to_exactly_its_rows() {
 #[tokio::test]
 async fn columns_of_the_list_of_images_add_up() {
     let fleet = Fleet::new().await;
-    for path in ["/", "/?q=hidden:all"] {
+    for (path, want) in [("/", 6), ("/?q=hidden:all", 3)] {
         let html = fleet.page(path).await;
         let mut images = 0;
         for row in html.split("<tr>").skip(2) {
@@ -119,7 +119,7 @@ async fn columns_of_the_list_of_images_add_up() {
             assert_eq!(number("Findings"), Some(sum), "{path}: {row}");
             images += 1;
         }
-        assert_eq!(images, 6, "{path}");
+        assert_eq!(images, want, "{path}");
     }
 }
 
