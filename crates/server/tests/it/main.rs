@@ -1,5 +1,8 @@
 //! REST and console through their router, over a store in a temporary folder.
 
+// Tables within tables, each row asked as everybody; helpers of tests may unwrap as tests do.
+#![allow(clippy::excessive_nesting, clippy::unwrap_used)]
+
 mod access;
 mod fleet;
 mod hostile;

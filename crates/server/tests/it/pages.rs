@@ -111,8 +111,7 @@ async fn columns_of_the_list_of_images_add_up() {
         for row in html.split("<tr>").skip(2) {
             let number = |name: &str| {
                 let cell = row.split(&format!("data-name=\"{name}\">")).nth(1)?.split("</td>").next()?;
-                let text = cell.split('>').find_map(|part| part.split('<').next()?.trim().parse::<u64>().ok());
-                text
+                cell.split('>').find_map(|part| part.split('<').next()?.trim().parse::<u64>().ok())
             };
             let parts = ["Critical", "High", "Medium", "Low", "Negligible", "Unknown"];
             let sum: u64 = parts.iter().filter_map(|p| number(p)).sum();
