@@ -2,7 +2,7 @@
 
 use crate::feeds;
 use crate::hostile::write_layout;
-use crate::house::{House, Server, free_port, postgres, until};
+use crate::house::{House, Made, Server, free_port, until};
 use crate::http;
 use crate::images::{self, OLD, debian, image, sha};
 use std::io::{Read, Write};
@@ -267,10 +267,11 @@ fn postgresql_that_is_away_is_named_and_work_goes_on_when_it_is_back() {
     ended("PostgreSQL down at start", &output, 2, &[&closed, "refused", "--database"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("hidden-word"));
     println!("    after {:?}", begun.elapsed());
-    let Some(url) = postgres("door") else {
+    let Some(made) = Made::new("door") else {
         println!("1 check not run: no PostgreSQL (PORTWARDEN_TEST_POSTGRES)");
         return;
     };
+    let url = made.url();
     let host = url.split('@').nth(1).unwrap().split('/').next().unwrap().to_owned();
     let door = Door::new(host.clone());
     house.database = Some(url.replace(&host, &format!("127.0.0.1:{}", door.port)));

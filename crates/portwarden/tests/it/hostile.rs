@@ -53,10 +53,10 @@ fn with(more: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
 fn tars() -> Vec<Row> {
     let forged = images::status(&[("forged", "1")]);
     let outside = with(|out| {
-        entry(out, b"../../../../tmp/portwarden-escaped", b'0', b"", b"x");
-        entry(out, b"/tmp/portwarden-escaped", b'0', b"", b"x");
+        entry(out, b"../../../../portwarden-escaped", b'0', b"", b"x");
+        entry(out, b"/portwarden-escaped", b'0', b"", b"x");
         entry(out, b"etc/evil", b'2', b"/", b"");
-        entry(out, b"etc/evil/tmp/portwarden-escaped", b'0', b"", b"x");
+        entry(out, b"etc/evil/portwarden-escaped", b'0', b"", b"x");
         entry(out, b"etc/hard", b'1', b"../../../../etc/passwd", b"");
         entry(out, b"dev/sda", b'4', b"", b"");
         entry(out, b"run/fifo", b'6', b"", b"");
@@ -335,7 +335,7 @@ fn a_hostile_image_gets_its_verdict_and_hurts_no_other() {
     }
     println!("peak memory of all processes: {} MB", memory.megabytes());
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(!std::path::Path::new("/tmp/portwarden-escaped").exists());
+    assert!(!std::path::Path::new("/portwarden-escaped").exists());
     assert!(!server.log_text().contains("panicked"));
     assert_eq!(server.get("/jobs")["items"], json!([]), "work that never ends");
 }

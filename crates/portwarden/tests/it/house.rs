@@ -18,6 +18,7 @@ pub struct House {
     pub database: Option<String>,
     pub blobs: Option<String>,
     pub environment: Vec<(String, String)>,
+    pub made: Option<Made>,
 }
 
 /// A server that runs.
@@ -43,31 +44,54 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-pub fn postgres(test: &str) -> Option<String> {
-    let server = std::env::var("PORTWARDEN_TEST_POSTGRES").ok()?;
-    let name = format!("trial_{test}_{}", std::process::id());
-    block_on(async {
+/// A database of a test's own, gone when the test is.
+pub struct Made {
+    server: String,
+    name: String,
+}
+
+impl Made {
+    /// Makes one on the server that `PORTWARDEN_TEST_POSTGRES` names.
+    pub fn new(test: &str) -> Option<Self> {
+        let server = std::env::var("PORTWARDEN_TEST_POSTGRES").ok()?.trim_end_matches('/').to_owned();
+        let made = Self { server, name: format!("trial_{test}_{}", std::process::id()) };
+        made.tell(&format!("CREATE DATABASE {}", made.name));
+        Some(made)
+    }
+
+    pub fn url(&self) -> String {
+        format!("{}/{}", self.server, self.name)
+    }
+
+    fn tell(&self, sql: &str) {
         use sqlx::Connection;
-        let mut connection =
-            sqlx::PgConnection::connect(&format!("{server}/postgres")).await.expect("PORTWARDEN_TEST_POSTGRES answers");
-        for sql in [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")] {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-        }
-    });
-    Some(format!("{}/{name}", server.trim_end_matches('/')))
+        let (place, sql) = (format!("{}/postgres", self.server), sqlx::AssertSqlSafe(sql.to_owned()));
+        block_on(async {
+            let mut connection = sqlx::PgConnection::connect(&place).await.expect("PORTWARDEN_TEST_POSTGRES answers");
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        });
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        self.tell(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+    }
 }
 
 impl House {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), database: None, blobs: None, environment: Vec::new() }
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, database: None, blobs: None, environment: Vec::new(), made: None }
     }
 
     pub fn on_postgres(test: &str) -> Option<Self> {
-        Some(Self { database: Some(postgres(test)?), ..Self::new() })
+        let made = Made::new(test)?;
+        Some(Self { database: Some(made.url()), made: Some(made), ..Self::new() })
     }
 
     pub fn engine(&self) -> &'static str {
-        if self.database.is_some() { "PostgreSQL" } else { "SQLite" }
+        if self.made.is_some() { "PostgreSQL" } else { "SQLite" }
     }
 
     pub fn data(&self) -> PathBuf {
