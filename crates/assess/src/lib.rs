@@ -4,6 +4,7 @@
 //! Pure: no network, disk, clock. A match depends on the package and the database alone.
 
 mod grade;
+mod hit;
 mod matching;
 mod remediation;
 mod verdict;

@@ -5,6 +5,7 @@
 //! language packages by name. Where several advisories speak of one vulnerability, one that calls the package affected decides.
 //! A vendor's "not affected" and "not yet looked at" give no match, nor does a package whose files an OS package owns.
 
+use crate::hit::{Hit, Said};
 use crate::remediation::{is_os, shown};
 use crate::{grade, why};
 use advisory::{Database, Row};
@@ -44,23 +45,6 @@ pub fn matches(package: &PackageKey, db: &Database) -> Judged {
     judged.matches.sort_by(|a, b| a.vulnerability.cmp(&b.vulnerability));
     judged.notes = unreadable(package, ecosystem, &said);
     judged
-}
-
-/// An advisory that speaks of the package, and which of the package's versions it is compared with.
-#[derive(Clone, Copy)]
-pub(crate) struct Said<'a> {
-    pub row: Row<'a>,
-    pub name: &'a str,
-    pub version: &'a str,
-}
-
-/// Why an advisory calls a version affected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hit<'a> {
-    /// It lists this very version.
-    Listed,
-    /// The version lies in this interval.
-    Within(&'a str, End<&'a str>),
 }
 
 /// Returns every advisory that speaks of the package.

@@ -2,7 +2,7 @@
 //!
 //! In: where a package stands in an image, and its match. Out: a line each, in the order in which one would check them by hand.
 
-use crate::matching::{Hit, Said};
+use crate::hit::{Hit, Said};
 use crate::remediation::{is_os, shown, vendor};
 use model::advisory::{End, Names, Source, VendorState};
 use model::finding::Match;

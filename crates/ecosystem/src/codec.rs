@@ -4,7 +4,7 @@
 //! Out: the tar's bytes in one large buffer, counted and hashed as they appear; each byte is written once and hashed while it is
 //! still in the cache.
 
-use crate::layer::Failure;
+use crate::failure::Failure;
 use aws_lc_rs::digest;
 use flate2::bufread::MultiGzDecoder;
 use model::Digest;

@@ -7,12 +7,13 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod codec;
+mod failure;
 pub mod kind;
 pub mod layer;
 pub mod order;
 pub mod tar;
 
-pub use kind::{ALL, by_purl_type, revision};
+pub use kind::{ALL, by_purl_type};
 
 use model::inventory::FileReading;
 use std::cmp::Ordering;
@@ -94,4 +95,9 @@ pub trait Ecosystem: Sync {
     fn normalise(&self, name: &str) -> String {
         name.to_owned()
     }
+}
+
+/// Returns the revision of the whole set: raised when any reader or the layer walker would give something else.
+pub fn revision() -> u32 {
+    ALL.iter().map(|kind| kind.revision()).fold(layer::REVISION, u32::saturating_add)
 }

@@ -9,7 +9,7 @@ mod pax;
 mod sparse;
 
 use crate::codec::Stream;
-use crate::layer::Failure;
+use crate::failure::Failure;
 use header::Block;
 use pax::Pax;
 

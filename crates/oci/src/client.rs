@@ -10,6 +10,7 @@ use base64::Engine;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use model::Digest;
+use model::reference::Reference;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
@@ -37,36 +38,16 @@ pub struct Location {
 }
 
 impl Location {
-    /// Parses a reference as docker does: no host means Docker Hub, no tag means `latest`.
+    /// Parses a reference as docker does: no host means Docker Hub, no tag means `latest`; a digest decides over a tag.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let bad = |why: &str| Error::Reference { reference: text.to_owned(), why: why.to_owned() };
-        let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(Digest::parse(digest).map_err(|e| bad(&e.to_string()))?)),
-            None => (text, None),
+        let bad = |why: String| Error::Reference { reference: text.to_owned(), why };
+        let reference = Reference::parse(text).map_err(|e| bad(e.to_string()))?.with_docker_hub();
+        let host = match reference.host.as_deref() {
+            Some("docker.io") | None => "registry-1.docker.io",
+            Some(host) => host,
         };
-        let (host, path) = match rest.split_once('/') {
-            Some((first, path)) if first.contains(['.', ':']) || first == "localhost" => (first, path),
-            _ => ("docker.io", rest),
-        };
-        let (path, tag) = path.rsplit_once(':').map_or((path, "latest"), |(path, tag)| (path, tag));
-        let (host, path) = match (host, path.contains('/')) {
-            ("docker.io" | "index.docker.io", false) => ("registry-1.docker.io", format!("library/{path}")),
-            ("docker.io" | "index.docker.io", true) => ("registry-1.docker.io", path.to_owned()),
-            _ => (host, path.to_owned()),
-        };
-        if Url::parse(&format!("https://{host}/")).is_err() {
-            return Err(bad("its host is not a name or address with an optional port"));
-        }
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b);
-        if path.is_empty() || path.starts_with('/') || path.ends_with('/') || !path.bytes().all(plain) {
-            return Err(bad("a repository name is lower-case letters, digits, '.', '_', '-' and '/'"));
-        }
-        let tag_byte = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        if tag.is_empty() || tag.len() > 128 || !tag.bytes().all(tag_byte) {
-            return Err(bad("a tag is up to 128 letters, digits, '.', '_' and '-'"));
-        }
-        let name = digest.map_or_else(|| tag.to_owned(), |d| d.to_string());
-        Ok(Self { host: host.to_owned(), repository: path, name })
+        let name = reference.digest.map_or_else(|| reference.tag.unwrap_or_else(|| "latest".into()), |d| d.to_string());
+        Ok(Self { host: host.to_owned(), repository: reference.repository, name })
     }
 
     /// The same repository at a digest.
@@ -433,7 +414,7 @@ mod tests {
                 "{text}"
             );
         }
-        for bad in ["", "UPPER/x", "r.example/", "a:b:c/d", "x@sha256:12", "r.example/x:$"] {
+        for bad in ["", "r.example/UPPER", "r.example/", "a:b:c/d", "x@sha256:12", "r.example/x:$"] {
             assert!(Location::parse(bad).is_err(), "{bad}");
         }
     }

@@ -1,8 +1,8 @@
 //! Blobs: asked for, downloaded in whole or in part, deleted. A repository gives only what is linked to it.
 
+use crate::ask::{Ask, add_headers, empty};
 use crate::error::{Code, Error};
 use crate::range::{self, Part};
-use crate::serve::{Ask, add_headers, empty};
 use axum::body::Body;
 use http::{Response, StatusCode, header};
 use model::Digest;

@@ -6,9 +6,11 @@
 //! One chokepoint (`serve`): the path is read once, the caller recognised, the line of the route table asked, then served.
 
 mod access;
+mod ask;
 mod blobs;
 mod error;
 mod lists;
+mod login;
 mod manifests;
 mod path;
 mod range;
@@ -71,6 +73,6 @@ pub async fn router(store: Store, settings: Settings) -> store::Result<Router> {
         .route("/v2", any(serve::serve))
         .route("/v2/", any(serve::serve))
         .route("/v2/{*rest}", any(serve::serve))
-        .route("/oauth2/token", get(token::by_query).post(token::by_form))
+        .route("/oauth2/token", get(login::by_query).post(login::by_form))
         .with_state(registry))
 }

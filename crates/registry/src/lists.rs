@@ -1,7 +1,7 @@
 //! Lists: tags, repositories, referrers. Every list is bounded and goes on by `Link`.
 
+use crate::ask::{Ask, add_headers, json_answer};
 use crate::error::{Code, Error};
-use crate::serve::{Ask, add_headers, json_answer};
 use axum::body::Body;
 use http::Response;
 use model::Digest;

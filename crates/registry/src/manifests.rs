@@ -3,9 +3,9 @@
 //! In: a body of at most 4 MiB. Out: the same bytes under their digest, and what they are told to the store: image, index
 //! or accessory, with what must be there. A GET is a pull; a HEAD is not.
 
+use crate::ask::{Ask, add_headers, empty};
 use crate::error::{Code, Error};
 use crate::path::Target;
-use crate::serve::{Ask, add_headers, empty};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;

@@ -4,30 +4,16 @@
 //! Out: `pwr1.<claims>.<mac>`: JSON and HMAC-SHA256, both base64url. A format of our own and one algorithm: nothing in a
 //! token chooses how it is checked. Sources: Docker token authentication, "GET /token" and "POST /token".
 
-use crate::Registry;
-use crate::access::{Surroundings, credential, may};
-use crate::error::{Code, Error};
-use crate::path::Parameters;
 use aws_lc_rs::hmac;
-use axum::body::Body;
-use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
 use model::facts::Id;
 use model::role::Action;
 use model::{Micros, reference};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use store::{Credential, LogEntry, Principal};
 
 const PREFIX: &str = "pwr1.";
-/// More are refused: a token travels in a header.
-const SCOPES: usize = 50;
-/// Longest form: a few names, a password, fifty scopes.
-const FORM_BYTES: usize = 32 << 10;
 
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,13 +33,13 @@ pub(crate) struct Claims {
 pub(crate) struct Access {
     #[serde(rename = "type")]
     kind: String,
-    name: String,
-    actions: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) actions: Vec<String>,
 }
 
 impl Access {
     /// Reads `repository:team/app:pull,push`; `None`: a scope that means nothing here.
-    fn parse(scope: &str) -> Option<Self> {
+    pub(crate) fn parse(scope: &str) -> Option<Self> {
         let (kind, rest) = scope.split_once(':')?;
         let (name, actions) = rest.rsplit_once(':')?;
         match kind {
@@ -76,7 +62,8 @@ impl Access {
     }
 }
 
-fn word(action: &str) -> Option<Action> {
+/// Returns the action that a word of a scope asks for.
+pub(crate) fn word(action: &str) -> Option<Action> {
     match action {
         "pull" => Some(Action::Pull),
         "push" => Some(Action::Push),
@@ -102,7 +89,7 @@ impl Signer {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret) }
     }
 
-    fn sign(&self, claims: &Claims) -> String {
+    pub(crate) fn sign(&self, claims: &Claims) -> String {
         let body = serde_json::to_vec(claims).unwrap_or_default();
         let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(body));
         let mac = hmac::sign(&self.key, text.as_bytes());
@@ -124,132 +111,6 @@ impl Signer {
 pub(crate) fn now() -> Micros {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
-
-/// `GET /oauth2/token?service=…&scope=…`, Basic credentials: docker, skopeo, podman, crane.
-pub(crate) async fn by_query(State(registry): State<Arc<Registry>>, request: Request<Body>) -> Response<Body> {
-    let around = Surroundings::of(&registry, request.headers(), request.extensions());
-    let asked = Parameters::parse(request.uri().query().unwrap_or_default());
-    let asked = asked.and_then(|parameters| Ok((credential(request.headers())?, scopes(&parameters)?)));
-    registry.login(asked, &around).await
-}
-
-/// `POST /oauth2/token`, a form with `grant_type`: containerd, oras, docker with an identity token.
-pub(crate) async fn by_form(State(registry): State<Arc<Registry>>, request: Request<Body>) -> Response<Body> {
-    let around = Surroundings::of(&registry, request.headers(), request.extensions());
-    let (head, body) = request.into_parts();
-    let asked = match axum::body::to_bytes(body, FORM_BYTES).await {
-        Ok(bytes) => read_form(&head.headers, &bytes),
-        Err(_) => Err(Error::new(Code::SizeInvalid, "the form is too long")),
-    };
-    registry.login(asked, &around).await
-}
-
-type Asked = (Option<Credential>, Vec<Access>);
-
-fn read_form(headers: &HeaderMap, bytes: &[u8]) -> Result<Asked, Error> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Error::new(Code::Unsupported, "the form is not UTF-8"))?;
-    let form = Parameters::parse(text)?;
-    let field = |name| Ok::<_, Error>(form.one(name)?.unwrap_or_default().to_owned());
-    let credential = match form.one("grant_type")? {
-        Some("password") => Some(Credential::Basic { user: field("username")?, password: field("password")? }),
-        Some("refresh_token") => Some(Credential::Bearer(field("refresh_token")?)),
-        None => credential(headers)?,
-        Some(_) => return Err(Error::new(Code::Unsupported, "grant_type is neither password nor refresh_token")),
-    };
-    Ok((credential, scopes(&form)?))
-}
-
-/// Scopes come several to a parameter, or the parameter several times.
-fn scopes(parameters: &Parameters) -> Result<Vec<Access>, Error> {
-    let asked: Vec<&str> = parameters.all("scope").flat_map(|s| s.split(' ')).filter(|s| !s.is_empty()).collect();
-    if asked.len() > SCOPES {
-        return Err(Error::new(Code::Unsupported, "too many scopes"));
-    }
-    Ok(asked.into_iter().filter_map(Access::parse).collect())
-}
-
-impl Registry {
-    async fn login(&self, asked: Result<Asked, Error>, around: &Surroundings) -> Response<Body> {
-        let started = std::time::Instant::now();
-        let (principal, answer) = match self.try_login(asked, around).await {
-            Ok((principal, claims)) => (Some(principal), Ok(claims)),
-            Err(error) => (None, Err(error)),
-        };
-        let entry = LogEntry {
-            login: true,
-            operation: "login".into(),
-            login_server: around.host.clone(),
-            caller: around.caller(principal.as_ref()),
-            jwt: answer.as_ref().map(|claims| claims.jti.clone()).unwrap_or_default(),
-            result: answer.as_ref().map_or_else(|e| i64::from(e.status().as_u16()), |_| 200),
-            micros: i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX),
-            registry: self.entry.id,
-            ..LogEntry::default()
-        };
-        if let Err(error) = self.store.log(&entry).await {
-            tracing::warn!(%error, "a login was not logged");
-        }
-        match answer {
-            Ok(claims) => self.token(&claims),
-            Err(error) if error.code() == Code::Unauthorized => {
-                error.with_header(header::WWW_AUTHENTICATE, "Basic realm=\"Portwarden\"").into_response()
-            }
-            Err(error) => error.into_response(),
-        }
-    }
-
-    async fn try_login(
-        &self,
-        asked: Result<Asked, Error>,
-        around: &Surroundings,
-    ) -> Result<(Principal, Claims), Error> {
-        let (credential, asked) = asked?;
-        let credential = credential.ok_or_else(|| Error::new(Code::Unauthorized, "log in first"))?;
-        let principal = self.recognise(&credential, around).await?;
-        let claims = Claims {
-            jti: uuid::Uuid::new_v4().to_string(),
-            principal: principal.id,
-            expires: now().saturating_add(self.settings.token_life),
-            access: self.granted(&principal, asked),
-        };
-        Ok((principal, claims))
-    }
-
-    /// Leaves of what was asked what the roles allow. A token without any scope is still a login.
-    fn granted(&self, principal: &Principal, asked: Vec<Access>) -> Vec<Access> {
-        let mut granted = Vec::new();
-        for mut access in asked {
-            if access.is_catalog() {
-                access.actions = vec!["*".into()];
-            } else {
-                let every = access.actions.iter().any(|action| action == "*");
-                let words = ["pull", "push", "delete"];
-                let wanted = words.iter().filter(|w| every || access.actions.iter().any(|a| a == *w));
-                let held = |w: &&&str| word(w).is_some_and(|action| may(principal, self, action, &access.name));
-                access.actions = wanted.filter(held).map(|w| (*w).to_owned()).collect();
-            }
-            if !access.actions.is_empty() {
-                granted.push(access);
-            }
-        }
-        granted
-    }
-
-    fn token(&self, claims: &Claims) -> Response<Body> {
-        let text = self.signer.sign(claims);
-        let body = json!({
-            "token": text,
-            "access_token": text,
-            "expires_in": self.settings.token_life.as_secs(),
-            "issued_at": Micros(now().0 / 1_000_000 * 1_000_000).rfc3339(),
-        });
-        let mut response = Response::new(Body::from(body.to_string()));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
-    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! In: bodies as they stream, never held as a whole. Out: a blob, only if its bytes hash to the digest that was named.
 //! Source: OCI distribution 1.1, "Pushing blobs". What arrived before a connection broke is kept, and the client may go on.
 
+use crate::ask::{Ask, empty};
 use crate::error::{Code, Error};
 use crate::path;
 use crate::range;
-use crate::serve::{Ask, empty};
 use axum::body::Body;
 use futures_util::StreamExt;
 use http::{Response, StatusCode, header};

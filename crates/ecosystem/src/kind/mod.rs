@@ -1,6 +1,6 @@
 //! The table of ecosystems: one file (or folder) and one line each.
 
-use crate::{Ecosystem, layer};
+use crate::Ecosystem;
 use model::inventory::Note;
 use model::overlay::DATABASES;
 
@@ -30,11 +30,6 @@ pub fn leads_to_database(path: &str) -> bool {
 /// Makes a note on the file that is being read; the walker fills in its path.
 pub(crate) fn note(code: &str, text: impl Into<String>, gap: bool) -> Note {
     Note { code: code.to_owned(), path: String::new(), text: text.into(), gap }
-}
-
-/// Returns the revision of the whole set: raised when any reader or the layer walker would give something else.
-pub fn revision() -> u32 {
-    ALL.iter().map(|kind| kind.revision()).fold(layer::REVISION, u32::saturating_add)
 }
 
 /// No ecosystem has longer names or versions: npm allows 214, module paths of Go seldom pass 100.

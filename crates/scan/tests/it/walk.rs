@@ -114,8 +114,8 @@ impl World {
 
     async fn is_at_rest(&self) -> bool {
         let generation = self.store.generation().await.unwrap();
-        let held = self.knowledge.current().generation();
-        self.store.jobs(10).await.unwrap().is_empty() && generation.target == held && generation.swept == held
+        let current = generation.content_hash == self.knowledge.current().content_hash();
+        self.store.jobs(10).await.unwrap().is_empty() && current && generation.swept == generation.target
     }
 
     fn publish(&self, generation: i64, known: &[(&str, &str)]) {
