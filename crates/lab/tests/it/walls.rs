@@ -57,7 +57,16 @@ fn pure_crates_know_no_world() {
         for file in super::rust_files(&root().join("crates").join(name).join("src")) {
             let text = std::fs::read_to_string(&file).expect("a source file");
             let code = text.split("#[cfg(test)]").next().unwrap_or("");
-            for word in ["std::fs", "std::net::Tcp", "std::net::Udp", "ToSocketAddrs", "SystemTime::now", "Instant::now", "std::env::var", "std::process"] {
+            for word in [
+                "std::fs",
+                "std::net::Tcp",
+                "std::net::Udp",
+                "ToSocketAddrs",
+                "SystemTime::now",
+                "Instant::now",
+                "std::env::var",
+                "std::process",
+            ] {
                 let is_tests = file.file_name().is_some_and(|n| n == "tests.rs");
                 assert!(is_tests || !code.contains(word), "{name} is pure: {} uses {word}", file.display());
             }
