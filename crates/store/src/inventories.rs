@@ -1,8 +1,9 @@
 //! Inventories as bytes: the ids of the packages, and where each one is.
 
 use crate::{Error, Result};
+use model::PackageKey;
 use model::facts::Id;
-use model::inventory::Inventory;
+use model::inventory::{Inventory, Placed};
 use serde::{Deserialize, Serialize};
 
 /// Where a package is.
@@ -20,7 +21,7 @@ pub(crate) struct Place {
 const PLACES_BYTES: usize = 512 << 20;
 
 /// Returns the content hash of an inventory: equal for equal packages at equal places, whatever ids they have.
-pub(crate) fn hash(inventory: &Inventory) -> String {
+pub fn hash(inventory: &Inventory) -> String {
     let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let mut text = |part: &str| {
         context.update(&(part.len() as u64).to_le_bytes());
@@ -39,8 +40,18 @@ pub(crate) fn hash(inventory: &Inventory) -> String {
     model::Digest::from_hash(model::digest::Algorithm::Sha256, context.finish().as_ref()).hex().to_owned()
 }
 
+/// Returns an inventory as its row keeps it: the ids of its packages, and their places. `id` gives the row of a package.
+pub fn pack(inventory: &Inventory, id: impl Fn(&PackageKey) -> Id) -> Result<(Vec<u8>, Vec<u8>)> {
+    let place = |placed: &Placed| Place { package: id(&placed.key), layer: placed.layer, path: placed.path.clone() };
+    let places: Vec<Place> = inventory.packages.iter().map(place).collect();
+    let mut packages: Vec<Id> = places.iter().map(|place| place.package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    Ok((pack_packages(&packages), pack_places(&places)?))
+}
+
 /// Writes ascending ids as differences of seven bits a byte.
-pub(crate) fn pack_packages(ids: &[Id]) -> Vec<u8> {
+fn pack_packages(ids: &[Id]) -> Vec<u8> {
     let (mut bytes, mut before) = (Vec::with_capacity(ids.len() * 2), 0);
     for id in ids {
         let mut rest = u64::try_from(id - before).unwrap_or(0);
@@ -74,7 +85,7 @@ pub(crate) fn unpack_packages(bytes: &[u8]) -> Result<Vec<Id>> {
 }
 
 /// Writes places, compressed.
-pub(crate) fn pack_places(places: &[Place]) -> Result<Vec<u8>> {
+fn pack_places(places: &[Place]) -> Result<Vec<u8>> {
     let text = serde_json::to_vec(places).map_err(|why| Error::damaged("inventory", why))?;
     zstd::bulk::compress(&text, 1).map_err(Error::disk("compress an inventory"))
 }

@@ -41,6 +41,7 @@ pub use blobs::{BlobRead, Blobs};
 pub use error::{Error, Remedy};
 pub use events::{Action, Caller, Event, LogEntry};
 pub use generation::Generation;
+pub use inventories::{hash as inventory_hash, pack as pack_inventory};
 pub use layers::LayerOutcome;
 pub use manifests::{Child, Descriptor, ManifestKind, NewManifest, Page, PutOutcome, Referrer, StoredManifest};
 pub use open::{Settings, Store};

@@ -2,7 +2,6 @@
 
 use crate::engine::{Tx, values};
 use crate::generation::Generation;
-use crate::inventories::Place;
 use crate::packages::{Known, Learnt};
 use crate::queue::{Job, JobKind, end_job};
 use crate::scans::Done;
@@ -11,7 +10,7 @@ use crate::write::{What, Write};
 use crate::{Error, Result, Store, generation, inventories, matches, packages, scans, vulnerabilities};
 use model::facts::Id;
 use model::finding::Match;
-use model::inventory::{Inventory, Note, Placed};
+use model::inventory::{Inventory, Note};
 use model::verdict::Verdict;
 use model::{Micros, PackageKey};
 use std::collections::HashMap;
@@ -190,17 +189,10 @@ async fn add_inventory(
     let ids = vulnerabilities::ensure(write, &judged, &assessment.vulnerabilities, generation.target, learnt).await?;
     recorded.changed_matches = matches::write(write, &judged, &ids, generation.target).await?;
 
-    let mut package_ids: Vec<Id> = rows.values().map(|row| row.id).collect();
-    package_ids.sort_unstable();
-    package_ids.dedup();
-    let place = |placed: &Placed| {
-        let package = rows.get(&placed.key).map_or(0, |row| row.id);
-        Place { package, layer: placed.layer, path: placed.path.clone() }
-    };
-    let places: Vec<Place> = assessment.inventory.packages.iter().map(place).collect();
+    let id_of = |key: &PackageKey| rows.get(key).map_or(0, |row| row.id);
+    let (packages, places) = inventories::pack(assessment.inventory, id_of)?;
     let make = "INSERT INTO inventory (hash, packages, places) VALUES ($1, $2, $3) RETURNING id";
-    let packed = values![hash, inventories::pack_packages(&package_ids), inventories::pack_places(&places)?];
-    let id = write.tx.int(make, packed).await?;
+    let id = write.tx.int(make, values![hash, packages, places]).await?;
     write.changed(What::Inventory, id);
     Ok(id)
 }
