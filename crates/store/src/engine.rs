@@ -98,6 +98,8 @@ macro_rules! values {
 }
 pub(crate) use values;
 
+/// Rows that SQLite's thread may be ahead of the reader: few enough to be cheap, enough that the two seldom wait.
+const ROWS_AHEAD: usize = 1_000;
 /// PostgreSQL and SQLite both take more, but longer statements are not faster.
 const PARAMETERS: usize = 8_000;
 
@@ -138,6 +140,7 @@ impl Engine {
             .foreign_keys(false)
             .pragma("cache_size", "-16000")
             .pragma("journal_size_limit", "67108864")
+            .row_buffer_size(ROWS_AHEAD)
             .statement_cache_capacity(400);
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let writer = writer.acquire_timeout(Duration::from_secs(30)).idle_timeout(None).max_lifetime(None);
