@@ -33,7 +33,12 @@ impl Frame {
             (false, Some(built)) => {
                 format!("{} advisory records, built {}", grouped(records), short(&built))
             }
-            _ => "Starter advisories only: run portwarden db update".to_owned(),
+            _ => match parts.index.ask(|index| Ok(index.generation())) {
+                Ok(generation) if generation > 0 => {
+                    format!("Advisories of generation {generation}, held by the workers")
+                }
+                _ => "Starter advisories only: run portwarden db update".to_owned(),
+            },
         };
         Self { here, revision, feeds }
     }
