@@ -1,35 +1,19 @@
 //! Who asks, and whether they may: deny by default.
 //!
-//! A request without a credential, or with a wrong one, ends here. What somebody may see is a scope that every question to the
+//! A request without a credential, or with a wrong one, is nobody's. What somebody may see is a scope that every question to the
 //! index carries; a thing outside of it is as absent as one that does not exist.
 
 use crate::parts::Parts;
 use crate::problem::Problem;
-use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use fleet::{Filter, Index, Query, Scope};
 use model::facts::Id;
 use model::role::{Action, allowed};
 use store::{Credential, Principal};
 
-/// Lets a request through once its sender is known; the sender is an extension of the request from here on.
-pub async fn sign_in(State(parts): State<Parts>, mut request: Request, next: Next) -> Response {
-    match principal(&parts, request.headers()).await {
-        Ok(principal) => {
-            request.extensions_mut().insert(principal);
-            next.run(request).await
-        }
-        Err(problem) if crate::page::wants_page(request.uri().path(), request.headers()) => {
-            crate::page::sign_in(problem)
-        }
-        Err(problem) => problem.into_response(),
-    }
-}
-
-async fn principal(parts: &Parts, headers: &HeaderMap) -> Result<Principal, Problem> {
+/// Recognises the sender of a request.
+pub async fn principal(parts: &Parts, headers: &HeaderMap) -> Result<Principal, Problem> {
     let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).ok_or_else(Problem::sign_in)?;
     let credential = credential(value).ok_or_else(Problem::wrong_login)?;
     match parts.store.authenticate(&credential).await {

@@ -8,6 +8,7 @@ mod api;
 mod assets;
 mod detail;
 mod export;
+mod gate;
 mod health;
 mod index;
 mod live;
@@ -43,7 +44,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/live", get(live::revisions))
         .fallback(absent)
         .method_not_allowed_fallback(other_method)
-        .layer(middleware::from_fn_with_state(parts.clone(), access::sign_in));
+        .layer(middleware::from_fn_with_state(parts.clone(), gate::sign_in));
     Router::new()
         .route("/api/v1/openapi.json", get(|| async { Json(openapi::document()) }))
         .merge(health::router())
