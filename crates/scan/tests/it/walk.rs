@@ -114,7 +114,8 @@ impl World {
 
     async fn is_at_rest(&self) -> bool {
         let generation = self.store.generation().await.unwrap();
-        let current = generation.content_hash == self.knowledge.current().content_hash();
+        let held = self.knowledge.current();
+        let current = generation.target == held.generation() || generation.content_hash == held.content_hash();
         self.store.jobs(10).await.unwrap().is_empty() && current && generation.swept == generation.target
     }
 
