@@ -121,7 +121,7 @@ pub(crate) async fn get(
             Ok(fetched) => return Ok(fetched),
         };
         let pause = failure.1.unwrap_or(options.retry_pause * (1 << (2 * (tried - 1)))).min(LONGEST_PAUSE);
-        tracing::warn!(url = %asked, error = %failure.0, pause_seconds = pause.as_secs(), "feed file failed, trying again");
+        tracing::debug!(url = %asked, error = %failure.0, pause_seconds = pause.as_secs(), "feed file failed, trying again");
         tokio::time::sleep(pause).await;
     }
 }
