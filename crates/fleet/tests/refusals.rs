@@ -12,8 +12,14 @@ fn small() -> Snapshot {
     let (since, until) = (Micros(1), Micros::FOREVER);
     let (ecosystem, name, version, purl) = ("pypi".into(), "a".into(), "1".into(), "pkg:pypi/a@1".into());
     let mut small = Snapshot {
-        subscriptions: vec![SubscriptionFact { id: 1, guid: "g".into(), name: "default".into() }],
-        registries: vec![RegistryFact { id: 1, subscription: 1, name: "local".into(), kind: "embedded".into() }],
+        subscriptions: vec![SubscriptionFact { id: 1, guid: "g".into(), name: "default".into(), window_days: 30 }],
+        registries: vec![RegistryFact {
+            id: 1,
+            subscription: 1,
+            resource_group: "default".into(),
+            name: "local".into(),
+            kind: "embedded".into(),
+        }],
         repositories: vec![RepositoryFact { id: 1, registry: 1, name: "app".into() }],
         images: vec![ImageFact {
             id: 1,

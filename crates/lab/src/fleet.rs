@@ -161,11 +161,22 @@ impl Fleet {
     fn scopes(&mut self) {
         for id in 1..=5 {
             let guid = format!("00000000-0000-4000-8000-{id:012}");
-            self.facts.subscriptions.push(SubscriptionFact { id, guid, name: format!("division-{id}") });
+            self.facts.subscriptions.push(SubscriptionFact {
+                id,
+                guid,
+                name: format!("division-{id}"),
+                window_days: 30,
+            });
         }
         for id in 1..=20 {
             let (name, kind) = (format!("registry-{id:02}"), "embedded".to_owned());
-            self.facts.registries.push(RegistryFact { id, subscription: (id - 1) % 5 + 1, name, kind });
+            self.facts.registries.push(RegistryFact {
+                id,
+                subscription: (id - 1) % 5 + 1,
+                resource_group: "default".into(),
+                name,
+                kind,
+            });
         }
         for id in 1..=REPOSITORIES {
             let name = format!("team-{}/service-{id:04}", id % 97);

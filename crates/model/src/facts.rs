@@ -1,6 +1,8 @@
 //! The facts that the fleet index is built from, and the changes that it follows. Rows of the store, without texts.
 
 use crate::advisory::{Category, VendorState};
+use crate::role::Scope;
+pub use crate::rule::RuleFact;
 use crate::severity::{Severity, SeveritySource};
 use crate::time::Micros;
 use crate::verdict::{Coverage, Verdict, Work};
@@ -39,6 +41,12 @@ pub struct Snapshot {
     pub aliases: Vec<(String, Id)>,
     /// Matches with their intervals.
     pub matches: Vec<MatchFact>,
+    /// Disable rules with their intervals.
+    pub rules: Vec<RuleFact>,
+    /// Plans with their intervals.
+    pub plans: Vec<PlanFact>,
+    /// Exemptions with their intervals.
+    pub exemptions: Vec<ExemptionFact>,
 }
 
 /// A subscription.
@@ -50,6 +58,44 @@ pub struct SubscriptionFact {
     pub guid: String,
     /// Name for people.
     pub name: String,
+    /// Days for which an image that was pushed or pulled is kept judged.
+    pub window_days: i64,
+}
+
+/// The plan of a subscription, or of a registry that differs from its subscription, over an interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanFact {
+    /// Row id.
+    pub id: Id,
+    /// `/GUID` or `/GUID/registry`.
+    pub scope: Scope,
+    /// Whether images are scanned and metered.
+    pub standard: bool,
+    /// Whether a registry below may not differ.
+    pub enforce: bool,
+    /// First moment.
+    pub since: Micros,
+    /// First moment after, or `FOREVER`.
+    pub until: Micros,
+}
+
+/// A resource that a recommendation is not asked of, over an interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExemptionFact {
+    /// Row id.
+    pub id: Id,
+    /// Key of the recommendation.
+    pub recommendation: String,
+    /// Where.
+    pub scope: Scope,
+    /// The image, or empty for all within the scope.
+    pub digest: String,
+    /// First moment at which it no longer holds; `FOREVER` = never.
+    pub expires: Micros,
+    /// First moment.
+    pub since: Micros,
+    /// First moment after, or `FOREVER`.
+    pub until: Micros,
 }
 
 /// A registry.
@@ -59,6 +105,8 @@ pub struct RegistryFact {
     pub id: Id,
     /// The subscription it belongs to.
     pub subscription: Id,
+    /// Resource group.
+    pub resource_group: String,
     /// Name: `local` for the embedded one.
     pub name: String,
     /// Kind: `embedded`, `distribution`, …

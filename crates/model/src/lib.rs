@@ -15,6 +15,7 @@ pub mod overlay;
 pub mod package;
 pub mod reference;
 pub mod role;
+pub mod rule;
 pub mod severity;
 pub mod time;
 pub mod verdict;

@@ -134,11 +134,17 @@ impl Role {
     }
 }
 
-/// A part of the scope tree. A part that is `None` means all of it.
+/// A part of the scope tree: subscription > resource group > registry > repository. A part that is `None` means all of it.
+///
+/// A registry's name is unique, so that the path of a registry leaves its resource group out: a scope that was parsed does
+/// not know it. What is asked about, a place, must: whoever asks takes it from the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Scope {
     /// GUID of the subscription.
     pub subscription: Option<String>,
+    /// Name of the resource group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_group: Option<String>,
     /// Name of the registry.
     pub registry: Option<String>,
     /// Name of the repository.
@@ -147,26 +153,34 @@ pub struct Scope {
 
 impl Scope {
     /// Everything.
-    pub const ALL: Self = Self { subscription: None, registry: None, repository: None };
+    pub const ALL: Self = Self { subscription: None, resource_group: None, registry: None, repository: None };
 
-    /// Makes the scope of one repository.
-    pub fn repository(subscription: &str, registry: &str, repository: &str) -> Self {
+    /// Makes the scope of one repository, with everything above it.
+    pub fn repository(subscription: &str, resource_group: &str, registry: &str, repository: &str) -> Self {
         let some = |text: &str| Some(text.to_owned());
-        Self { subscription: some(subscription), registry: some(registry), repository: some(repository) }
+        Self {
+            subscription: some(subscription),
+            resource_group: some(resource_group),
+            registry: some(registry),
+            repository: some(repository),
+        }
     }
 
     /// Returns whether another scope lies within this one.
     pub fn holds(&self, other: &Self) -> bool {
         let part = |own: &Option<String>, other: &Option<String>| own.is_none() || own == other;
         part(&self.subscription, &other.subscription)
+            && part(&self.resource_group, &other.resource_group)
             && part(&self.registry, &other.registry)
             && part(&self.repository, &other.repository)
     }
 
-    /// Writes the scope: `/`, `/GUID`, `/GUID/registry`, `/GUID/registry/repository/with/slashes`.
+    /// Writes the scope: `/`, `/GUID`, `/GUID/@group`, `/GUID/registry`, `/GUID/registry/repository/with/slashes`.
     pub fn to_path(&self) -> String {
-        let parts = [&self.subscription, &self.registry, &self.repository];
-        let known: Vec<&str> = parts.into_iter().map_while(|part| part.as_deref()).collect();
+        let group = self.resource_group.as_ref().filter(|_| self.registry.is_none()).map(|group| format!("@{group}"));
+        let parts =
+            [self.subscription.as_deref(), group.as_deref().or(self.registry.as_deref()), self.repository.as_deref()];
+        let known: Vec<&str> = parts.into_iter().map_while(|part| part).collect();
         format!("/{}", known.join("/"))
     }
 
@@ -174,11 +188,14 @@ impl Scope {
     pub fn parse(path: &str) -> Option<Self> {
         let path = path.strip_prefix('/')?;
         let mut parts = path.splitn(3, '/').map(|part| (!part.is_empty()).then(|| part.to_owned()));
-        let scope = Self {
-            subscription: parts.next().flatten(),
-            registry: parts.next().flatten(),
-            repository: parts.next().flatten(),
-        };
+        let (subscription, second, repository) =
+            (parts.next().flatten(), parts.next().flatten(), parts.next().flatten());
+        let group = second.as_deref().and_then(|part| part.strip_prefix('@')).map(str::to_owned);
+        if group.as_deref() == Some("") {
+            return None;
+        }
+        let registry = second.filter(|_| group.is_none());
+        let scope = Self { subscription, resource_group: group, registry, repository };
         (scope.to_path().trim_start_matches('/') == path).then_some(scope)
     }
 }
@@ -203,10 +220,12 @@ mod tests {
 
     #[test]
     fn a_grant_reaches_down_the_tree_and_never_sideways_or_up() {
-        let place = Scope::repository("guid", "local", "team/app");
+        let place = Scope::repository("guid", "prod", "local", "team/app");
         for (path, action, want, why) in [
             ("/", Action::Push, true, "everywhere"),
             ("/guid", Action::Push, true, "its subscription"),
+            ("/guid/@prod", Action::Push, true, "its resource group"),
+            ("/guid/@test", Action::Push, false, "another resource group"),
             ("/guid/local/team/app", Action::Push, true, "the repository itself"),
             ("/guid/local/team", Action::Push, false, "a name that begins alike is another repository"),
             ("/other", Action::Push, false, "another subscription"),
@@ -222,10 +241,10 @@ mod tests {
 
     #[test]
     fn scopes_and_roles_are_read_back_as_written() {
-        for path in ["/", "/guid", "/guid/local", "/guid/local/team/app"] {
+        for path in ["/", "/guid", "/guid/@prod", "/guid/local", "/guid/local/team/app"] {
             assert_eq!(Scope::parse(path).map(|s| s.to_path()).as_deref(), Some(path));
         }
-        for path in ["", "guid", "//local", "/guid//app", "/guid/"] {
+        for path in ["", "guid", "//local", "/guid//app", "/guid/", "/guid/@", "/guid/@prod/app"] {
             assert_eq!(Scope::parse(path), None, "{path:?}");
         }
         for role in Role::ALL {

@@ -78,7 +78,11 @@ impl Caller {
 /// Returns whether a principal's roles allow something in a repository.
 pub(crate) fn may(principal: &Principal, registry: &Registry, action: Action, repository: &str) -> bool {
     let entry = &registry.entry;
-    role::allowed(&principal.grants, action, &Scope::repository(&entry.subscription_guid, &entry.name, repository))
+    role::allowed(
+        &principal.grants,
+        action,
+        &Scope::repository(&entry.subscription_guid, &entry.resource_group, &entry.name, repository),
+    )
 }
 
 /// What a request's surroundings say: for logs, for the throttle, for the challenge.

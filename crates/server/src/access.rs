@@ -82,7 +82,15 @@ impl Within {
             return Ok(());
         };
         let Some(name) = &scope.registry else {
-            self.subscriptions.push(subscription.id);
+            match &scope.resource_group {
+                None => self.subscriptions.push(subscription.id),
+                Some(group) => {
+                    let of = |r: &&model::facts::RegistryFact| {
+                        r.subscription == subscription.id && r.resource_group == *group
+                    };
+                    self.registries.extend(index.registries().iter().filter(of).map(|r| r.id));
+                }
+            }
             return Ok(());
         };
         let found = index.registries().iter().find(|r| r.subscription == subscription.id && r.name == *name);

@@ -16,9 +16,12 @@ pub(crate) struct Query {
 }
 
 pub(crate) const SUBSCRIPTIONS: Query =
-    Query { select: "SELECT id, guid, name FROM subscription", all: "", changed: "WHERE id IN" };
-pub(crate) const REGISTRIES: Query =
-    Query { select: "SELECT id, subscription, name, kind FROM registry", all: "", changed: "WHERE id IN" };
+    Query { select: "SELECT id, guid, name, window_days FROM subscription", all: "", changed: "WHERE id IN" };
+pub(crate) const REGISTRIES: Query = Query {
+    select: "SELECT id, subscription, resource_group, name, kind FROM registry",
+    all: "",
+    changed: "WHERE id IN",
+};
 pub(crate) const REPOSITORIES: Query =
     Query { select: "SELECT id, registry, name FROM repository", all: "", changed: "WHERE id IN" };
 pub(crate) const IMAGES: Query = Query {
@@ -68,11 +71,17 @@ pub(crate) const MATCHES: Query = Query {
 };
 
 pub(crate) fn subscription(row: &Row) -> Result<SubscriptionFact> {
-    Ok(SubscriptionFact { id: row.int(0)?, guid: row.text(1)?, name: row.text(2)? })
+    Ok(SubscriptionFact { id: row.int(0)?, guid: row.text(1)?, name: row.text(2)?, window_days: row.int(3)? })
 }
 
 pub(crate) fn registry(row: &Row) -> Result<RegistryFact> {
-    Ok(RegistryFact { id: row.int(0)?, subscription: row.int(1)?, name: row.text(2)?, kind: row.text(3)? })
+    Ok(RegistryFact {
+        id: row.int(0)?,
+        subscription: row.int(1)?,
+        resource_group: row.text(2)?,
+        name: row.text(3)?,
+        kind: row.text(4)?,
+    })
 }
 
 pub(crate) fn repository(row: &Row) -> Result<RepositoryFact> {

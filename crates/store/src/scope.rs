@@ -14,6 +14,8 @@ pub struct Registry {
     pub subscription: Id,
     /// GUID of its subscription.
     pub subscription_guid: String,
+    /// Resource group.
+    pub resource_group: String,
     /// Name: `local` for the embedded one.
     pub name: String,
     /// Kind: `embedded`, `distribution`, …
@@ -37,8 +39,11 @@ pub(crate) async fn defaults(engine: &Engine) -> Result<()> {
     tx.run("INSERT INTO knowledge (one, target, swept, content_hash, adopted) VALUES (1, 0, 0, '', 0)", values![])
         .await?;
     let make = "INSERT INTO subscription (guid, name, plan, since) VALUES ($1, 'default', 1, $2) RETURNING id";
-    let subscription = tx.int(make, values![uuid::Uuid::new_v4().to_string(), now]).await?;
-    let make = "INSERT INTO registry (subscription, resource_group, name, kind, host, since) VALUES ($1, 'default', 'local', 'embedded', '', $2)";
+    let guid = uuid::Uuid::new_v4().to_string();
+    let subscription = tx.int(make, values![&guid, now]).await?;
+    let make = "INSERT INTO plan (scope, tier, enforce, actor, since, until) VALUES ($1, 1, 0, '', $2, $3)";
+    tx.run(make, values![format!("/{guid}"), now, i64::MAX]).await?;
+    let make = "INSERT INTO registry (subscription, resource_group, name, key, kind, host, since) VALUES ($1, 'default', 'local', 'local', 'embedded', '', $2)";
     tx.run(make, values![subscription, now]).await?;
     tx.commit().await
 }
@@ -46,16 +51,17 @@ pub(crate) async fn defaults(engine: &Engine) -> Result<()> {
 impl Store {
     /// Lists the registries.
     pub async fn registries(&self) -> Result<Vec<Registry>> {
-        let sql = "SELECT r.id, r.subscription, s.guid, r.name, r.kind, r.host FROM registry r JOIN subscription s ON s.id = r.subscription ORDER BY r.id";
+        let sql = "SELECT r.id, r.subscription, s.guid, r.resource_group, r.name, r.kind, r.host FROM registry r JOIN subscription s ON s.id = r.subscription ORDER BY r.id";
         let rows = self.engine().all(sql, values![]).await?;
         let read = |row: &crate::engine::Row| {
             Ok(Registry {
                 id: row.int(0)?,
                 subscription: row.int(1)?,
                 subscription_guid: row.text(2)?,
-                name: row.text(3)?,
-                kind: row.text(4)?,
-                host: row.text(5)?,
+                resource_group: row.text(3)?,
+                name: row.text(4)?,
+                kind: row.text(5)?,
+                host: row.text(6)?,
             })
         };
         rows.iter().map(read).collect()

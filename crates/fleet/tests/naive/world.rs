@@ -67,11 +67,22 @@ pub fn world(dice: &mut Dice) -> Snapshot {
 
 fn scopes(world: &mut Snapshot, dice: &mut Dice) {
     for id in 1..=2 {
-        world.subscriptions.push(SubscriptionFact { id, guid: format!("guid-{id}"), name: format!("team {id}") });
+        world.subscriptions.push(SubscriptionFact {
+            id,
+            guid: format!("guid-{id}"),
+            name: format!("team {id}"),
+            window_days: 30,
+        });
     }
     for (id, name) in [(1, "local"), (2, "harbor"), (3, "acr")] {
         let subscription = 1 + dice.below(2) as i64;
-        world.registries.push(RegistryFact { id, subscription, name: name.into(), kind: "embedded".into() });
+        world.registries.push(RegistryFact {
+            id,
+            subscription,
+            resource_group: "default".into(),
+            name: name.into(),
+            kind: "embedded".into(),
+        });
     }
     for (id, name) in [(1, "app"), (2, "team/app"), (3, "base"), (4, "app")] {
         let registry = if id == 4 { 2 } else { dice.pick(&[1, 3]) };

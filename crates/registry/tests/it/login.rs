@@ -200,7 +200,7 @@ async fn a_right_taken_away_is_gone_although_the_token_lives() {
     let entry = server.store.registry("local").await.unwrap().unwrap();
     let credential = store::Credential::Basic { user: "puller".into(), password: PASSWORD.into() };
     let principal = server.store.authenticate(&credential).await.unwrap();
-    let scope = Scope::repository(&entry.subscription_guid, "local", "a");
+    let scope = Scope::repository(&entry.subscription_guid, "default", "local", "a");
     let grant = Grant { role: Role::AcrPull, scope };
     server.store.revoke(principal.id, &grant).await.unwrap();
     ask(&server, Method::GET, "/v2/a/manifests/1", Some(&bearer)).await.is(403, "taken away");

@@ -76,7 +76,7 @@ impl Server {
         let id = self.store.make_principal(name, "user", PASSWORD).await.unwrap();
         let guid = self.store.registry("local").await.unwrap().unwrap().subscription_guid;
         for (role, repository) in roles {
-            let grant = Grant { role: *role, scope: Scope::repository(&guid, "local", repository) };
+            let grant = Grant { role: *role, scope: Scope::repository(&guid, "default", "local", repository) };
             self.store.grant(id, &grant).await.unwrap();
         }
     }
