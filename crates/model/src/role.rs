@@ -191,8 +191,8 @@ impl Scope {
         let (subscription, second, repository) =
             (parts.next().flatten(), parts.next().flatten(), parts.next().flatten());
         let group = second.as_deref().and_then(|part| part.strip_prefix('@')).map(str::to_owned);
-        if group.as_deref() == Some("") {
-            return None;
+        if group.as_deref() == Some("") || (group.is_some() && repository.is_some()) {
+            return None; // a group without a name, or a repository without its registry
         }
         let registry = second.filter(|_| group.is_none());
         let scope = Self { subscription, resource_group: group, registry, repository };
