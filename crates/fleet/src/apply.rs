@@ -14,6 +14,7 @@ use model::facts::{
     Changes, Id, ImageFact, ImageInventoryFact, InventoryFact, MatchFact, PackageFact, PresenceFact, RepositoryFact,
     Snapshot, TagFact, VulnerabilityFact,
 };
+use model::time::Micros;
 
 impl Index {
     /// Builds the index from all facts.
@@ -36,8 +37,13 @@ impl Index {
         for row in &rows.subscriptions {
             upsert(&mut self.subscriptions, row, |r| r.id == row.id);
         }
+        self.subscriptions.retain(|r| r.until == Micros::FOREVER);
         for row in &rows.registries {
             upsert(&mut self.registries, row, |r| r.id == row.id);
+        }
+        if !rows.registries.is_empty() {
+            let live = self.registries.iter().filter(|r| r.until == Micros::FOREVER);
+            self.live_registries = live.cloned().collect();
         }
         rows.repositories.iter().for_each(|row| self.take_repository(row));
         rows.images.iter().for_each(|row| self.take_image(row));

@@ -21,7 +21,9 @@ pub struct Index {
     pub(crate) orphans: u64,
     pub(crate) texts: Texts,
     pub(crate) subscriptions: Vec<SubscriptionFact>,
+    /// By position, those that are no more included: their repositories stay in past answers.
     pub(crate) registries: Vec<RegistryFact>,
+    pub(crate) live_registries: Vec<RegistryFact>,
     pub(crate) repositories: Vec<Repository>,
     pub(crate) repository_ids: Ids,
     pub(crate) images: Vec<Image>,
@@ -252,14 +254,14 @@ impl Index {
         self.orphans
     }
 
-    /// Returns every subscription.
+    /// Returns every subscription that is there.
     pub fn subscriptions(&self) -> &[SubscriptionFact] {
         &self.subscriptions
     }
 
-    /// Returns every registry.
+    /// Returns every registry that is there.
     pub fn registries(&self) -> &[RegistryFact] {
-        &self.registries
+        &self.live_registries
     }
 
     /// Returns the row id of a vulnerability by any of its names, in any case.
@@ -333,8 +335,10 @@ impl Index {
 
     /// Returns the half of a finding id that names a place.
     pub(crate) fn place_half(&self, presence: usize) -> u64 {
-        let [registry, repository, digest] = self.path(presence);
-        place_half(&format!("{registry}/{repository}"), digest)
+        let presence = &self.presences[presence];
+        let repository = &self.repositories[presence.repository as usize];
+        let registry = &self.registries[repository.registry as usize].key;
+        place_half(&format!("{registry}/{}", repository.name), self.text(self.images[presence.image as usize].digest))
     }
 
     /// Returns the half of a finding id that names a match.

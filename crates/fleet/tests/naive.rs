@@ -324,7 +324,7 @@ fn check_findings(index: &Index, question: &Question<'_>, sort: &str) {
     sorted(sort, &items, |row| finding_key(sort.trim_start_matches('-'), row));
     for item in &items {
         let row = want[&(item.place.presence, item.package.id, item.vulnerability.id)];
-        let path = format!("{}/{}", row.spot.registry.name, row.spot.repository.name);
+        let path = format!("{}/{}", row.spot.registry.key, row.spot.repository.name);
         assert_eq!(item.id, finding_id(&path, &row.spot.image.digest, &row.package.purl, &row.vulnerability.name));
         assert_eq!((&item.package, &item.vulnerability), (row.package, row.vulnerability));
         assert_eq!(item.place.tags, question.tags(&row.spot));

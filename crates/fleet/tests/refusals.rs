@@ -12,13 +12,22 @@ fn small() -> Snapshot {
     let (since, until) = (Micros(1), Micros::FOREVER);
     let (ecosystem, name, version, purl) = ("pypi".into(), "a".into(), "1".into(), "pkg:pypi/a@1".into());
     let mut small = Snapshot {
-        subscriptions: vec![SubscriptionFact { id: 1, guid: "g".into(), name: "default".into(), window_days: 30 }],
+        subscriptions: vec![SubscriptionFact {
+            id: 1,
+            guid: "g".into(),
+            name: "default".into(),
+            window_days: 30,
+            until,
+        }],
         registries: vec![RegistryFact {
             id: 1,
             subscription: 1,
             resource_group: "default".into(),
             name: "local".into(),
+            key: "local".into(),
             kind: "embedded".into(),
+            host: String::new(),
+            until,
         }],
         repositories: vec![RepositoryFact { id: 1, registry: 1, name: "app".into() }],
         images: vec![ImageFact {

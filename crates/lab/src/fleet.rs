@@ -8,9 +8,10 @@
 
 use model::advisory::{Category, VendorState};
 use model::facts::{
-    ImageFact, ImageInventoryFact, InventoryFact, MatchFact, PackageFact, PresenceFact, RegistryFact, RepositoryFact,
-    Snapshot, SubscriptionFact, TagFact, VulnerabilityFact,
+    ImageFact, ImageInventoryFact, InventoryFact, MatchFact, PackageFact, PlanFact, PresenceFact, RegistryFact,
+    RepositoryFact, Snapshot, SubscriptionFact, TagFact, VulnerabilityFact,
 };
+use model::role::Scope;
 use model::severity::{Severity, SeveritySource};
 use model::time::Micros;
 use model::verdict::{Coverage, Verdict, Work};
@@ -163,10 +164,14 @@ impl Fleet {
             let guid = format!("00000000-0000-4000-8000-{id:012}");
             self.facts.subscriptions.push(SubscriptionFact {
                 id,
-                guid,
+                guid: guid.clone(),
                 name: format!("division-{id}"),
                 window_days: 30,
+                until: Micros::FOREVER,
             });
+            let scope = Scope { subscription: Some(guid), ..Scope::ALL };
+            let (since, until) = (Micros(0), Micros::FOREVER);
+            self.facts.plans.push(PlanFact { id, scope, standard: true, enforce: false, since, until });
         }
         for id in 1..=20 {
             let (name, kind) = (format!("registry-{id:02}"), "embedded".to_owned());
@@ -174,8 +179,11 @@ impl Fleet {
                 id,
                 subscription: (id - 1) % 5 + 1,
                 resource_group: "default".into(),
+                key: name.clone(),
                 name,
                 kind,
+                host: String::new(),
+                until: Micros::FOREVER,
             });
         }
         for id in 1..=REPOSITORIES {

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result};
 use model::PackageKey;
 use model::advisory::Source;
-use model::facts::{Id, MatchFact, PackageFact, Snapshot, VulnerabilityFact};
+use model::facts::{Id, MatchFact, PackageFact, PlanFact, Snapshot, VulnerabilityFact};
 use model::finding::Match;
 use model::inventory::{Inventory, Placed};
 use model::time::Micros;
@@ -40,6 +40,7 @@ pub async fn load(settings: &Settings, facts: &Snapshot) -> Result<()> {
     sink.run("BEGIN").await?;
     sink.run("DELETE FROM registry").await?;
     sink.run("DELETE FROM subscription").await?;
+    sink.run("DELETE FROM plan").await?;
     scopes(&mut sink, facts).await?;
     images(&mut sink, facts).await?;
     packages(&mut sink, facts).await?;
@@ -128,11 +129,16 @@ pub fn vulnerability(fact: &VulnerabilityFact) -> Vulnerability {
 async fn scopes(sink: &mut Sink, facts: &Snapshot) -> Result<()> {
     let rows = facts.subscriptions.iter().map(|s| vec![s.id.into(), text(&s.guid), text(&s.name), 1.into(), 0.into()]);
     sink.table("subscription (id, guid, name, plan, since)", rows).await?;
+    let row = |p: &PlanFact| {
+        let (tier, enforce) = (i64::from(p.standard), i64::from(p.enforce));
+        vec![text(&p.scope.to_path()), tier.into(), enforce.into(), text("lab"), p.since.0.into(), p.until.0.into()]
+    };
+    sink.table("plan (scope, tier, enforce, actor, since, until)", facts.plans.iter().map(row)).await?;
     let row = |(id, subscription, name, kind): (Id, Id, &str, &str)| {
-        vec![id.into(), subscription.into(), text("default"), text(name), text(kind), text(""), 0.into()]
+        vec![id.into(), subscription.into(), text("default"), text(name), text(name), text(kind), text(""), 0.into()]
     };
     let rows = facts.registries.iter().map(|r| row((r.id, r.subscription, &r.name, &r.kind)));
-    sink.table("registry (id, subscription, resource_group, name, kind, host, since)", rows).await?;
+    sink.table("registry (id, subscription, resource_group, name, key, kind, host, since)", rows).await?;
     let rows = facts.repositories.iter().map(|r| vec![r.id.into(), r.registry.into(), text(&r.name)]);
     sink.table("repository (id, registry, name)", rows).await
 }

@@ -60,6 +60,8 @@ pub struct SubscriptionFact {
     pub name: String,
     /// Days for which an image that was pushed or pulled is kept judged.
     pub window_days: i64,
+    /// First moment at which it is no more, or `FOREVER`.
+    pub until: Micros,
 }
 
 /// The plan of a subscription, or of a registry that differs from its subscription, over an interval.
@@ -109,8 +111,14 @@ pub struct RegistryFact {
     pub resource_group: String,
     /// Name: `local` for the embedded one.
     pub name: String,
+    /// What finding ids are made of: the name that it began with, whatever it is called now.
+    pub key: String,
     /// Kind: `embedded`, `distribution`, …
     pub kind: String,
+    /// Host by which clients find it, or empty.
+    pub host: String,
+    /// First moment at which it is no more, or `FOREVER`.
+    pub until: Micros,
 }
 
 /// A repository.

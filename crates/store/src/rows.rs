@@ -1,10 +1,11 @@
 //! Rows read into the facts of `model`. Snapshot and changes read the same columns, so that they can only agree.
 
 use crate::engine::Row;
-use crate::{Result, inventories};
+use crate::{Error, Result, inventories};
 use model::PackageKey;
 use model::advisory::{Category, VendorState};
 use model::facts::*;
+use model::role::Scope;
 use model::severity::{Severity, SeveritySource};
 use model::verdict::{Coverage, Verdict, Work};
 
@@ -16,12 +17,14 @@ pub(crate) struct Query {
 }
 
 pub(crate) const SUBSCRIPTIONS: Query =
-    Query { select: "SELECT id, guid, name, window_days FROM subscription", all: "", changed: "WHERE id IN" };
+    Query { select: "SELECT id, guid, name, window_days, until FROM subscription", all: "", changed: "WHERE id IN" };
 pub(crate) const REGISTRIES: Query = Query {
-    select: "SELECT id, subscription, resource_group, name, kind FROM registry",
+    select: "SELECT id, subscription, resource_group, name, key, kind, host, until FROM registry",
     all: "",
     changed: "WHERE id IN",
 };
+pub(crate) const PLANS: Query =
+    Query { select: "SELECT id, scope, tier, enforce, since, until FROM plan", all: "", changed: "WHERE id IN" };
 pub(crate) const REPOSITORIES: Query =
     Query { select: "SELECT id, registry, name FROM repository", all: "", changed: "WHERE id IN" };
 pub(crate) const IMAGES: Query = Query {
@@ -71,7 +74,13 @@ pub(crate) const MATCHES: Query = Query {
 };
 
 pub(crate) fn subscription(row: &Row) -> Result<SubscriptionFact> {
-    Ok(SubscriptionFact { id: row.int(0)?, guid: row.text(1)?, name: row.text(2)?, window_days: row.int(3)? })
+    Ok(SubscriptionFact {
+        id: row.int(0)?,
+        guid: row.text(1)?,
+        name: row.text(2)?,
+        window_days: row.int(3)?,
+        until: row.at(4)?,
+    })
 }
 
 pub(crate) fn registry(row: &Row) -> Result<RegistryFact> {
@@ -80,7 +89,21 @@ pub(crate) fn registry(row: &Row) -> Result<RegistryFact> {
         subscription: row.int(1)?,
         resource_group: row.text(2)?,
         name: row.text(3)?,
-        kind: row.text(4)?,
+        key: row.text(4)?,
+        kind: row.text(5)?,
+        host: row.text(6)?,
+        until: row.at(7)?,
+    })
+}
+
+pub(crate) fn plan(row: &Row) -> Result<PlanFact> {
+    Ok(PlanFact {
+        id: row.int(0)?,
+        scope: Scope::parse(&row.text(1)?).ok_or_else(|| Error::damaged("plan", "its scope is none"))?,
+        standard: row.int(2)? != 0,
+        enforce: row.int(3)? != 0,
+        since: row.at(4)?,
+        until: row.at(5)?,
     })
 }
 

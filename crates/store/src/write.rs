@@ -32,6 +32,7 @@ pub(crate) enum What {
     MatchesOf = 11,
     /// The generation in force.
     Generation = 12,
+    Plan = 14,
 }
 
 /// A transaction that changes facts.

@@ -72,6 +72,7 @@ fn scopes(world: &mut Snapshot, dice: &mut Dice) {
             guid: format!("guid-{id}"),
             name: format!("team {id}"),
             window_days: 30,
+            until: Micros::FOREVER,
         });
     }
     for (id, name) in [(1, "local"), (2, "harbor"), (3, "acr")] {
@@ -81,7 +82,10 @@ fn scopes(world: &mut Snapshot, dice: &mut Dice) {
             subscription,
             resource_group: "default".into(),
             name: name.into(),
+            key: format!("{name}-key"),
             kind: "embedded".into(),
+            host: String::new(),
+            until: Micros::FOREVER,
         });
     }
     for (id, name) in [(1, "app"), (2, "team/app"), (3, "base"), (4, "app")] {

@@ -1,14 +1,18 @@
 -- Plans with their intervals, disable rules in full, exemptions, accounts, network rules, imports, notices.
 
 -- The scope tree. `key` is what finding ids are made of: the name that the registry began with, whatever it is called now.
+-- A node that went keeps its row: ids are never given twice, and the past names it.
 ALTER TABLE subscription ADD COLUMN window_days INTEGER NOT NULL DEFAULT 30;
+ALTER TABLE subscription ADD COLUMN until INTEGER NOT NULL DEFAULT 9223372036854775807;
+ALTER TABLE registry ADD COLUMN until INTEGER NOT NULL DEFAULT 9223372036854775807;
 ALTER TABLE registry ADD COLUMN key TEXT NOT NULL DEFAULT '';
 UPDATE registry SET key = name;
 ALTER TABLE registry ADD COLUMN public_access INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE registry ADD COLUMN default_allow INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE registry ADD COLUMN trusted_bypass INTEGER NOT NULL DEFAULT 1;
 CREATE TABLE ip_rule (registry INTEGER NOT NULL, cidr TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (registry, cidr)) WITHOUT ROWID;
--- A registry without a row has the plan of its subscription. `tier` 1 = standard.
+-- A registry without a row has the plan of its subscription. `tier` 1 = standard. `enforce` 1 of a subscription: its registries may not
+-- differ; of a registry: what held there when it was in another subscription.
 CREATE TABLE plan (id INTEGER PRIMARY KEY, scope TEXT NOT NULL, tier INTEGER NOT NULL, enforce INTEGER NOT NULL, actor TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
 CREATE INDEX plan_scope ON plan (scope, until);
 INSERT INTO plan (scope, tier, enforce, actor, since, until) SELECT '/' || guid, plan, 0, '', since, 9223372036854775807 FROM subscription;
