@@ -175,6 +175,17 @@ impl Scope {
             && part(&self.repository, &other.repository)
     }
 
+    /// Returns how many steps below everything it is: 0 = everything, 1 = a subscription, 4 = a repository.
+    pub fn depth(&self) -> u8 {
+        match self {
+            Self { repository: Some(_), .. } => 4,
+            Self { registry: Some(_), .. } => 3,
+            Self { resource_group: Some(_), .. } => 2,
+            Self { subscription: Some(_), .. } => 1,
+            _ => 0,
+        }
+    }
+
     /// Writes the scope: `/`, `/GUID`, `/GUID/@group`, `/GUID/registry`, `/GUID/registry/repository/with/slashes`.
     pub fn to_path(&self) -> String {
         let group = self.resource_group.as_ref().filter(|_| self.registry.is_none()).map(|group| format!("@{group}"));

@@ -5,6 +5,13 @@
 //! package, state, known exploited) depends on the match alone; the part that speaks of a place (digest, tag, repository, path, distribution)
 //! on the image and where it is.
 
+mod content;
+mod draft;
+mod value;
+
+pub use content::{Reason, Rule, State, Term, tenths_text};
+pub use draft::{CriteriaDraft, Draft, Fault, NEVER, USUAL_DAYS};
+
 use crate::advisory::VendorState;
 use crate::facts::Id;
 use crate::role::Scope;
