@@ -13,6 +13,7 @@
 use crate::error::QueryError;
 use model::advisory::{Category, VendorState};
 use model::finding::split_halves;
+use model::pattern::Pattern;
 use model::severity::Severity;
 use model::verdict::{Coverage, Verdict, Work};
 
@@ -95,47 +96,6 @@ pub(crate) struct Span {
 impl Span {
     pub fn holds(self, number: i64) -> bool {
         self.low <= number && number <= self.high
-    }
-}
-
-/// A text in which `*` stands for any text; upper and lower case are alike.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern(String);
-
-impl Pattern {
-    pub fn new(text: &str) -> Self {
-        Self(text.to_ascii_lowercase())
-    }
-
-    /// A pattern for texts that contain this one.
-    pub fn within(text: &str) -> Self {
-        Self(format!("*{}*", text.to_ascii_lowercase()))
-    }
-
-    /// Returns the text if it stands for itself alone.
-    pub fn exact(&self) -> Option<&str> {
-        (!self.0.contains('*')).then_some(&self.0)
-    }
-
-    pub fn matches(&self, text: &str) -> bool {
-        let (pattern, text) = (self.0.as_bytes(), text.as_bytes());
-        let (mut p, mut t) = (0, 0);
-        let mut retry: Option<(usize, usize)> = None;
-        while t < text.len() {
-            if pattern.get(p) == Some(&b'*') {
-                retry = Some((p + 1, t));
-                p += 1;
-            } else if pattern.get(p) == Some(&text[t].to_ascii_lowercase()) {
-                p += 1;
-                t += 1;
-            } else if let Some((after_star, from)) = retry {
-                retry = Some((after_star, from + 1));
-                (p, t) = (after_star, from + 1);
-            } else {
-                return false;
-            }
-        }
-        pattern[p..].iter().all(|byte| *byte == b'*')
     }
 }
 
@@ -223,7 +183,7 @@ impl Filter {
             } else {
                 free_text(body)
             };
-            let empty = matches!(&test, Test::Text(pattern) if pattern.0 == "**");
+            let empty = matches!(&test, Test::Text(pattern) if pattern.is_any());
             if empty || (not && matches!(test, Test::Id(..) | Test::Hidden(_))) {
                 return Err(fail("cannot be taken away", word_names()));
             }

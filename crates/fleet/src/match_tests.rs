@@ -1,8 +1,9 @@
 //! What a filter asks of a match: in masks and in one bit a vulnerability and a package, worked out before the walk.
 
-use crate::filter::{Condition, Hidden, Pattern, Span, Test, TextIn};
+use crate::filter::{Condition, Hidden, Span, Test, TextIn};
 use crate::index::{Index, Matched, hidden_bits};
 use model::advisory::{Category, VendorState};
+use model::pattern::Pattern;
 use model::severity::Severity;
 
 /// What is asked of a match.

@@ -1,8 +1,9 @@
 //! What a filter and a scope ask of a place (an image in a repository).
 
-use crate::filter::{Condition, Pattern, Test, TextIn};
+use crate::filter::{Condition, Test, TextIn};
 use crate::index::{Index, holds};
 use crate::query::{Query, Scope};
+use model::pattern::Pattern;
 
 /// What is asked of a place.
 pub(crate) struct PlaceTests<'q> {

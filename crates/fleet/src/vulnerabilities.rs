@@ -2,11 +2,12 @@
 
 use crate::cursor::{Key, Names, falling, page};
 use crate::error::QueryError;
-use crate::filter::{Hidden, Pattern, Test, TextIn};
+use crate::filter::{Hidden, Test, TextIn};
 use crate::index::Index;
 use crate::plan::Plan;
 use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{BlastRadius, Hit, VulnerabilityRow};
+use model::pattern::Pattern;
 use model::severity::Severity;
 use model::time::Micros;
 

@@ -13,6 +13,7 @@ pub mod json;
 pub mod manifest;
 pub mod overlay;
 pub mod package;
+pub mod pattern;
 pub mod plan;
 pub mod reference;
 pub mod role;
