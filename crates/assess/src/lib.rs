@@ -1,11 +1,13 @@
 //! What knowledge means for a package and for an image: matches, severity, remediation, verdict.
 //!
-//! In: packages and an opened advisory database. Out: matches, notes, reason codes, words for people.
+//! In: packages and an opened advisory database; configurations of registries. Out: matches, notes, reason codes, words for people;
+//! what posture rules say.
 //! Pure: no network, disk, clock. A match depends on the package and the database alone.
 
 mod grade;
 mod hit;
 mod matching;
+pub mod posture;
 mod remediation;
 mod verdict;
 mod why;

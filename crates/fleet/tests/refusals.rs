@@ -7,28 +7,18 @@ use model::facts::{
 };
 use model::time::Micros;
 
+fn registry() -> RegistryFact {
+    let (resource_group, key, name, kind) = ("default".into(), "local".into(), "local".into(), "embedded".into());
+    RegistryFact { id: 1, subscription: 1, resource_group, key, name, kind }
+}
+
 /// One image with one package and 4 vulnerabilities.
 fn small() -> Snapshot {
     let (since, until) = (Micros(1), Micros::FOREVER);
     let (ecosystem, name, version, purl) = ("pypi".into(), "a".into(), "1".into(), "pkg:pypi/a@1".into());
     let mut small = Snapshot {
-        subscriptions: vec![SubscriptionFact {
-            id: 1,
-            guid: "g".into(),
-            name: "default".into(),
-            window_days: 30,
-            until,
-        }],
-        registries: vec![RegistryFact {
-            id: 1,
-            subscription: 1,
-            resource_group: "default".into(),
-            name: "local".into(),
-            key: "local".into(),
-            kind: "embedded".into(),
-            host: String::new(),
-            until,
-        }],
+        subscriptions: vec![SubscriptionFact { id: 1, guid: "g".into(), name: "default".into(), window_days: 30 }],
+        registries: vec![registry()],
         repositories: vec![RepositoryFact { id: 1, registry: 1, name: "app".into() }],
         images: vec![ImageFact {
             id: 1,

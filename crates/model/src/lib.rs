@@ -19,6 +19,7 @@ pub mod reference;
 pub mod role;
 pub mod rule;
 pub mod severity;
+pub mod text;
 pub mod time;
 pub mod verdict;
 

@@ -2,6 +2,7 @@
 //!
 //! Text of images and feeds is data: control characters, terminal escapes and bidirectional marks are made visible.
 
+pub use model::text::visible;
 use serde::Serialize;
 use std::io::Write;
 
@@ -20,26 +21,6 @@ pub enum Format {
     Jsonl,
     /// Comma-separated, RFC 4180, safe for spreadsheets.
     Csv,
-}
-
-/// Makes text safe for a terminal: control characters and bidirectional marks become `\u{…}`.
-pub fn visible(text: &str) -> String {
-    let hostile = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    if !text.contains(hostile) {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if hostile(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// One error line: the message and its causes, without repeating a cause that the message already names.
@@ -102,24 +83,11 @@ pub fn size(bytes: i64) -> String {
     }
 }
 
-/// One CSV row. Cells that a spreadsheet would run as a formula get a leading quote mark.
+/// Writes one CSV row.
 pub fn csv_row(out: &mut impl Write, cells: &[String]) -> std::io::Result<()> {
     let mut line = String::new();
-    for (i, cell) in cells.iter().enumerate() {
-        if i > 0 {
-            line.push(',');
-        }
-        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let cell = if formula { format!("'{cell}") } else { cell.clone() };
-        if cell.contains(['"', ',', '\n', '\r']) {
-            line.push('"');
-            line.push_str(&cell.replace('"', "\"\""));
-            line.push('"');
-        } else {
-            line.push_str(&cell);
-        }
-    }
-    write!(out, "{line}\r\n")
+    model::text::csv_row(&mut line, cells.iter().map(String::as_str));
+    out.write_all(line.as_bytes())
 }
 
 /// Writes a list in a format: `columns` names the cells that `cells` gives, `wrap` the JSON document around the items.
@@ -177,14 +145,6 @@ mod tests {
         table(&mut out, &["VERSION", "N", "CVSS"], &rows).expect("memory");
         let want = "  VERSION     N  CVSS\n  1.2.3-r0    9   7.5\n  2         117\n";
         assert_eq!(String::from_utf8(out).expect("text"), want);
-    }
-
-    #[test]
-    fn csv_cells_are_quoted_and_never_formulas() {
-        let mut out = Vec::new();
-        let cells = ["a", "b,c", "d\"e", "=1+1", "-x"].map(str::to_owned);
-        csv_row(&mut out, &cells).expect("memory");
-        assert_eq!(String::from_utf8(out).expect("text"), "a,\"b,c\",\"d\"\"e\",'=1+1,'-x\r\n");
     }
 
     #[test]

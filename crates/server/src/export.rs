@@ -5,6 +5,7 @@ use crate::view::List;
 use axum::Json;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use model::text::csv_row;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -33,10 +34,10 @@ fn csv<T: Serialize>(items: &[T]) -> String {
         flatten("", &serde_json::to_value(item).unwrap_or_default(), &mut cells);
         if head.is_empty() {
             head = cells.iter().map(|(name, _)| name.clone()).collect();
-            line(&mut out, head.iter().map(String::as_str));
+            csv_row(&mut out, head.iter().map(String::as_str));
         }
         let value = |name: &String| cells.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
-        line(&mut out, head.iter().map(value));
+        csv_row(&mut out, head.iter().map(value));
     }
     out
 }
@@ -63,24 +64,6 @@ fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-/// Cells that a spreadsheet would run as a formula get a quote mark in front; control characters become blanks.
-fn line<'a>(out: &mut String, cells: impl Iterator<Item = &'a str>) {
-    for (i, cell) in cells.enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let clean: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let clean = if formula { format!("'{clean}") } else { clean };
-        if clean.contains(['"', ',']) {
-            out.push_str(&format!("\"{}\"", clean.replace('"', "\"\"")));
-        } else {
-            out.push_str(&clean);
-        }
-    }
-    out.push_str("\r\n");
 }
 
 #[cfg(test)]

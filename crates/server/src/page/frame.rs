@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use fleet::{Place, Query, Tally};
 use model::Severity;
+pub use model::text::visible_lines as visible;
 use model::time::Micros;
 use model::verdict::{Coverage, Verdict, Work};
 use store::Principal;
@@ -331,18 +332,6 @@ pub fn state(verdict: Verdict, work: Work, coverage: Coverage, reason: &str) -> 
         (_, Verdict::Unsupported, _) => (format!("not scannable{reasons}"), "warn"),
         (_, Verdict::Failed, _) => (format!("failed{reasons}"), "bad"),
     }
-}
-
-/// Makes text of strangers safe to look at.
-pub fn visible(text: &str) -> String {
-    let unseen = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    if !text.contains(unseen) {
-        return text.to_owned();
-    }
-    text.chars().map(|c| if unseen(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 
 /// 12.3 MB, for people.
