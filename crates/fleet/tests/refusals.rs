@@ -9,7 +9,16 @@ use model::time::Micros;
 
 fn registry() -> RegistryFact {
     let (resource_group, key, name, kind) = ("default".into(), "local".into(), "local".into(), "embedded".into());
-    RegistryFact { id: 1, subscription: 1, resource_group, key, name, kind }
+    RegistryFact {
+        id: 1,
+        subscription: 1,
+        resource_group,
+        key,
+        name,
+        kind,
+        host: String::new(),
+        until: Micros::FOREVER,
+    }
 }
 
 /// One image with one package and 4 vulnerabilities.
@@ -17,7 +26,13 @@ fn small() -> Snapshot {
     let (since, until) = (Micros(1), Micros::FOREVER);
     let (ecosystem, name, version, purl) = ("pypi".into(), "a".into(), "1".into(), "pkg:pypi/a@1".into());
     let mut small = Snapshot {
-        subscriptions: vec![SubscriptionFact { id: 1, guid: "g".into(), name: "default".into(), window_days: 30 }],
+        subscriptions: vec![SubscriptionFact {
+            id: 1,
+            guid: "g".into(),
+            name: "default".into(),
+            window_days: 30,
+            until,
+        }],
         registries: vec![registry()],
         repositories: vec![RepositoryFact { id: 1, registry: 1, name: "app".into() }],
         images: vec![ImageFact {
