@@ -85,7 +85,9 @@ impl Client {
     pub fn new(host: &str, options: &Options) -> Result<Self, Error> {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let loopback = name == "localhost" || name.starts_with("127.") || name == "[::1]";
-        let scheme = if loopback || options.insecure_http { "http" } else { "https" };
+        // Who names an authority means TLS, even on this machine.
+        let plain = options.insecure_http || (loopback && options.ca_pem.is_none());
+        let scheme = if plain { "http" } else { "https" };
         let base = Url::parse(&format!("{scheme}://{host}/"))
             .map_err(|e| Error::Reference { reference: host.to_owned(), why: e.to_string() })?;
         let named = [name.to_ascii_lowercase()];

@@ -15,7 +15,7 @@ use std::path::Path;
 pub struct Options {
     /// User and password; else the credentials that docker and podman keep.
     pub login: Option<(String, String)>,
-    /// Speak plain HTTP to the named host (loopback hosts always may).
+    /// Speak plain HTTP to the named host (loopback hosts always may, unless an authority is named).
     pub insecure_http: bool,
     /// Extra certificate authority, PEM.
     pub ca_pem: Option<Vec<u8>>,

@@ -4,11 +4,13 @@
 //! (0 clean, 1 findings at or above `--fail-on`, 2 usage, 3 gaps, 4 not scannable, 5 registry or network, 6 no advisory database,
 //! 70 internal error).
 
+mod clock;
 mod commands;
 mod logging;
 mod output;
 mod proxy;
 mod settings;
+mod tls;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,15 +1,20 @@
-//! Who is at the other end when a trusted proxy stands in between.
+//! Who is at the other end, also when a trusted proxy stands in between.
 //!
-//! In: the connection's address and `X-Forwarded-For`, `X-Forwarded-Proto`. Out: the peer that logs and network rules see. Headers of
+//! In: the connection's address and whether it speaks TLS ; `X-Forwarded-For`, `X-Forwarded-Proto`. Out: the peer that logs and network rules see. Headers of
 //! anybody but a trusted proxy are not looked at, and the list is read from its right end: what a client wrote itself counts for nothing.
 
+use crate::tls;
+use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::HeaderMap;
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use axum::serve::IncomingStream;
 use registry::Peer;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 
 /// A network, `10.0.0.0/8`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,26 +43,50 @@ impl Network {
     }
 }
 
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote {
+    address: IpAddr,
+    secure: bool,
+}
+
+impl Connected<IncomingStream<'_, TcpListener>> for Remote {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        Self { address: stream.remote_addr().ip().to_canonical(), secure: false }
+    }
+}
+
+impl Connected<IncomingStream<'_, tls::Listener>> for Remote {
+    fn connect_info(stream: IncomingStream<'_, tls::Listener>) -> Self {
+        Self { address: stream.remote_addr().ip().to_canonical(), secure: true }
+    }
+}
+
 /// Finds out who asks, for everything that comes after.
 pub async fn peer(
     State(trusted): State<Arc<[Network]>>,
-    ConnectInfo(socket): ConnectInfo<SocketAddr>,
+    ConnectInfo(remote): ConnectInfo<Remote>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let peer = seen(&trusted, socket.ip().to_canonical(), request.headers());
+    let peer = seen(&trusted, remote, request.headers());
     request.extensions_mut().insert(peer);
+    // HTTP/2 names the host in the address and nowhere else.
+    let named = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    if let Some(host) = named.filter(|_| !request.headers().contains_key(HOST)) {
+        request.headers_mut().insert(HOST, host);
+    }
     next.run(request).await
 }
 
-fn seen(trusted: &[Network], socket: IpAddr, headers: &HeaderMap) -> Peer {
+fn seen(trusted: &[Network], remote: Remote, headers: &HeaderMap) -> Peer {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.holds(address));
-    if !is_trusted(socket) {
-        return Peer { address: socket, secure: false };
+    if !is_trusted(remote.address) {
+        return Peer { address: remote.address, secure: remote.secure };
     }
     let values = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok());
     let hops: Vec<&str> = values.flat_map(|v| v.split(',')).map(str::trim).collect();
-    let mut address = socket;
+    let mut address = remote.address;
     for hop in hops.iter().rev() {
         let Ok(hop) = hop.parse::<IpAddr>() else { break };
         address = hop.to_canonical();
@@ -65,7 +94,7 @@ fn seen(trusted: &[Network], socket: IpAddr, headers: &HeaderMap) -> Peer {
             break;
         }
     }
-    let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let secure = headers.get("x-forwarded-proto").map_or(remote.secure, |proto| proto == "https");
     Peer { address, secure }
 }
 
@@ -85,11 +114,29 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-            assert_eq!(
-                seen(&trusted, socket.parse().unwrap(), &headers).address,
-                want.parse::<IpAddr>().unwrap(),
-                "{why}"
-            );
+            let remote = Remote { address: socket.parse().unwrap(), secure: false };
+            assert_eq!(seen(&trusted, remote, &headers).address, want.parse::<IpAddr>().unwrap(), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_secure_if_it_is_or_a_trusted_proxy_says_so() {
+        let trusted = [Network::parse("10.0.0.0/8").unwrap()];
+        for (socket, tls, said, want) in [
+            ("192.0.2.1", false, "", false),
+            ("192.0.2.1", true, "", true),
+            ("192.0.2.1", false, "https", false),
+            ("192.0.2.1", true, "http", true),
+            ("10.0.0.1", false, "https", true),
+            ("10.0.0.1", true, "http", false),
+            ("10.0.0.1", true, "", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            if !said.is_empty() {
+                headers.insert("x-forwarded-proto", said.parse().unwrap());
+            }
+            let remote = Remote { address: socket.parse().unwrap(), secure: tls };
+            assert_eq!(seen(&trusted, remote, &headers).secure, want, "{socket} {tls} {said}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! In: the parsed command line and the file. Out: one checked value; every error names the key and what to write instead.
 
 use crate::proxy::Network;
+use crate::tls::Choice;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -71,6 +72,12 @@ pub struct ServeFlags {
     /// Allow plain HTTP on an address other than loopback
     #[arg(long)]
     pub insecure_http: bool,
+    /// TLS: auto (an authority of this installation's own), or the files CERT.pem,KEY.pem, taken up again when they change
+    #[arg(long, env = "PORTWARDEN_TLS", value_name = "auto|FILES")]
+    pub tls: Option<String>,
+    /// Seal the secrets in the database with the key in this file; made if it is not there and nothing is sealed yet
+    #[arg(long, env = "PORTWARDEN_KEY_FILE", value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// Networks of reverse proxies that terminate TLS, as 10.0.0.0/8,…
     #[arg(long, env = "PORTWARDEN_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDRS")]
     pub trusted_proxies: Vec<String>,
@@ -103,6 +110,8 @@ pub struct FileSettings {
     role: Vec<Role>,
     public_url: Option<String>,
     insecure_http: bool,
+    tls: Option<String>,
+    key_file: Option<PathBuf>,
     trusted_proxies: Vec<String>,
     offline: bool,
     feeds_base: Option<String>,
@@ -159,6 +168,8 @@ impl Settings {
             role: or(&flags.role, file.role),
             public_url: flags.public_url.or(file.public_url),
             insecure_http: flags.insecure_http || file.insecure_http,
+            tls: flags.tls.or(file.tls),
+            key_file: flags.key_file.or(file.key_file),
             trusted_proxies: if flags.trusted_proxies.is_empty() {
                 file.trusted_proxies
             } else {
@@ -183,23 +194,35 @@ impl Settings {
 
     /// Where the store keeps things.
     pub fn store(&self) -> store::Settings {
-        store::Settings { data: self.data.clone(), database: self.database.clone(), blobs: self.blobs.clone() }
+        store::Settings {
+            data: self.data.clone(),
+            database: self.database.clone(),
+            blobs: self.blobs.clone(),
+            key_file: self.serve.key_file.clone(),
+        }
     }
 
-    /// The address to listen on. Another than loopback wants a proxy that terminates TLS, or a clear word.
+    /// Where the certificate comes from; `None` = plain HTTP.
+    pub fn tls(&self) -> anyhow::Result<Option<Choice>> {
+        self.serve.tls.as_deref().map(Choice::parse).transpose()
+    }
+
+    /// The address to listen on. Another than loopback wants TLS, a proxy that terminates it, or a clear word.
     pub fn listen(&self) -> anyhow::Result<SocketAddr> {
         let text = self.serve.listen.as_deref().unwrap_or("127.0.0.1:5000");
         let address: SocketAddr = text
             .replace("localhost", "127.0.0.1")
             .parse()
             .with_context(|| format!("listen: {text:?} is not an address; write it as 127.0.0.1:5000 or [::1]:5000"))?;
-        let open = !address.ip().is_loopback() && self.serve.trusted_proxies.is_empty() && !self.serve.insecure_http;
-        if open {
+        let plain = self.tls()?.is_none() && self.serve.trusted_proxies.is_empty() && !self.serve.insecure_http;
+        if plain && !address.ip().is_loopback() {
             bail!(
                 "listen: {address} can be reached from other machines, and passwords would cross the network in clear text; \
-                 put a TLS proxy in front and name it with --trusted-proxies, or say --insecure-http"
+                 say --tls auto or --tls CERT.pem,KEY.pem, put a TLS proxy in front and name it with --trusted-proxies, \
+                 or say --insecure-http"
             );
         }
+        self.tls()?;
         self.trusted()?;
         Ok(address)
     }
@@ -243,7 +266,7 @@ fn read_file(named: Option<&Path>) -> anyhow::Result<FileSettings> {
 mod tests {
     use super::*;
 
-    fn settings(listen: &str, insecure: bool, proxies: &[&str]) -> Settings {
+    fn settings(listen: &str, insecure: bool, proxies: &[&str], tls: Option<&str>) -> Settings {
         Settings {
             data: PathBuf::new(),
             database: None,
@@ -253,6 +276,7 @@ mod tests {
             serve: ServeFlags {
                 listen: Some(listen.into()),
                 insecure_http: insecure,
+                tls: tls.map(str::to_owned),
                 trusted_proxies: proxies.iter().map(|p| (*p).to_owned()).collect(),
                 ..ServeFlags::default()
             },
@@ -261,18 +285,23 @@ mod tests {
     }
 
     #[test]
-    fn an_open_address_wants_a_proxy_or_a_clear_word() {
-        for (listen, insecure, proxies, ok) in [
-            ("127.0.0.1:5000", false, &[][..], true),
-            ("localhost:5000", false, &[], true),
-            ("[::1]:5000", false, &[], true),
-            ("0.0.0.0:5000", false, &[], false),
-            ("0.0.0.0:5000", true, &[], true),
-            ("0.0.0.0:5000", false, &["10.0.0.0/8"], true),
-            ("0.0.0.0:5000", false, &["10.0.0.0/33"], false),
-            ("5000", false, &[], false),
+    fn an_open_address_wants_tls_a_proxy_or_a_clear_word() {
+        for (listen, insecure, proxies, tls, ok) in [
+            ("127.0.0.1:5000", false, &[][..], None, true),
+            ("localhost:5000", false, &[], None, true),
+            ("[::1]:5000", false, &[], None, true),
+            ("0.0.0.0:5000", false, &[], None, false),
+            ("0.0.0.0:5000", true, &[], None, true),
+            ("0.0.0.0:5000", false, &["10.0.0.0/8"], None, true),
+            ("0.0.0.0:5000", false, &["10.0.0.0/33"], None, false),
+            ("0.0.0.0:5000", false, &[], Some("auto"), true),
+            ("0.0.0.0:5000", false, &[], Some("a.pem,b.pem"), true),
+            ("127.0.0.1:5000", false, &[], Some("a.pem"), false),
+            ("127.0.0.1:5000", false, &[], Some("a,b,c"), false),
+            ("5000", false, &[], None, false),
         ] {
-            assert_eq!(settings(listen, insecure, proxies).listen().is_ok(), ok, "{listen} {insecure} {proxies:?}");
+            let settings = settings(listen, insecure, proxies, tls);
+            assert_eq!(settings.listen().is_ok(), ok, "{listen} {insecure} {proxies:?} {tls:?}");
         }
     }
 

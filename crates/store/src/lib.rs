@@ -27,6 +27,7 @@ mod rows;
 mod scans;
 mod schema;
 mod scope;
+mod sealing;
 mod secret;
 mod snapshot;
 mod staging;

@@ -2,7 +2,8 @@
 
 use crate::engine::{Engine, values};
 use crate::packages::Known;
-use crate::{Blobs, Error, Result, Staging, access, schema, scope, staging, uploads};
+use crate::sealing::SealingKey;
+use crate::{Blobs, Error, Result, Staging, access, schema, scope, secret, staging, uploads};
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ pub struct Settings {
     pub database: Option<String>,
     /// `s3://bucket/prefix`, or a folder; `None` = `DATA/blobs`.
     pub blobs: Option<String>,
+    /// The key that secrets are sealed with; `None` = they are kept as they are.
+    pub key_file: Option<PathBuf>,
 }
 
 /// Everything that is kept. Cheap to clone.
@@ -39,6 +42,7 @@ pub(crate) struct Inner {
     work: Notify,
     boot: String,
     lock: Option<File>,
+    pub(crate) sealing: Option<SealingKey>,
 }
 
 /// How long changes are kept for indexes to follow.
@@ -62,6 +66,10 @@ impl Store {
         let engine = Engine::open(&data, settings.database.as_deref()).await?;
         schema::migrate(&engine).await?;
         scope::defaults(&engine).await?;
+        let sealing = match &settings.key_file {
+            Some(file) => Some(secret::unlock(&engine, file).await?),
+            None => None,
+        };
         let blobs = Blobs::open(&data, settings.blobs.as_deref())?;
         let revision = engine.one("SELECT n FROM revision WHERE one = 1", values![]).await?;
         let revision = revision.map_or(Ok(0), |row| row.int(0))?;
@@ -76,6 +84,7 @@ impl Store {
             work: Notify::new(),
             boot: format!("{instance}:{}", uuid::Uuid::new_v4().simple()),
             lock,
+            sealing,
             data,
         };
         let store = Self { inner: Arc::new(inner) };

@@ -1,25 +1,39 @@
 //! What registry tokens are made with and checked against: a key that all processes share, and the rights of the moment.
 
-use crate::engine::values;
+use crate::engine::{Engine, values};
+use crate::sealing::{self, SealingKey};
 use crate::{Error, Principal, Result, Store};
 use model::facts::Id;
 use model::role::{Grant, Role, Scope};
+use std::path::Path;
 
 impl Store {
     /// Returns 32 random bytes that every process of this installation shares under a name; made when first asked for.
     pub async fn secret(&self, name: &str) -> Result<Vec<u8>> {
         let find = "SELECT value FROM secret WHERE name = $1";
         if let Some(row) = self.engine().one(find, values![name]).await? {
-            return row.blob(0);
+            return self.unsealed(name, row.blob(0)?);
         }
         let mut made = vec![0; 32];
         aws_lc_rs::rand::fill(&mut made).map_err(|_| Error::damaged("randomness", "the system gives none"))?;
+        if let Some(key) = &self.inner.sealing {
+            made = key.seal(name, &made)?;
+        }
         let mut tx = self.engine().begin().await?;
         // Another process may have been first: its key is the one.
         tx.run("INSERT INTO secret (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", values![name, made]).await?;
         tx.commit().await?;
         let row = self.engine().one(find, values![name]).await?;
-        row.ok_or_else(|| Error::damaged("secret", "it was just made and is not there"))?.blob(0)
+        let row = row.ok_or_else(|| Error::damaged("secret", "it was just made and is not there"))?;
+        self.unsealed(name, row.blob(0)?)
+    }
+
+    fn unsealed(&self, name: &str, value: Vec<u8>) -> Result<Vec<u8>> {
+        match &self.inner.sealing {
+            _ if !sealing::is_sealed(&value) => Ok(value),
+            Some(key) => key.open(name, &value).ok_or_else(wrong_key),
+            None => Err(sealed_with("the secrets of this installation are sealed; name the key they were sealed with")),
+        }
     }
 
     /// Returns a principal with the roles it has now; `None` = it never was, or is gone.
@@ -38,9 +52,75 @@ impl Store {
     }
 }
 
+/// Reads the key file, makes it where nothing was sealed yet, and seals what is not. Fails when it is not the right key.
+pub(crate) async fn unlock(engine: &Engine, file: &Path) -> Result<SealingKey> {
+    let rows = engine.all("SELECT name, value FROM secret ORDER BY name", values![]).await?;
+    let rows = rows.iter().map(|row| Ok((row.text(0)?, row.blob(1)?))).collect::<Result<Vec<_>>>()?;
+    let sealed = rows.iter().any(|(_, value)| sealing::is_sealed(value));
+    let key = match SealingKey::read(file)? {
+        Some(key) => key,
+        None if sealed => {
+            let text = format!(
+                "there is no {}, and the secrets of this installation are sealed; put their key back",
+                file.display()
+            );
+            return Err(sealed_with(&text));
+        }
+        None => SealingKey::make(file)?,
+    };
+    for (name, value) in rows {
+        if sealing::is_sealed(&value) {
+            key.open(&name, &value).ok_or_else(wrong_key)?;
+            continue;
+        }
+        let mut tx = engine.begin().await?;
+        let sql = "UPDATE secret SET value = $2 WHERE name = $1 AND value = $3";
+        tx.run(sql, values![&name, key.seal(&name, &value)?, value]).await?;
+        tx.commit().await?;
+    }
+    Ok(key)
+}
+
+fn wrong_key() -> Error {
+    sealed_with("it does not hold the key that the secrets of this installation are sealed with; put that one back")
+}
+
+fn sealed_with(why: &str) -> Error {
+    Error::Setting { what: "key-file".into(), why: why.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{Settings, Store};
+
+    #[tokio::test]
+    async fn secrets_are_sealed_once_a_key_is_named_and_open_with_that_key_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = Settings { data: folder.path().join("data"), ..Settings::default() };
+        let named = |name: &str| Settings { key_file: Some(folder.path().join(name)), ..plain.clone() };
+        let refused = async |settings: &Settings, said: &str| {
+            let said_so = match Store::open(settings).await {
+                Err(why) => why.to_string(),
+                Ok(store) => store.secret("a").await.unwrap_err().to_string(),
+            };
+            assert!(said_so.contains("key-file") && said_so.contains(said), "{said_so}");
+        };
+        let before = Store::open(&plain).await.unwrap().secret("a").await.unwrap();
+        let store = Store::open(&named("key")).await.unwrap();
+        assert_eq!(store.secret("a").await.unwrap(), before, "sealed, and the same");
+        let fresh = store.secret("b").await.unwrap();
+        let again = Store::open(&named("key")).await.unwrap();
+        assert_eq!((again.secret("a").await.unwrap(), again.secret("b").await.unwrap()), (before.clone(), fresh));
+        refused(&plain, "are sealed").await;
+        refused(&named("lost"), "put their key back").await;
+        assert!(!folder.path().join("lost").exists(), "no key is made in place of one that was lost");
+        std::fs::write(folder.path().join("lost"), "00".repeat(32)).unwrap();
+        std::fs::set_permissions(folder.path().join("lost"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
+        refused(&named("lost"), "does not hold the key").await;
+        let rows = again.engine().all("SELECT value FROM secret", &[]).await.unwrap();
+        assert!(rows.len() == 2 && rows.iter().all(|row| crate::sealing::is_sealed(&row.blob(0).unwrap())));
+    }
 
     #[tokio::test]
     async fn a_secret_stays_the_same_and_no_two_names_share_one() {

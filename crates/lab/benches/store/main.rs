@@ -50,7 +50,7 @@ fn main() -> Result<()> {
     let server = server.trim_end_matches('/');
     runtime.block_on(measure::admin(server, &format!("CREATE DATABASE {name}")))?;
     let database = Some(format!("{server}/{name}"));
-    let settings = Settings { data: data.path().to_owned(), database, blobs: None };
+    let settings = Settings { data: data.path().to_owned(), database, ..Settings::default() };
     let done = runtime.block_on(engine("PostgreSQL", &settings, &facts));
     runtime.block_on(measure::admin(server, &format!("DROP DATABASE {name} WITH (FORCE)")))?;
     done
@@ -115,7 +115,7 @@ fn starts(settings: &Settings) -> Result<()> {
 async fn start(place: &str) -> Result<()> {
     let (data, database) = place.split_once('\n').context("folder and database")?;
     let database = (!database.is_empty()).then(|| database.to_owned());
-    let settings = Settings { data: data.into(), database, blobs: None };
+    let settings = Settings { data: data.into(), database, ..Settings::default() };
     let (begin, waited) = (Instant::now(), measure::waited_here());
     let store = Store::open(&settings).await?;
     let opened = begin.elapsed();

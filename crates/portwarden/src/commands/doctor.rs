@@ -1,6 +1,6 @@
 //! `portwarden doctor`: says in plain words what is wrong with this installation and what to do.
 
-use super::{Exit, image, local};
+use super::{Exit, local};
 use crate::output;
 use crate::settings::Settings;
 use fleet::{Index, Query};
@@ -100,7 +100,7 @@ fn advisories(settings: &Settings) -> Check {
                 .into(),
         );
     }
-    let age = image::now().saturating_since(status.built);
+    let age = crate::clock::now().saturating_since(status.built);
     let trouble: Vec<String> =
         status.feeds.iter().filter(|f| f.trouble.is_some()).map(|f| f.state.name.clone()).collect();
     let text = format!(
@@ -137,7 +137,7 @@ async fn store(settings: &Settings, verify: bool) -> Check {
         Err(e) => return Check::Bad(output::chain(&e.into())),
     };
     let index = Index::build(&snapshot);
-    let query = Query { limit: 1, now: image::now(), ..Query::default() };
+    let query = Query { limit: 1, now: crate::clock::now(), ..Query::default() };
     let Ok(counts) = index.counts(&query) else { return Check::Bad("the index does not answer".into()) };
     let found = counts.tally.findings() + counts.tally.hidden;
     let text = format!("{} images, {found} findings, revision {}", counts.images, index.revision());

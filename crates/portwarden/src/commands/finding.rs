@@ -1,6 +1,6 @@
 //! `portwarden finding`: the findings of the images that the server knows.
 
-use super::image::{self, List, now};
+use super::image::{self, List};
 use super::{Exit, local, stop};
 use crate::output::{self, Format, visible};
 use crate::settings::Settings;
@@ -95,7 +95,8 @@ fn meant(index: &Index, one: &One) -> anyhow::Result<Vec<FindingRow>> {
     if let Some(name) = &one.image {
         filter.field("image", &image::find(index, name)?.digest).map_err(wrong)?;
     }
-    let page = index.findings(&Query { filter, limit: 20, now: now(), ..Query::default() }).map_err(wrong)?;
+    let page =
+        index.findings(&Query { filter, limit: 20, now: crate::clock::now(), ..Query::default() }).map_err(wrong)?;
     if page.items.is_empty() {
         return Err(stop(
             Exit::Usage,

@@ -61,14 +61,8 @@ impl List {
             }
             None => None,
         };
-        Ok(Query { filter, sort, limit: self.limit, as_of, now: now(), ..Query::default() })
+        Ok(Query { filter, sort, limit: self.limit, as_of, now: crate::clock::now(), ..Query::default() })
     }
-}
-
-/// The clock.
-pub fn now() -> Micros {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// Runs the command.
@@ -134,7 +128,9 @@ pub fn find(index: &fleet::Index, name: &str) -> anyhow::Result<ImageRow> {
         }
     }
     let sort = Sort::parse("pushed").map_err(wrong)?;
-    let page = index.images(&Query { filter, sort, limit: 100, now: now(), ..Query::default() }).map_err(wrong)?;
+    let page = index
+        .images(&Query { filter, sort, limit: 100, now: crate::clock::now(), ..Query::default() })
+        .map_err(wrong)?;
     let fits = |row: &ImageRow| row.digest == name || row.places.iter().any(|p| p.repository == repository);
     page.items.into_iter().find(fits).ok_or_else(|| {
         stop(Exit::Usage, format!("there is no image {name}; `portwarden image list` shows what there is"))

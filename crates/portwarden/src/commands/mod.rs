@@ -3,6 +3,7 @@
 mod db;
 mod doctor;
 mod finding;
+mod greeting;
 mod image;
 mod local;
 mod sample;
@@ -56,6 +57,7 @@ pub enum Command {
     #[command(after_help = "Examples:
   portwarden serve                                everything on http://localhost:5000, data in ./portwarden-data
   portwarden serve --sample                       the same, with a sample image to look at
+  portwarden serve --listen 0.0.0.0:443 --tls auto --public-url https://registry.example
   portwarden serve --role worker --database postgres://pw@db/portwarden --blobs s3://bucket/portwarden")]
     Serve(ServeFlags),
     /// Scan an image: a layout folder, an archive, standard input or a registry reference; no server needed
@@ -96,6 +98,9 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
 pub fn exit_of(error: &anyhow::Error) -> Exit {
     if let Some(stop) = error.chain().find_map(|c| c.downcast_ref::<Stop>()) {
         return stop.exit;
+    }
+    if error.chain().any(|c| matches!(c.downcast_ref::<store::Error>(), Some(store::Error::Setting { .. }))) {
+        return Exit::Usage;
     }
     match error.chain().find_map(registry_error) {
         Some(oci::Error::NotAnImage { .. } | oci::Error::WrongBytes { .. } | oci::Error::TooLarge { .. }) => {

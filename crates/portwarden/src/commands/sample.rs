@@ -3,12 +3,16 @@
 //! A Debian 12 with old packages, and a Python and a Node application. Facts only: names and versions, no program.
 //! Each package has an advisory that is built in (`advisory::starter`), so it has findings without any network.
 
+use crate::settings::Settings;
 use anyhow::Context;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use model::Digest;
 use oci::{Client, Location, Options};
-use std::time::Duration;
+use server::Handle;
+use std::time::{Duration, Instant};
+use store::Store;
+use tokio::net::TcpListener;
 
 /// Debian packages: name, version, source.
 const DEBIAN: &[(&str, &str, &str)] = &[
@@ -26,10 +30,55 @@ const PYTHON: &[(&str, &str)] = &[("Jinja2", "3.1.2"), ("urllib3", "1.26.16")];
 const NODE: &[(&str, &str)] = &[("lodash", "4.17.20"), ("minimist", "1.2.5")];
 
 /// The repository that the sample is pushed to.
-pub const REPOSITORY: &str = "sample/shop";
+const REPOSITORY: &str = "sample/shop";
+
+/// Pushes the sample and prints its findings once it is judged; a failure is logged.
+pub async fn show(settings: Settings, store: Store, handle: Handle, url: String, made: Option<String>) {
+    if let Err(error) = shown(&settings, &store, &handle, &url, made).await {
+        tracing::error!("the sample could not be shown: {}", crate::output::chain(&error));
+    }
+}
+
+async fn shown(
+    settings: &Settings,
+    store: &Store,
+    handle: &Handle,
+    url: &str,
+    made: Option<String>,
+) -> anyhow::Result<()> {
+    let file = settings.data.join("admin-password");
+    let password = match std::env::var("PORTWARDEN_ADMIN_PASSWORD").ok().or(made) {
+        Some(password) => password,
+        None => {
+            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?.trim().to_owned()
+        }
+    };
+    // A door of its own, open while the sample is pushed: what the others show (a certificate, a public address) is for others.
+    let door = TcpListener::bind("127.0.0.1:0").await.context("no port for the sample")?;
+    let host = door.local_addr()?.to_string();
+    let registry = registry::router(store.clone(), registry::Settings::default()).await?;
+    let serving = tokio::spawn(async move { axum::serve(door, registry).await });
+    let started = Instant::now();
+    let pushed = push(&host, &password).await;
+    serving.abort();
+    let digest = pushed?;
+    let judged = async {
+        loop {
+            let row = store.image(&digest).await.ok().flatten();
+            if row.is_some_and(|row| row.inventory != 0) && handle.catch_up(store).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, judged)
+        .await
+        .context("the sample image was pushed but not judged in time; see the log")?;
+    print(handle, &digest, url, started.elapsed())
+}
 
 /// Pushes the sample to a registry of this process; returns the manifest's digest.
-pub async fn push(host: &str, password: &str) -> anyhow::Result<Digest> {
+async fn push(host: &str, password: &str) -> anyhow::Result<Digest> {
     let options =
         Options { login: Some(("admin".into(), password.to_owned())), insecure_http: true, ..Options::default() };
     let client = Client::new(host, &options)?;
@@ -68,13 +117,13 @@ pub async fn push(host: &str, password: &str) -> anyhow::Result<Digest> {
 }
 
 /// How long `serve --sample` waits for the sample's findings.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Prints the sample's worst findings and where the page is.
-pub fn print(handle: &server::Handle, digest: &Digest, url: &str, took: Duration) -> anyhow::Result<()> {
+fn print(handle: &Handle, digest: &Digest, url: &str, took: Duration) -> anyhow::Result<()> {
     let mut filter = fleet::Filter::default();
     filter.field("image", digest.as_str())?;
-    let query = fleet::Query { filter, limit: 8, now: super::image::now(), ..fleet::Query::default() };
+    let query = fleet::Query { filter, limit: 8, now: crate::clock::now(), ..fleet::Query::default() };
     let asked = handle.ask(|index| Ok((index.findings(&query)?, index.images(&query)?)));
     let Ok((page, images)) = asked else { anyhow::bail!("the index did not answer") };
     let row = |f: &fleet::FindingRow| {

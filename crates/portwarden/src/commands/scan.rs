@@ -45,6 +45,9 @@ pub struct Arguments {
     /// Speak plain HTTP to the registry
     #[arg(long)]
     pub insecure_http: bool,
+    /// Also trust the certificate authorities in this PEM file
+    #[arg(long, value_name = "FILE", env = "PORTWARDEN_CA_BUNDLE")]
+    pub ca_bundle: Option<std::path::PathBuf>,
 }
 
 /// When a finding fails the scan: all conditions hold.
@@ -100,7 +103,11 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<E
     };
     let knowledge = local::knowledge(settings)?;
     let database = knowledge.current();
-    let options = oci::Options { login, insecure_http: arguments.insecure_http, ca_pem: None };
+    let read = |file: &std::path::PathBuf| {
+        std::fs::read(file).map_err(|e| stop(Exit::Usage, format!("--ca-bundle: cannot read {}: {e}", file.display())))
+    };
+    let ca_pem = arguments.ca_bundle.as_ref().map(read).transpose()?;
+    let options = oci::Options { login, insecure_http: arguments.insecure_http, ca_pem };
     let progress = Progress::start(settings, &arguments.reference);
     let source = oci::Source::open(&arguments.reference, &options).await?;
     let sandbox = local::sandbox(settings);

@@ -2,14 +2,15 @@
 //!
 //! In: settings. Out: a process that listens until it is told to stop, then drains.
 
-use super::{Exit, image, local, sample, stop};
+use super::{Exit, greeting, local, sample, stop};
+use crate::proxy::Remote;
 use crate::settings::{Role, Settings};
+use crate::tls::{self, Certificate};
 use anyhow::Context;
 use axum::Router;
 use model::Micros;
 use scan::{Knowledge, Layers, Workers, feeds};
 use server::{DatabaseView, FeedView, Handle, Parts};
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,24 +57,53 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
         return Ok(drain(shutdown, tasks).await);
     };
     let bound = listener.local_addr().context("the listening socket has no address")?;
-    let url = settings.serve.public_url.clone().unwrap_or_else(|| format!("http://{}", shown(bound)));
+    let certificate = certificate(settings, bound)?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    let url = settings.serve.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", shown(bound)));
     let app = router(settings, &store, &handle, &knowledge, &url).await?;
-    greet(settings, &url, made.as_deref());
+    greeting::greet(settings, &url, made.as_deref(), certificate.as_deref().and_then(Certificate::authority));
     if settings.serve.sample {
-        tasks.spawn(show_sample(bound, settings.clone(), store.clone(), handle.clone(), url.clone(), made));
+        tasks.spawn(sample::show(settings.clone(), store.clone(), handle.clone(), url.clone(), made));
+    }
+    if let Some(certificate) = &certificate {
+        tasks.spawn(certificate.clone().follow());
     }
     let stopped = shutdown.clone();
     tokio::spawn(async move {
         signal().await;
         stopped.cancel();
     });
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
-        result = serving => result.context("the server stopped")?,
+        result = serve(listener, certificate, app, shutdown.clone()) => result.context("the server stopped")?,
         () = async { shutdown.cancelled().await; tokio::time::sleep(Duration::from_secs(30)).await } => {}
     }
     Ok(drain(shutdown, tasks).await)
+}
+
+/// Serves until the end is asked for, and requests under way are answered.
+async fn serve(
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    app: Router,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let service = app.into_make_service_with_connect_info::<Remote>();
+    match certificate {
+        None => axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await?,
+        Some(certificate) => {
+            let listener = tls::Listener::new(listener, certificate.config()?)?;
+            axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The certificate to show, if TLS is asked for.
+fn certificate(settings: &Settings, bound: SocketAddr) -> anyhow::Result<Option<Arc<Certificate>>> {
+    let Some(choice) = settings.tls()? else { return Ok(None) };
+    let names = tls::names(bound.ip(), settings.serve.public_url.as_deref());
+    let opened = Certificate::open(&choice, &settings.data, names);
+    opened.map(Some).map_err(|e| stop(Exit::Usage, crate::output::chain(&e)))
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -107,7 +137,7 @@ async fn router(
             index: handle.clone(),
             database: Arc::new(move || database_view(&current)),
             public_url: url.into(),
-            now: image::now,
+            now: crate::clock::now,
         };
         app = app.merge(server::router(parts));
     }
@@ -195,75 +225,6 @@ async fn fetch(options: feeds::Options, data: std::path::PathBuf) -> anyhow::Res
 
 fn shown(address: SocketAddr) -> String {
     if address.ip().is_loopback() { format!("localhost:{}", address.port()) } else { address.to_string() }
-}
-
-/// Says where everything is. The password is printed once, and only to a terminal; it stays in a file that only the owner reads.
-fn greet(settings: &Settings, url: &str, made: Option<&str>) {
-    if settings.quiet {
-        return;
-    }
-    let host = url.split("//").last().unwrap_or("localhost:5000");
-    let file = settings.data.join("admin-password");
-    println!("Portwarden listens on {url}  (console, REST and registry; data in {})", settings.data.display());
-    match made {
-        Some(password) if std::io::stdout().is_terminal() => {
-            println!("  sign in    admin / {password}  (also in {})", file.display())
-        }
-        _ if file.exists() => println!("  sign in    admin, password in {}", file.display()),
-        _ => println!("  sign in    admin, with the password that was set"),
-    }
-    println!("  sandbox    {}", scan::sandbox::tier());
-    println!(
-        "  push with  skopeo copy --dest-tls-verify=false --dest-creds admin:PASSWORD oci:./layout:TAG docker://{host}/app:1"
-    );
-    println!("             podman push --tls-verify=false --creds admin:PASSWORD app:1 {host}/app:1");
-    println!("             docker login -u admin {host} && docker tag app:1 {host}/app:1 && docker push {host}/app:1");
-}
-
-async fn show_sample(
-    address: SocketAddr,
-    settings: Settings,
-    store: Store,
-    handle: Handle,
-    url: String,
-    made: Option<String>,
-) {
-    let shown = show(address, &settings, &store, &handle, &url, made).await;
-    if let Err(error) = shown {
-        tracing::error!("the sample could not be shown: {}", crate::output::chain(&error));
-    }
-}
-
-async fn show(
-    address: SocketAddr,
-    settings: &Settings,
-    store: &Store,
-    handle: &Handle,
-    url: &str,
-    made: Option<String>,
-) -> anyhow::Result<()> {
-    let file = settings.data.join("admin-password");
-    let password = match std::env::var("PORTWARDEN_ADMIN_PASSWORD").ok().or(made) {
-        Some(password) => password,
-        None => {
-            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?.trim().to_owned()
-        }
-    };
-    let started = std::time::Instant::now();
-    let digest = sample::push(&address.to_string(), &password).await?;
-    let judged = async {
-        loop {
-            let row = store.image(&digest).await.ok().flatten();
-            if row.is_some_and(|row| row.inventory != 0) && handle.catch_up(store).await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(sample::PATIENCE, judged)
-        .await
-        .context("the sample image was pushed but not judged in time; see the log")?;
-    sample::print(handle, &digest, url, started.elapsed())
 }
 
 async fn signal() {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The program ended with this code, and said all of this.
-fn ended(what: &str, output: &Output, exit: i32, said: &[&str]) {
+pub fn ended(what: &str, output: &Output, exit: i32, said: &[&str]) {
     let text = String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned();
     println!("{what}: exit {:?}\n    {}", output.status.code(), text.trim().replace('\n', "\n    "));
     assert_eq!(output.status.code(), Some(exit), "{what}: {text}");
@@ -39,7 +39,13 @@ fn a_command_line_or_setting_that_is_not_understood_is_named() {
         ("no TOML", &["--config", "broken.toml", "serve"], 2, &["broken.toml", "line 1"]),
         ("no settings file", &["--config", "nowhere.toml", "serve"], 2, &["nowhere.toml"]),
         ("no address", &["serve", "--listen", "5000"], 2, &["5000", "127.0.0.1:5000"]),
-        ("open address", &["serve", "--listen", "0.0.0.0:0"], 2, &["--trusted-proxies", "--insecure-http"]),
+        (
+            "open address",
+            &["serve", "--listen", "0.0.0.0:0"],
+            2,
+            &["--tls auto", "--trusted-proxies", "--insecure-http"],
+        ),
+        ("neither auto nor two files", &["serve", "--tls", "cert.pem"], 2, &["cert.pem", "auto", "CERT.pem,KEY.pem"]),
         ("unknown role", &["serve", "--role", "king"], 2, &["king", "worker"]),
         (
             "unknown database",

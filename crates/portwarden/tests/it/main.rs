@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::too_many_lines, missing_docs)]
 
 mod bad_input;
+mod clients;
 mod feeds;
 mod hostile;
 mod house;
@@ -11,3 +12,4 @@ mod http;
 mod images;
 mod kill;
 mod roles;
+mod tls;

@@ -24,7 +24,7 @@ struct World {
 impl World {
     async fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let settings = store::Settings { data: data.path().into(), database: None, blobs: None };
+        let settings = store::Settings { data: data.path().into(), database: None, blobs: None, key_file: None };
         let store = Store::open(&settings).await.unwrap();
         let knowledge = Knowledge::open(data.path()).unwrap();
         let layers = Layers::new(store.clone(), sandbox());

@@ -107,11 +107,11 @@ fn build(parts: &Parts, principal: &Principal, query: Option<&str>) -> Result<Pa
 /// How an image is pushed here, for each of the usual clients.
 fn push(public_url: &str) -> Vec<String> {
     let host = public_url.split("//").last().unwrap_or("localhost:5000");
+    let (skopeo, podman) =
+        if public_url.starts_with("https://") { ("", "") } else { (" --dest-tls-verify=false", " --tls-verify=false") };
     vec![
-        format!(
-            "skopeo copy --dest-tls-verify=false --dest-creds admin:PASSWORD docker-daemon:app:1 docker://{host}/app:1"
-        ),
-        format!("podman push --tls-verify=false --creds admin:PASSWORD app:1 {host}/app:1"),
+        format!("skopeo copy{skopeo} --dest-creds admin:PASSWORD docker-daemon:app:1 docker://{host}/app:1"),
+        format!("podman push{podman} --creds admin:PASSWORD app:1 {host}/app:1"),
         format!("docker login -u admin {host} && docker tag app:1 {host}/app:1 && docker push {host}/app:1"),
     ]
 }
