@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn the_script_stays_within_its_budget_and_names_no_other_host() {
         for (name, _, content) in ASSETS {
-            assert!(content.len() <= 12 * 1024, "{name} is {} bytes", content.len());
+            assert!(!name.ends_with(".js") || content.len() <= 12 * 1024, "{name} is {} bytes", content.len());
             assert!(!content.replace("http://www.w3.org/2000/svg", "").contains("://"), "{name} names a host");
         }
     }

@@ -24,7 +24,6 @@ pub use index::Handle;
 pub use parts::{DatabaseView, FeedView, Parts};
 pub use view::{FindingView, ImageView};
 
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -55,9 +54,9 @@ pub fn router(parts: Parts) -> Router {
         .with_state(parts)
 }
 
-async fn absent(State(parts): State<Parts>, uri: axum::http::Uri, headers: HeaderMap) -> Response {
-    let problem = problem::Problem::absent("page", uri.path());
-    if page::wants_page(uri.path(), &headers) { page::trouble(&parts, problem) } else { problem.into_response() }
+async fn absent(visit: page::Visit, headers: HeaderMap) -> Response {
+    let problem = problem::Problem::absent("page", &visit.path);
+    if page::wants_page(&visit.path, &headers) { page::trouble(&visit, problem) } else { problem.into_response() }
 }
 
 async fn other_method() -> problem::Problem {

@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
+use axum::http::HeaderValue;
 use axum::http::request::Parts;
 use fleet::{Cursor, Filter, Query, Sort};
 use model::time::Micros;
@@ -145,6 +146,14 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// An address of this server to go to, from text of a form; anything else is the first page.
+pub fn local(address: &str) -> HeaderValue {
+    let here = address.starts_with('/') && !address.starts_with("//") && !address.starts_with("/\\");
+    let plain = address.bytes().all(|b| b.is_ascii_graphic());
+    let address = if here && plain { address } else { "/" };
+    HeaderValue::from_str(address).unwrap_or(HeaderValue::from_static("/"))
+}
+
 /// Encodes a value for a query string.
 pub fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -168,6 +177,20 @@ mod tests {
         let want = [("q", "severity:>=high fix:yes"), ("x", ""), ("y", ""), ("z", "%zz%4")];
         assert_eq!(got, want.map(|(a, b)| (a.to_owned(), b.to_owned())));
         assert_eq!(encoded("a b/é"), "a%20b%2F%C3%A9");
+    }
+
+    #[test]
+    fn nobody_is_sent_to_another_host() {
+        for (address, want) in [
+            ("/rules?q=a%20b", "/rules?q=a%20b"),
+            ("//evil.example/", "/"),
+            ("/\\evil.example/", "/"),
+            ("https://evil.example/", "/"),
+            ("/a\r\nSet-Cookie: x=y", "/"),
+            ("", "/"),
+        ] {
+            assert_eq!(local(address), want, "{address:?}");
+        }
     }
 
     #[test]

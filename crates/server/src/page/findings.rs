@@ -1,15 +1,12 @@
 //! The list of findings, over all images.
 
 use super::frame::{self, Counts, Export, Frame, Head, Pager, When, visible};
-use crate::parts::Parts;
+use super::visit::Visit;
 use crate::problem::Problem;
 use askama::Template;
-use axum::Extension;
-use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use fleet::FindingRow;
 use model::time::Micros;
-use store::Principal;
 
 #[derive(Template)]
 #[template(path = "findings.html")]
@@ -55,32 +52,30 @@ const COLUMNS: [(&str, &str, bool); 9] = [
 ];
 
 /// Shows the findings.
-pub async fn page(
-    State(parts): State<Parts>,
-    Extension(principal): Extension<Principal>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    match build(&parts, &principal, query.as_deref()) {
-        Ok(page) => frame::page(&page),
-        Err(problem) => frame::trouble(&parts, problem),
-    }
+pub async fn page(visit: Visit) -> Response {
+    frame::answer(&visit, build(&visit))
 }
 
-fn build(parts: &Parts, principal: &Principal, query: Option<&str>) -> Result<Page, Problem> {
-    let frame::Asked { q, sort, after, question, problem } = frame::asked(parts, principal, query)?;
+fn build(visit: &Visit) -> Result<Page, Problem> {
+    let parts = &visit.parts;
+    let frame::Asked { q, sort, after, question, problem } = frame::asked(visit)?;
     let (page, counts) = parts.index.ask(|index| Ok((index.findings(&question)?, index.counts(&question)?)))?;
     let address = "/findings";
     let next = page.next.as_ref().map(|c| c.as_str());
     let within = if problem.is_some() { "" } else { q.as_str() };
     Ok(Page {
-        frame: Frame::new(parts, "findings"),
+        frame: Frame::new(visit, "inventory").programs(
+            visit,
+            &frame::link("/findings", &[("q", &q), ("sort", &sort)]),
+            &frame::command("portwarden finding list", &q, &sort),
+        ),
         counts: Counts::new(&counts.tally, address, Some(within)),
         problem,
         heads: frame::heads(&COLUMNS, address, &q, &sort),
         pager: Pager::new(address, &q, &sort, after.as_deref(), next),
         rows: page.items.into_iter().map(|finding| row(finding, question.now)).collect(),
         total: page.total,
-        export: Export::new(parts, &principal.name, "/findings", &[("q", &q), ("sort", &sort)]),
+        export: Export::new("/findings", &[("q", &q), ("sort", &sort)]),
         q,
         sort,
     })

@@ -1,5 +1,7 @@
 //! What every page has: the frame, sortable heads, the tally of findings, pages of a list, addresses.
 
+use super::nav::{self, Shown};
+use super::visit::{Look, Visit};
 use crate::access;
 use crate::params::{Params, encoded};
 use crate::parts::Parts;
@@ -12,41 +14,112 @@ use model::Severity;
 pub use model::text::visible_lines as visible;
 use model::time::Micros;
 use model::verdict::{Coverage, Verdict, Work};
-use store::Principal;
 
 /// The frame around a page.
+#[derive(Default)]
 pub struct Frame {
-    /// Which entry of the navigation is this one.
-    pub here: &'static str,
+    /// The entries of the navigation.
+    pub nav: Vec<Shown>,
+    /// The pages beside this one.
+    pub sections: Vec<Tab>,
     /// Revision that the page shows; 0 = the page does not change by itself.
     pub revision: i64,
     /// How fresh the knowledge is, in words.
     pub feeds: String,
+    /// Who looks.
+    pub who: String,
+    /// How they want it to look.
+    pub look: Look,
+    /// The address of the page.
+    pub address: String,
+    /// Where in the tree of subscriptions, registries and repositories the page is, from the top.
+    pub scope: Vec<Step>,
+    /// What is right below it.
+    pub below: Vec<Step>,
+    /// How many of what: `3 registries`.
+    pub below_name: String,
+    /// The same as an API call, or empty.
+    pub api: String,
+    /// The same as a command, or empty.
+    pub cli: String,
+}
+
+/// A name and where it leads.
+pub struct Step {
+    /// What people read.
+    pub text: String,
+    /// Where it leads.
+    pub link: String,
+}
+
+/// One of several views of the same thing.
+pub struct Tab {
+    /// What people read.
+    pub text: String,
+    /// Where it leads.
+    pub link: String,
+    /// How many it holds, or empty.
+    pub count: String,
+    /// Whether it is the one that is shown.
+    pub here: bool,
+}
+
+/// One figure with its name.
+#[allow(dead_code)] // read by the macro `tile` alone
+#[derive(Default)]
+pub struct Tile {
+    /// What it counts.
+    pub label: String,
+    /// How many.
+    pub figure: String,
+    /// Where exactly these are listed, or empty.
+    pub link: String,
+    /// What to know about it, or empty.
+    pub note: String,
+    /// `good`, `warn`, `bad`, or empty.
+    pub tone: &'static str,
 }
 
 impl Frame {
-    /// Makes the frame of a page.
-    pub fn new(parts: &Parts, here: &'static str) -> Self {
-        let revision = *parts.index.revisions().borrow();
-        let database = (parts.database)();
-        let records: u64 = database.feeds.iter().map(|f| f.records).sum();
-        let feeds = match (database.starter_only, database.built) {
-            (false, Some(built)) => {
-                format!("{} advisory records, built {}", grouped(records), short(&built))
-            }
-            _ => match parts.index.ask(|index| Ok(index.generation())) {
-                Ok(generation) if generation > 0 => {
-                    format!("Advisories of generation {generation}, held by the workers")
-                }
-                _ => "Starter advisories only: run portwarden db update".to_owned(),
-            },
-        };
-        Self { here, revision, feeds }
+    /// Makes the frame of a page that belongs to an entry of the navigation.
+    pub fn new(visit: &Visit, here: &'static str) -> Self {
+        Self {
+            nav: nav::entries(&visit.who, here),
+            sections: nav::sections(&visit.who, here, &visit.path),
+            revision: *visit.parts.index.revisions().borrow(),
+            feeds: feeds(&visit.parts),
+            who: visit.who.name.clone(),
+            look: visit.look,
+            address: visit.address(),
+            ..Self::default()
+        }
     }
 
-    /// The frame for somebody who is not signed in: it tells nothing.
-    pub fn bare() -> Self {
-        Self { here: "", revision: 0, feeds: String::new() }
+    /// Says how programs get the same: a path of REST (below `/api/v1`) and a command, either may be empty.
+    pub fn programs(mut self, visit: &Visit, api: &str, cli: &str) -> Self {
+        if !api.is_empty() {
+            let (who, url) = (encoded(&visit.who.name), &visit.parts.public_url);
+            self.api = format!("curl -u {who} '{url}/api/v1{api}'");
+        }
+        self.cli = cli.to_owned();
+        self
+    }
+
+    /// The frame of a page that does not change by itself, such as a form.
+    pub fn still(self) -> Self {
+        Self { revision: 0, ..self }
+    }
+}
+
+fn feeds(parts: &Parts) -> String {
+    let database = (parts.database)();
+    let records: u64 = database.feeds.iter().map(|f| f.records).sum();
+    match (database.starter_only, database.built) {
+        (false, Some(built)) => format!("{} advisories, {}", grouped(records), short(&built)),
+        _ => match parts.index.ask(|index| Ok(index.generation())) {
+            Ok(generation) if generation > 0 => format!("Advisories of generation {generation}"),
+            _ => "Starter advisories only".to_owned(),
+        },
     }
 }
 
@@ -59,6 +132,14 @@ fn grouped(number: u64) -> String {
 
 fn short(moment: &str) -> String {
     moment.get(..16).unwrap_or(moment).replace('T', " ") + " UTC"
+}
+
+/// Answers with a page, or with the problem as one.
+pub fn answer(visit: &Visit, built: Result<impl Template, Problem>) -> Response {
+    match built {
+        Ok(template) => page(&template),
+        Err(problem) => trouble(visit, problem),
+    }
 }
 
 /// Renders a page.
@@ -82,15 +163,15 @@ struct ProblemPage {
 }
 
 /// A problem as a page.
-pub fn trouble(parts: &Parts, problem: Problem) -> Response {
-    problem_page(Frame { revision: 0, ..Frame::new(parts, "") }, problem)
+pub fn trouble(visit: &Visit, problem: Problem) -> Response {
+    problem_page(Frame::new(visit, "").still(), problem)
 }
 
 /// A problem as a page for somebody who is not signed in, with the headers of the plain answer (the browser asks for a login by
 /// them).
 pub fn sign_in(problem: Problem) -> Response {
     let plain = problem.clone().into_response();
-    let mut response = problem_page(Frame::bare(), problem);
+    let mut response = problem_page(Frame::default(), problem);
     if let Some(how) = plain.headers().get(header::WWW_AUTHENTICATE) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, how.clone());
     }
@@ -179,17 +260,14 @@ pub struct Export {
     pub csv: String,
     /// As JSON.
     pub json: String,
-    /// As a command.
-    pub command: String,
 }
 
 impl Export {
-    /// Makes the addresses of a list of REST: its path, the asker, the parameters.
-    pub fn new(parts: &Parts, who: &str, path: &str, parameters: &[(&str, &str)]) -> Self {
+    /// Makes the addresses of a list of REST: its path, the parameters.
+    pub fn new(path: &str, parameters: &[(&str, &str)]) -> Self {
         let json = link(&format!("/api/v1{path}"), parameters);
         let csv = link(&json, &[("format", "csv")]);
-        let command = format!("curl -u {} '{}{json}'", encoded(who), parts.public_url);
-        Self { csv, json, command }
+        Self { csv, json }
     }
 }
 
@@ -240,10 +318,10 @@ pub struct Asked {
 }
 
 /// Reads the query of a list. A filter with a wrong word keeps what was typed and says what is wrong, above the whole list.
-pub fn asked(parts: &Parts, principal: &Principal, query: Option<&str>) -> Result<Asked, Problem> {
-    let scope = access::readable(parts, principal)?;
-    let now = (parts.now)();
-    let mut params = Params::parse(query);
+pub fn asked(visit: &Visit) -> Result<Asked, Problem> {
+    let scope = access::readable(&visit.parts, &visit.who)?;
+    let now = (visit.parts.now)();
+    let mut params = Params::parse(visit.query.as_deref());
     let (question, problem) = match params.clone().into_query(now) {
         Ok(question) => (question, None),
         Err(problem) => (Query { limit: 50, now, ..Query::default() }, Some(visible(&problem.detail))),
@@ -292,6 +370,16 @@ pub fn link(address: &str, parameters: &[(&str, &str)]) -> String {
     for (name, value) in parameters.iter().filter(|(_, v)| !v.is_empty()) {
         out.push(if out.contains('?') { '&' } else { '?' });
         out.push_str(&format!("{name}={}", encoded(value)));
+    }
+    out
+}
+
+/// A command with the filter and the order of a list.
+pub fn command(verb: &str, q: &str, sort: &str) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut out = verb.to_owned();
+    for (flag, value) in [("--query", q), ("--sort", sort)].into_iter().filter(|(_, v)| !v.is_empty()) {
+        out.push_str(&format!(" {flag} {}", quoted(value)));
     }
     out
 }

@@ -1,15 +1,14 @@
 //! One image with its findings, and the pane of one finding.
 
-use super::frame::{self, Counts, Export, Frame, Head, Pager, When, visible};
+use super::frame::{self, Counts, Export, Frame, Pager, Step, When, visible};
 use super::pane::{self, Pane};
+use super::visit::Visit;
 use crate::access;
 use crate::api::{findings, images};
 use crate::params::{Name, Params};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use askama::Template;
-use axum::Extension;
-use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use fleet::{Filter, FindingRow, ImageRow, Place, Query};
 use model::time::Micros;
@@ -20,8 +19,30 @@ use store::Principal;
 #[template(path = "image.html")]
 struct Page {
     frame: Frame,
+    image: Head,
+    problem: Option<String>,
+    counts: Counts,
+    address: String,
+    q: String,
+    sort: String,
+    heads: Vec<frame::Head>,
+    rows: Vec<Row>,
+    total: u64,
+    hidden: u64,
+    pager: Pager,
+    export: Export,
+    empty_head: String,
+    empty_text: String,
+    finding: Option<Pane>,
+    close: String,
+    before: String,
+    after: String,
+}
+
+/// What every view of an image says first.
+struct Head {
     name: String,
-    crumbs: Vec<Link>,
+    crumbs: Vec<Step>,
     digest: String,
     short: String,
     platform: String,
@@ -36,24 +57,33 @@ struct Page {
     notes: Vec<NoteLine>,
     unread: Vec<Unread>,
     unread_total: usize,
-    problem: Option<String>,
-    counts: Counts,
-    address: String,
-    q: String,
-    sort: String,
-    heads: Vec<Head>,
-    rows: Vec<Row>,
-    total: u64,
-    hidden: u64,
-    pager: Pager,
-    export: Export,
-    empty_head: String,
-    empty_text: String,
-    finding: Option<Pane>,
-    close: String,
-    before: String,
-    after: String,
-    placed: Vec<Link>,
+    placed: Vec<Step>,
+}
+
+impl Head {
+    fn new(image: &ImageRow, place: &Place, last: Option<&store::ScanRow>, now: Micros) -> Self {
+        let unread = unread(last);
+        let (state, tone) = frame::state(image.verdict, image.work, image.coverage, &image.reason);
+        Self {
+            name: visible(&name(place)),
+            crumbs: crumbs(place, None),
+            short: image.digest.get(..19).unwrap_or(&image.digest).to_owned(),
+            digest: image.digest.clone(),
+            platform: visible(&image.platform),
+            os: visible(&image.os),
+            size: frame::size(image.bytes),
+            packages: image.inventory.map(|_| image.packages),
+            pushed: When::of(place.last_push, now),
+            pulled: When::of(place.last_pull, now),
+            scanned: When::of(last.map(|scan| scan.finished).unwrap_or_default(), now),
+            state,
+            tone,
+            notes: notes(image),
+            unread_total: unread.len(),
+            unread: unread.into_iter().take(UNREAD_SHOWN).collect(),
+            placed: elsewhere(image, place),
+        }
+    }
 }
 
 /// What of the image could not be read.
@@ -66,13 +96,8 @@ struct Unread {
 #[template(path = "finding.html")]
 struct FindingPage {
     frame: Frame,
-    crumbs: Vec<Link>,
+    crumbs: Vec<Step>,
     f: Pane,
-}
-
-pub(super) struct Link {
-    text: String,
-    link: String,
 }
 
 struct NoteLine {
@@ -109,44 +134,31 @@ const COLUMNS: [(&str, &str, bool); 8] = [
 ];
 
 /// Shows an image: `/s/{subscription}/{registry}/{repository…}@{digest}`.
-pub async fn page(
-    State(parts): State<Parts>,
-    Extension(principal): Extension<Principal>,
-    Name(path): Name,
-    RawQuery(query): RawQuery,
-) -> Response {
-    match build(&parts, &principal, &path, query.as_deref()).await {
-        Ok(page) => frame::page(&page),
-        Err(problem) => frame::trouble(&parts, problem),
-    }
+pub async fn page(visit: Visit, Name(path): Name) -> Response {
+    let built = build(&visit, &path).await;
+    frame::answer(&visit, built)
 }
 
 /// Shows a finding on a page of its own.
-pub async fn finding(
-    State(parts): State<Parts>,
-    Extension(principal): Extension<Principal>,
-    Name(id): Name,
-    RawQuery(query): RawQuery,
-) -> Response {
-    match build_finding(&parts, &principal, &id, query.as_deref()).await {
-        Ok(page) => frame::page(&page),
-        Err(problem) => frame::trouble(&parts, problem),
-    }
+pub async fn finding(visit: Visit, Name(id): Name) -> Response {
+    let built = build_finding(&visit, &id).await;
+    frame::answer(&visit, built)
 }
 
-async fn build_finding(
-    parts: &Parts,
-    principal: &Principal,
-    id: &str,
-    query: Option<&str>,
-) -> Result<FindingPage, Problem> {
-    let row = findings::row(parts, principal, id, Params::parse(query))?;
+async fn build_finding(visit: &Visit, id: &str) -> Result<FindingPage, Problem> {
+    let row = findings::row(&visit.parts, &visit.who, id, Params::parse(visit.query.as_deref()))?;
     let crumbs = crumbs(&row.place, Some(&row.image));
-    let f = pane::read(parts, principal, row).await?;
-    Ok(FindingPage { frame: Frame::new(parts, "images"), crumbs, f })
+    let f = pane::read(&visit.parts, &visit.who, row).await?;
+    let frame = Frame::new(visit, "inventory").programs(
+        visit,
+        &format!("/findings/{}", f.id),
+        &format!("portwarden finding show {}", f.id),
+    );
+    Ok(FindingPage { frame, crumbs, f })
 }
 
-async fn build(parts: &Parts, principal: &Principal, path: &str, query: Option<&str>) -> Result<Page, Problem> {
+async fn build(visit: &Visit, path: &str) -> Result<Page, Problem> {
+    let (parts, principal) = (&visit.parts, &visit.who);
     let absent = || Problem::absent("image", path);
     let (place_path, digest) = path.rsplit_once('@').ok_or_else(absent)?;
     let image = images::row(parts, principal, digest)?;
@@ -154,7 +166,7 @@ async fn build(parts: &Parts, principal: &Principal, path: &str, query: Option<&
     let place = image.places.iter().find(is_here).cloned().ok_or_else(absent)?;
     let address = frame::image_address(&place, digest);
 
-    let Asked { shown, q, sort, after } = Asked::of(query)?;
+    let Asked { shown, q, sort, after } = Asked::of(visit.query.as_deref())?;
     let (question, problem) = question(parts, principal, &place, digest, &q, &sort, after.as_deref())?;
     let whole = Query { filter: here(&place, digest)?, ..question.clone() };
     let (page, counts) = parts.index.ask(|index| Ok((index.findings(&question)?, index.counts(&whole)?)))?;
@@ -167,27 +179,10 @@ async fn build(parts: &Parts, principal: &Principal, path: &str, query: Option<&
     let rows: Vec<Row> = page.items.into_iter().map(|r| row(r, shown.as_deref(), now, to)).collect();
     let [before, following] = neighbours(&rows);
     let last = parts.store.scans(image.id, 1).await?.into_iter().next();
-    let unread = unread(last.as_ref());
-    let (state, tone) = frame::state(image.verdict, image.work, image.coverage, &image.reason);
     let (empty_head, empty_text) = empty(&image);
     Ok(Page {
-        frame: Frame::new(parts, "images"),
-        name: visible(&name(&place)),
-        crumbs: crumbs(&place, None),
-        short: digest.get(..19).unwrap_or(digest).to_owned(),
-        digest: digest.to_owned(),
-        platform: visible(&image.platform),
-        os: visible(&image.os),
-        size: frame::size(image.bytes),
-        packages: image.inventory.map(|_| image.packages),
-        pushed: When::of(place.last_push, now),
-        pulled: When::of(place.last_pull, now),
-        scanned: When::of(last.map(|scan| scan.finished).unwrap_or_default(), now),
-        state,
-        tone,
-        notes: notes(&image),
-        unread_total: unread.len(),
-        unread: unread.into_iter().take(UNREAD_SHOWN).collect(),
+        frame: framed(visit, digest),
+        image: Head::new(&image, &place, last.as_ref(), now),
         problem,
         counts: Counts::new(&counts.tally, &address, Some("")),
         heads: frame::heads(&COLUMNS, &address, &q, &sort),
@@ -197,16 +192,23 @@ async fn build(parts: &Parts, principal: &Principal, path: &str, query: Option<&
         hidden: page.hidden,
         empty_head,
         empty_text,
-        export: export(parts, principal, &place, digest, &q, &sort),
+        export: export(&place, digest, &q, &sort),
         close: to(""),
         before,
         after: following,
         finding,
-        placed: elsewhere(&image, &place),
         address,
         q,
         sort,
     })
+}
+
+fn framed(visit: &Visit, digest: &str) -> Frame {
+    Frame::new(visit, "inventory").programs(
+        visit,
+        &format!("/images/{digest}"),
+        &format!("portwarden image show {digest}"),
+    )
 }
 
 async fn shown_finding(parts: &Parts, principal: &Principal, id: Option<&str>) -> Result<Option<Pane>, Problem> {
@@ -237,10 +239,10 @@ impl Asked {
     }
 }
 
-fn export(parts: &Parts, principal: &Principal, place: &Place, digest: &str, q: &str, sort: &str) -> Export {
+fn export(place: &Place, digest: &str, q: &str, sort: &str) -> Export {
     let here = [("image", digest), ("registry", &place.registry), ("repository", &place.repository)];
     let parameters = [&[("q", q), ("sort", sort)], here.as_slice()].concat();
-    Export::new(parts, &principal.name, "/findings", &parameters)
+    Export::new("/findings", &parameters)
 }
 
 fn here(place: &Place, digest: &str) -> Result<Filter, Problem> {
@@ -281,26 +283,26 @@ fn name(place: &Place) -> String {
     }
 }
 
-fn crumbs(place: &Place, digest: Option<&str>) -> Vec<Link> {
+fn crumbs(place: &Place, digest: Option<&str>) -> Vec<Step> {
     let mut crumbs = vec![
-        Link {
+        Step {
             text: visible(&place.registry),
             link: frame::link("/", &[("q", &format!("registry:{}", place.registry))]),
         },
-        Link {
+        Step {
             text: visible(&place.repository),
             link: frame::link("/", &[("q", &format!("repo:{}", place.repository))]),
         },
     ];
     if let Some(digest) = digest {
-        crumbs.push(Link { text: visible(&name(place)), link: frame::image_address(place, digest) });
+        crumbs.push(Step { text: visible(&name(place)), link: frame::image_address(place, digest) });
     }
     crumbs
 }
 
-fn elsewhere(image: &ImageRow, place: &Place) -> Vec<Link> {
+fn elsewhere(image: &ImageRow, place: &Place) -> Vec<Step> {
     let others = image.places.iter().filter(|p| p.presence != place.presence);
-    others.map(|p| Link { text: visible(&name(p)), link: frame::image_address(p, &image.digest) }).collect()
+    others.map(|p| Step { text: visible(&name(p)), link: frame::image_address(p, &image.digest) }).collect()
 }
 
 /// The findings before and after the one that is shown, as addresses; empty where there is none.

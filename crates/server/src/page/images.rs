@@ -1,16 +1,13 @@
 //! The list of images.
 
 use super::frame::{self, Counts, Export, Frame, Head, Pager, When};
-use crate::parts::Parts;
+use super::visit::Visit;
 use crate::problem::Problem;
 use askama::Template;
-use axum::Extension;
-use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use fleet::ImageRow;
 use model::Severity;
 use model::time::Micros;
-use store::Principal;
 
 #[derive(Template)]
 #[template(path = "images.html")]
@@ -66,19 +63,13 @@ const FINDINGS: &str = "Findings";
 const FIXABLE: &str = "Fixable";
 
 /// Shows the images.
-pub async fn page(
-    State(parts): State<Parts>,
-    Extension(principal): Extension<Principal>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    match build(&parts, &principal, query.as_deref()) {
-        Ok(page) => frame::page(&page),
-        Err(problem) => frame::trouble(&parts, problem),
-    }
+pub async fn page(visit: Visit) -> Response {
+    frame::answer(&visit, build(&visit))
 }
 
-fn build(parts: &Parts, principal: &Principal, query: Option<&str>) -> Result<Page, Problem> {
-    let frame::Asked { q, sort, after, question, problem } = frame::asked(parts, principal, query)?;
+fn build(visit: &Visit) -> Result<Page, Problem> {
+    let parts = &visit.parts;
+    let frame::Asked { q, sort, after, question, problem } = frame::asked(visit)?;
     let (page, counts) = parts.index.ask(|index| Ok((index.images(&question)?, index.counts_of_places(&question)?)))?;
     let next = page.next.as_ref().map(|c| c.as_str());
     // A filter that was not understood counts nothing: the whole list is shown.
@@ -89,7 +80,11 @@ fn build(parts: &Parts, principal: &Principal, query: Option<&str>) -> Result<Pa
     columns.extend(numbers.iter().map(|(head, sort, _)| (*head, *sort, true)));
     columns.push(("Pushed", "pushed", false));
     Ok(Page {
-        frame: Frame::new(parts, "images"),
+        frame: Frame::new(visit, "inventory").programs(
+            visit,
+            &frame::link("/images", &[("q", &q), ("sort", &sort)]),
+            &frame::command("portwarden image list", &q, &sort),
+        ),
         counts: Counts::new(&counts.tally, "/findings", frame::portable(within)),
         problem,
         heads: frame::heads(&columns, "/", &q, &sort),
@@ -97,7 +92,7 @@ fn build(parts: &Parts, principal: &Principal, query: Option<&str>) -> Result<Pa
         rows: page.items.into_iter().map(|image| row(image, &numbers, within, question.now)).collect(),
         total: page.total,
         repositories: counts.repositories,
-        export: Export::new(parts, &principal.name, "/images", &[("q", &q), ("sort", &sort)]),
+        export: Export::new("/images", &[("q", &q), ("sort", &sort)]),
         push: push(&parts.public_url),
         q,
         sort,

@@ -4,17 +4,22 @@
 //! seen (control characters, bidirectional marks) is made visible.
 
 mod findings;
+mod form;
 mod frame;
+mod go;
 mod image;
 mod images;
+mod nav;
 mod pane;
+mod visit;
 mod vulnerabilities;
 
 pub use frame::{sign_in, trouble, wants_page};
+pub use visit::Visit;
 
 use crate::parts::Parts;
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 /// The routes of the console.
 pub fn router() -> Router<Parts> {
@@ -25,4 +30,6 @@ pub fn router() -> Router<Parts> {
         .route("/findings/{id}", get(image::finding))
         .route("/vulnerabilities", get(vulnerabilities::list))
         .route("/vulnerabilities/{id}", get(vulnerabilities::one))
+        .route("/go", get(go::to))
+        .route("/look", post(visit::choose))
 }

@@ -2,16 +2,13 @@
 
 use super::frame::{self, Export, Frame, Head, Pager, When, visible};
 use super::pane::{Id, Reference};
+use super::visit::Visit;
 use crate::api::findings::{VulnerabilityDetail, radius};
 use crate::params::Name;
-use crate::parts::Parts;
 use crate::problem::Problem;
 use askama::Template;
-use axum::Extension;
-use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use fleet::{Query, VulnerabilityRow};
-use store::Principal;
 
 #[derive(Template)]
 #[template(path = "vulnerabilities.html")]
@@ -92,41 +89,37 @@ const COLUMNS: [(&str, &str, bool); 8] = [
 ];
 
 /// Shows the vulnerabilities.
-pub async fn list(
-    State(parts): State<Parts>,
-    Extension(principal): Extension<Principal>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    match build(&parts, &principal, query.as_deref()) {
-        Ok(page) => frame::page(&page),
-        Err(problem) => frame::trouble(&parts, problem),
-    }
+pub async fn list(visit: Visit) -> Response {
+    frame::answer(&visit, build(&visit))
 }
 
 /// Shows one vulnerability.
-pub async fn one(State(parts): State<Parts>, Extension(principal): Extension<Principal>, Name(id): Name) -> Response {
-    match radius(&parts, &principal, &id, None).await {
-        Ok(found) => frame::page(&one_page(&parts, found)),
-        Err(problem) => frame::trouble(&parts, problem),
-    }
+pub async fn one(visit: Visit, Name(id): Name) -> Response {
+    let found = radius(&visit.parts, &visit.who, &id, None).await;
+    frame::answer(&visit, found.map(|found| one_page(&visit, found)))
 }
 
-fn build(parts: &Parts, principal: &Principal, query: Option<&str>) -> Result<ListPage, Problem> {
-    let frame::Asked { q, sort, after, question, problem } = frame::asked(parts, principal, query)?;
+fn build(visit: &Visit) -> Result<ListPage, Problem> {
+    let parts = &visit.parts;
+    let frame::Asked { q, sort, after, question, problem } = frame::asked(visit)?;
     let everything = Query { scope: question.scope.clone(), limit: 1, now: question.now, ..Query::default() };
     let (page, counts) =
         parts.index.ask(|index| Ok((index.vulnerabilities(&question)?, index.counts(&everything)?)))?;
     let address = "/vulnerabilities";
     let next = page.next.as_ref().map(|c| c.as_str());
     Ok(ListPage {
-        frame: Frame::new(parts, "vulnerabilities"),
+        frame: Frame::new(visit, "vulnerabilities").programs(
+            visit,
+            &frame::link("/vulnerabilities", &[("q", &q), ("sort", &sort)]),
+            "",
+        ),
         heads: frame::heads(&COLUMNS, address, &q, &sort),
         pager: Pager::new(address, &q, &sort, after.as_deref(), next),
         rows: page.items.into_iter().map(|found| row(found, if problem.is_some() { "" } else { &q })).collect(),
         problem,
         total: page.total,
         images: counts.images,
-        export: Export::new(parts, &principal.name, "/vulnerabilities", &[("q", &q), ("sort", &sort)]),
+        export: Export::new("/vulnerabilities", &[("q", &q), ("sort", &sort)]),
         q,
         sort,
     })
@@ -158,9 +151,9 @@ fn row(row: VulnerabilityRow, q: &str) -> Row {
     }
 }
 
-fn one_page(parts: &Parts, found: VulnerabilityDetail) -> OnePage {
+fn one_page(visit: &Visit, found: VulnerabilityDetail) -> OnePage {
     let it = found.vulnerability;
-    let now = (parts.now)();
+    let now = (visit.parts.now)();
     let listed = |list, more: &str| frame::link(list, &[("q", &frame::also(&format!("cve:{}", it.id), more))]);
     let hit = |h: crate::api::findings::HitView| {
         let here = format!("registry:{} repo:{}", h.registry, h.repository);
@@ -185,7 +178,11 @@ fn one_page(parts: &Parts, found: VulnerabilityDetail) -> OnePage {
     };
     let scores = [("CVSS v3", found.cvss.v3), ("CVSS v4", found.cvss.v4), ("CVSS v2", found.cvss.v2)];
     OnePage {
-        frame: Frame::new(parts, "vulnerabilities"),
+        frame: Frame::new(visit, "vulnerabilities").programs(
+            visit,
+            &format!("/vulnerabilities/{}", crate::params::encoded(&it.id)),
+            "",
+        ),
         title: visible(&it.title),
         severity: it.severity,
         kev: it.kev.as_deref().and_then(|k| k.get(..10)).unwrap_or("").to_owned(),

@@ -7,4 +7,5 @@ mod access;
 mod fleet;
 mod hostile;
 mod lists;
+mod looks;
 mod pages;

@@ -56,8 +56,16 @@ async fn links_and_forms_lead_somewhere_without_a_script() {
             fleet.get(&path).await.is(200, &path);
             continue;
         }
-        let html = fleet.page(&path).await;
+        let answer = fleet.get_as("admin", &path, &[("accept", "text/html")]).await;
+        if answer.status == 303 {
+            todo.push(answer.header("location").to_owned());
+            continue;
+        }
+        let html = answer.is(200, &path).text();
         assert!(!html.contains("role=\"alert\""), "{path} is a link to a problem");
+        // A form that writes is no link.
+        let html: String =
+            html.split("<form").map(|form| form.replace(" method=\"post\" action=", " sends=")).collect();
         for link in addresses(&html, "href").into_iter().chain(addresses(&html, "action")) {
             if link.starts_with('/') {
                 todo.push(link);
