@@ -260,6 +260,7 @@ impl Index {
     }
 
     /// Returns every registry that is there.
+    #[allow(clippy::misnamed_getters)] // the column holds those that are gone as well
     pub fn registries(&self) -> &[RegistryFact] {
         &self.live_registries
     }

@@ -21,6 +21,20 @@ fn registry() -> RegistryFact {
     }
 }
 
+fn image() -> ImageFact {
+    ImageFact {
+        id: 1,
+        digest: "sha256:aa".into(),
+        platform: String::new(),
+        os: String::new(),
+        bytes: 1,
+        verdict: Default::default(),
+        work: Default::default(),
+        coverage: Default::default(),
+        reason: String::new(),
+    }
+}
+
 /// One image with one package and 4 vulnerabilities.
 fn small() -> Snapshot {
     let (since, until) = (Micros(1), Micros::FOREVER);
@@ -35,17 +49,7 @@ fn small() -> Snapshot {
         }],
         registries: vec![registry()],
         repositories: vec![RepositoryFact { id: 1, registry: 1, name: "app".into() }],
-        images: vec![ImageFact {
-            id: 1,
-            digest: "sha256:aa".into(),
-            platform: String::new(),
-            os: String::new(),
-            bytes: 1,
-            verdict: Default::default(),
-            work: Default::default(),
-            coverage: Default::default(),
-            reason: String::new(),
-        }],
+        images: vec![image()],
         presences: vec![PresenceFact {
             id: 1,
             repository: 1,

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use fleet::{Filter, Index, Query, Scope};
-use model::facts::Id;
+use model::facts::{Id, RegistryFact};
 use model::role::{Action, allowed};
 use store::{Credential, Principal};
 
@@ -84,12 +84,7 @@ impl Within {
         let Some(name) = &scope.registry else {
             match &scope.resource_group {
                 None => self.subscriptions.push(subscription.id),
-                Some(group) => {
-                    let of = |r: &&model::facts::RegistryFact| {
-                        r.subscription == subscription.id && r.resource_group == *group
-                    };
-                    self.registries.extend(index.registries().iter().filter(of).map(|r| r.id));
-                }
+                Some(group) => self.registries.extend(in_group(index, subscription.id, group)),
             }
             return Ok(());
         };
@@ -101,6 +96,12 @@ impl Within {
         }
         Ok(())
     }
+}
+
+/// The row ids of the registries of a resource group.
+fn in_group(index: &Index, subscription: Id, group: &str) -> Vec<Id> {
+    let of = |r: &&RegistryFact| r.subscription == subscription && r.resource_group == group;
+    index.registries().iter().filter(of).map(|r| r.id).collect()
 }
 
 /// The row id of a repository, if it is there.

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod check;
 mod db;
 mod doctor;
 mod finding;
@@ -71,6 +72,8 @@ pub enum Command {
     /// The advisory database
     #[command(subcommand)]
     Db(db::Command),
+    /// Judge how registries are configured, from exports and templates; no server needed
+    Check(check::Arguments),
     /// Say in plain words what is wrong with this installation
     #[command(after_help = "Examples:
   portwarden doctor
@@ -90,6 +93,7 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
         Command::Image(command) => image::run(&settings, &command).await,
         Command::Finding(command) => finding::run(&settings, &command).await,
         Command::Db(command) => db::run(&settings, &command).await,
+        Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&settings, &arguments).await,
     }
 }

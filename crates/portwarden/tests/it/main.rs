@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::too_many_lines, missing_docs)]
 
 mod bad_input;
+mod check;
 mod clients;
 mod feeds;
 mod hostile;
