@@ -58,6 +58,7 @@ impl Index {
         // Readings after presences: a package then gets all the places of an image at once.
         rows.image_inventories.iter().for_each(|row| self.take_reading(row));
         rows.tags.iter().for_each(|row| self.take_tag(row));
+        self.take_lens(rows);
     }
 
     fn orphan(&mut self) {
@@ -380,7 +381,7 @@ impl Index {
     }
 }
 
-fn upsert<T: Clone>(rows: &mut Vec<T>, row: &T, same: impl Fn(&T) -> bool) {
+pub(crate) fn upsert<T: Clone>(rows: &mut Vec<T>, row: &T, same: impl Fn(&T) -> bool) {
     match rows.iter_mut().find(|r| same(r)) {
         Some(known) => known.clone_from(row),
         None => rows.push(row.clone()),

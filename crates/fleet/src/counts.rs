@@ -6,6 +6,7 @@ use crate::index::Index;
 use crate::plan::Plan;
 use crate::query::Query;
 use crate::rows::Counts;
+use crate::sums::Sums;
 
 impl Index {
     /// Counts what passes, as the lists of the same query would; sort, limit and cursor are not looked at.
@@ -25,10 +26,14 @@ impl Index {
         let plan = Plan::new(self, &query, text_in)?;
         let mut counts = Counts::default();
         let mut seen = vec![false; self.vulnerabilities.len()];
-        plan.each_match(|at, findings, hidden| {
-            let row = &self.matches[at];
+        plan.each_match(|at, found, hidden| {
+            let (row, findings) = (&self.matches[at], found.shown);
             if hidden {
                 counts.tally.hidden += findings;
+                return;
+            }
+            counts.tally.disabled += found.disabled;
+            if findings == 0 {
                 return;
             }
             counts.tally.severities[row.severity as usize] += findings;
@@ -37,15 +42,15 @@ impl Index {
             counts.tally.kev += findings * u64::from(self.vulnerabilities[vulnerability].kev > 0);
             counts.vulnerabilities += u64::from(!std::mem::replace(&mut seen[vulnerability], true));
         });
-        let sums = plan.sums();
+        let sums = Sums::new(&plan);
         let mut repositories = vec![false; self.repositories.len()];
         let mut images = vec![(false, false); self.images.len()];
-        plan.each_passing_place(&sums, |presence, inventory| {
+        sums.each_passing_place(|presence| {
             let row = &self.presences[presence];
             repositories[row.repository as usize] = true;
             let image = &mut images[row.image as usize];
             image.0 = true;
-            image.1 = image.1 || inventory.is_some_and(|i| sums.any(i, plan.class_of(presence)));
+            image.1 = image.1 || sums.any(presence);
         });
         for (image, (present, affected)) in self.images.iter().zip(images) {
             counts.images += u64::from(present);

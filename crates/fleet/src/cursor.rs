@@ -149,7 +149,7 @@ pub(crate) fn page<'a, T>(
     let shown = found.len().min(query.limit);
     let next = (found.len() > shown).then(|| write(query, list, &numbers(&found[shown - 1].0)));
     let items = found[..shown].iter().map(|(_, position)| make(*position as usize)).collect();
-    Ok(Page { items, total, hidden: 0, next, revision: index.revision, generation: index.generation })
+    Ok(Page { items, total, hidden: 0, disabled: 0, next, revision: index.revision, generation: index.generation })
 }
 
 /// Returns a key as the numbers of a cursor, with nothing after it.

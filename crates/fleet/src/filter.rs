@@ -9,6 +9,10 @@
 //! Hidden by default, and counted apart: severity `negligible` (until a `severity:` word speaks), category `kernel-headers`
 //! (until a `category:` word speaks), state `under-investigation` (until a `state:` word speaks). A word that only takes
 //! away (`-severity:low`) does not speak. `hidden:yes` shows exactly the hidden ones, `hidden:all` everything.
+//!
+//! Disable rules are another matter: what one hides leaves every answer and is counted as disabled. `status:disabled` shows
+//! exactly those, as `rule:*` does, `status:all` both; `rule:NAME` (or the rule's id) those that this rule hides, alone or with
+//! others; `-rule:NAME` leaves them out. What is hidden by default is so among the disabled as well.
 
 use crate::error::QueryError;
 use model::advisory::{Category, VendorState};
@@ -65,6 +69,9 @@ pub(crate) enum Test {
     /// Halves of a finding id.
     Id(u64, u64),
     Hidden(Hidden),
+    Status(Status),
+    /// Disable rules that hide it, by name or stable id.
+    Rule(Vec<Pattern>),
 }
 
 /// What a word without a colon is searched in.
@@ -83,6 +90,14 @@ pub(crate) enum TextIn {
 pub(crate) enum Hidden {
     No,
     Only,
+    All,
+}
+
+/// Whether findings that a disable rule hides pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Open,
+    Disabled,
     All,
 }
 
@@ -162,6 +177,8 @@ pub static WORDS: &[Word] = &[
     },
     Word { names: &["platform"], takes: &["linux/amd64", "linux/arm*"], make: |v| patterns(v).map(Test::Platform) },
     Word { names: &["hidden"], takes: &["yes", "no", "all"], make: hidden },
+    Word { names: &["status"], takes: &["open", "disabled", "all"], make: status },
+    Word { names: &["rule"], takes: &["*", "the name or id of a disable rule"], make: |v| patterns(v).map(Test::Rule) },
 ];
 
 const YES_NO: &[&str] = &["yes", "no"];
@@ -184,7 +201,7 @@ impl Filter {
                 free_text(body)
             };
             let empty = matches!(&test, Test::Text(pattern) if pattern.is_any());
-            if empty || (not && matches!(test, Test::Id(..) | Test::Hidden(_))) {
+            if empty || (not && matches!(test, Test::Id(..) | Test::Hidden(_) | Test::Status(_))) {
                 return Err(fail("cannot be taken away", word_names()));
             }
             filter.push(not, test).map_err(|problem| fail(problem, Vec::new()))?;
@@ -260,6 +277,15 @@ fn hidden(value: &str) -> Option<Test> {
         "yes" => Some(Test::Hidden(Hidden::Only)),
         "no" => Some(Test::Hidden(Hidden::No)),
         "all" => Some(Test::Hidden(Hidden::All)),
+        _ => None,
+    }
+}
+
+fn status(value: &str) -> Option<Test> {
+    match value {
+        "open" => Some(Test::Status(Status::Open)),
+        "disabled" => Some(Test::Status(Status::Disabled)),
+        "all" => Some(Test::Status(Status::All)),
         _ => None,
     }
 }

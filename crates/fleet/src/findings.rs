@@ -6,11 +6,12 @@
 
 use crate::cursor::{Key, Names, Numbers, Smallest, falling, numbers, read, write};
 use crate::error::QueryError;
-use crate::filter::{Filter, Hidden, Test, TextIn};
+use crate::filter::{Filter, Hidden, Status, Test, TextIn};
 use crate::index::{Index, Matched};
+use crate::lens::View;
 use crate::plan::Plan;
 use crate::query::{Page, Query, Scope, Sort, SortKey};
-use crate::rows::FindingRow;
+use crate::rows::{FindingRow, RuleMark};
 use model::finding::split_halves;
 use model::time::Micros;
 use std::cmp::Reverse;
@@ -50,9 +51,9 @@ impl Index {
             None => None,
             Some(numbers) => Some(self.cursor_key(sort, &numbers)?),
         };
-        let (mut total, mut hidden) = (0, 0);
+        let mut totals = Totals::default();
         let blocks = Blocks { plan: &plan, sort, after: cursor };
-        let order = blocks.in_order(query.limit, &mut total, &mut hidden);
+        let order = blocks.in_order(query.limit, &mut totals);
         let mut rows: Vec<(Key<'_>, Row)> = Vec::new();
         for (key, position) in order {
             let wanted = query.limit.saturating_add(1).saturating_sub(rows.len());
@@ -69,23 +70,36 @@ impl Index {
             write(query, LIST, &all)
         });
         let make = |(_, (_, matched, presence)): &(Key<'_>, Row)| {
-            self.finding_row(*matched as usize, *presence as usize, i64::MAX, plan.at)
+            let (matched, presence) = (*matched as usize, *presence as usize);
+            let row = self.finding_row((matched, presence), i64::MAX, plan.at, &plan.view);
+            FindingRow { rule: self.rule_of(&plan, matched, presence), ..row }
         };
         let items = rows.iter().map(make).collect();
-        Ok(Page { items, total, hidden, next, revision: self.revision, generation: self.generation })
+        let Totals { total, hidden, disabled } = totals;
+        Ok(Page { items, total, hidden, disabled, next, revision: self.revision, generation: self.generation })
     }
 
     /// Finds a finding by its id: the one that holds, else the last one that did (`until` says until when).
     ///
-    /// Hashes the places, then the matches of one inventory. What lies outside the scope is not found.
-    pub fn finding(&self, id: Uuid, scope: &Scope, as_of: Option<Micros>) -> Option<FindingRow> {
+    /// Hashes the places, then the matches of one inventory. What lies outside the scope is not found; what a disable rule
+    /// hides `now` is, and names the rule.
+    pub fn finding(&self, id: Uuid, scope: &Scope, as_of: Option<Micros>, now: Micros) -> Option<FindingRow> {
         let (place, matched) = split_halves(id)?;
         let mut filter = Filter::default();
         filter.push(false, Test::Id(place, matched)).ok()?;
         filter.push(false, Test::Hidden(Hidden::All)).ok()?;
-        let query = Query { filter, scope: scope.clone(), limit: 1, as_of, ..Query::default() };
+        filter.push(false, Test::Status(Status::All)).ok()?;
+        let query = Query { filter, scope: scope.clone(), limit: 1, as_of, now, ..Query::default() };
         let open = self.findings(&query).ok()?.items.pop();
         open.or_else(|| self.past_finding(place, matched, &query))
+    }
+
+    /// Returns the rule that hides a finding: of several one that is asked for, else the oldest.
+    fn rule_of(&self, plan: &Plan<'_>, matched: usize, presence: usize) -> Option<RuleMark> {
+        let group = &plan.view.groups[plan.view.group_of(presence)];
+        let rules = group.rules_of(self, matched).map(|r| (!plan.marks.asks_for(r), &self.rules[r as usize].fact));
+        let (_, fact) = rules.min_by_key(|(other, fact)| (*other, fact.since, fact.id))?;
+        Some(RuleMark { uid: fact.uid, name: fact.name.clone() })
     }
 
     /// The last of the findings with this id that were, at the asked moment at the latest.
@@ -99,7 +113,7 @@ impl Index {
             past.extend(found.into_iter().map(|(until, at)| (until, at, presence)));
         }
         let (until, at, presence) = past.into_iter().filter(|p| p.0 <= limit).max()?;
-        Some(self.finding_row(at, presence, until, Some(until - 1)))
+        Some(self.finding_row((at, presence), until, Some(until - 1), &View::default()))
     }
 
     /// The matches with this half that a presence ever had, each with the moment of its end there.
@@ -207,6 +221,14 @@ impl Index {
     }
 }
 
+/// How many there are in all.
+#[derive(Default)]
+struct Totals {
+    total: u64,
+    hidden: u64,
+    disabled: u64,
+}
+
 /// The blocks of a list that come after a cursor.
 struct Blocks<'a> {
     plan: &'a Plan<'a>,
@@ -216,12 +238,7 @@ struct Blocks<'a> {
 
 impl<'a> Blocks<'a> {
     /// Gives the blocks in order, and counts the findings of all of them.
-    fn in_order(
-        &self,
-        limit: usize,
-        total: &mut u64,
-        hidden: &mut u64,
-    ) -> Box<dyn Iterator<Item = (Key<'a>, u32)> + 'a> {
+    fn in_order(&self, limit: usize, totals: &mut Totals) -> Box<dyn Iterator<Item = (Key<'a>, u32)> + 'a> {
         let index = self.plan.index;
         let (by_match, by_place) = match self.sort.key {
             SortKey::Image => (false, true),
@@ -239,9 +256,14 @@ impl<'a> Blocks<'a> {
         }
         let mut all: Vec<Reverse<(Key<'a>, u32)>> = Vec::new();
         let coming = |key: &Key<'a>| self.after.is_none_or(|(after, _)| *key >= after);
-        self.plan.each_match(|at, findings, is_hidden| {
-            *(if is_hidden { &mut *hidden } else { &mut *total }) += findings;
-            if is_hidden || !by_match || (by_place && index.matches[at].first < oldest) {
+        self.plan.each_match(|at, found, is_hidden| {
+            if is_hidden {
+                totals.hidden += found.shown;
+                return;
+            }
+            totals.total += found.shown;
+            totals.disabled += found.disabled;
+            if found.shown == 0 || !by_match || (by_place && index.matches[at].first < oldest) {
                 return;
             }
             let key = index.match_key(self.sort, at);
@@ -287,11 +309,10 @@ impl<'a> Blocks<'a> {
     fn places_of(&self, matched: usize, push: &mut impl FnMut(Row)) {
         let (plan, index) = (self.plan, self.plan.index);
         let row = &index.matches[matched];
-        let passes = [plan.match_passes(matched, 0), plan.match_passes(matched, 1)];
         plan.each_place_with(row.package as usize, |presence| {
             let place = &index.presences[presence];
             let here = self.sort.key != SortKey::FirstSeen || place.since <= row.first;
-            if here && passes[plan.class_of(presence)] {
+            if here && plan.finding_passes(matched, presence) {
                 push(([place.id, 0, 0, 0, 0, 0], matched as u32, presence as u32));
             }
         });
@@ -300,13 +321,12 @@ impl<'a> Blocks<'a> {
     fn matches_of(&self, presence: usize, push: &mut impl FnMut(Row)) {
         let (plan, index) = (self.plan, self.plan.index);
         let place = &index.presences[presence];
-        let Some(inventory) = index.inventory_of(place.image as usize, plan.at) else { return };
-        let class = plan.class_of(presence);
+        let Some(inventory) = plan.inventory_of(presence) else { return };
         let packages = &index.inventories[inventory].packages;
         for at in packages.iter().flat_map(|package| index.matches_of_package(*package as usize)) {
             let row = &index.matches[at];
             let here = self.sort.key != SortKey::FirstSeen || row.first < place.since;
-            if here && plan.match_passes(at, class) {
+            if here && plan.finding_passes(at, presence) {
                 let [kev, severity, fixable, epss] = index.default_order(row);
                 let [package, vulnerability] = index.match_ids(row);
                 push(([kev, severity, fixable, epss, package, vulnerability], at as u32, presence as u32));

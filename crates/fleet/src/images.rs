@@ -4,9 +4,10 @@ use crate::cursor::{Key, Names, falling, page};
 use crate::error::QueryError;
 use crate::filter::TextIn;
 use crate::index::Index;
-use crate::plan::{Plan, Sums};
+use crate::plan::Plan;
 use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{ImageRow, Tally};
+use crate::sums::Sums;
 
 const SORTS: [SortKey; 6] =
     [SortKey::Default, SortKey::Pushed, SortKey::Pulled, SortKey::Image, SortKey::Severity, SortKey::Findings];
@@ -17,12 +18,12 @@ impl Index {
     pub fn images(&self, query: &Query) -> Result<Page<ImageRow>, QueryError> {
         let sort = query.sort.only(&SORTS)?;
         let plan = Plan::new(self, query, TextIn::Places)?;
-        let sums = plan.sums();
+        let sums = Sums::new(&plan);
         let mut places: Vec<(u32, u32)> = Vec::new();
-        plan.each_passing_place(&sums, |presence, _| places.push((self.presences[presence].image, presence as u32)));
+        sums.each_passing_place(|presence| places.push((self.presences[presence].image, presence as u32)));
         places.sort_unstable();
         let groups: Vec<&[(u32, u32)]> = places.chunk_by(|a, b| a.0 == b.0).collect();
-        let rows = groups.iter().enumerate().map(|(at, group)| (self.image_key(sort, &plan, &sums, group), at as u32));
+        let rows = groups.iter().enumerate().map(|(at, group)| (self.image_key(sort, &sums, group), at as u32));
         let names = |id| {
             let image = self.image_ids.get(id)? as usize;
             let here = self.presences_of_image(image).filter(|p| plan.place_passes(*p)).map(|p| self.path(p)).min();
@@ -32,7 +33,7 @@ impl Index {
         page(self, query, "images", rows, names, |at| self.image_row(&plan, &sums, groups[at]))
     }
 
-    fn image_key(&self, sort: Sort, plan: &Plan<'_>, sums: &Sums<'_>, group: &[(u32, u32)]) -> Key<'_> {
+    fn image_key(&self, sort: Sort, sums: &Sums<'_>, group: &[(u32, u32)]) -> Key<'_> {
         let image = group.first().map_or(0, |(image, _)| *image as usize);
         let presences = || group.iter().map(|(_, p)| &self.presences[*p as usize]);
         let latest = |times: &mut dyn Iterator<Item = i64>| falling(sort.reverse, times.max().unwrap_or(0));
@@ -45,21 +46,16 @@ impl Index {
                 names = by_path(sort, path.unwrap_or_default());
             }
             SortKey::Severity | SortKey::Findings => {
-                numbers = tally_order(sort, &self.image_tally(plan, sums, group));
+                numbers = tally_order(sort, &self.image_tally(sums, group));
             }
             _ => numbers[0] = latest(&mut presences().map(|p| p.last_push)),
         }
         Key { numbers, names, ids: [self.images[image].id, 0, 0] }
     }
 
-    fn image_tally(&self, plan: &Plan<'_>, sums: &Sums<'_>, group: &[(u32, u32)]) -> Tally {
+    fn image_tally(&self, sums: &Sums<'_>, group: &[(u32, u32)]) -> Tally {
         let mut tally = Tally::default();
-        let mut classes = [0; 2];
-        group.iter().for_each(|(_, p)| classes[plan.class_of(*p as usize)] += 1);
-        let inventory = group.first().and_then(|(image, _)| self.inventory_of(*image as usize, plan.at));
-        for (class, places) in classes.into_iter().enumerate().filter(|(_, places)| *places > 0) {
-            inventory.into_iter().for_each(|i| tally.add(&sums.inventory(i, class).tally(), places));
-        }
+        group.iter().for_each(|(_, p)| tally.add(&sums.place(*p as usize).tally(), 1));
         tally
     }
 
@@ -81,8 +77,8 @@ impl Index {
             reason: self.text(image.reason).to_owned(),
             inventory: inventory.map(|i| i.id),
             packages: inventory.map_or(0, |i| i.packages.len() as u64),
-            places: presences.into_iter().map(|p| self.place(p, plan.at)).collect(),
-            tally: self.image_tally(plan, sums, group),
+            places: presences.into_iter().map(|p| self.place(p, plan.at, &plan.view)).collect(),
+            tally: self.image_tally(sums, group),
         }
     }
 }

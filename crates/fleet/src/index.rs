@@ -4,9 +4,11 @@
 //! there, `next_…` here. Nothing is ever taken out: what is over has an `until`, which is what `as_of` reads.
 
 use crate::ids::{Ids, NONE, Text, Texts};
+use crate::lens::{Now, View};
 use crate::rows::{FindingRow, Place, Tally};
+use crate::rules::Rule;
 use model::advisory::{Category, VendorState};
-use model::facts::{Id, PackageFact, RegistryFact, SubscriptionFact, VulnerabilityFact};
+use model::facts::{ExemptionFact, Id, PackageFact, PlanFact, RegistryFact, SubscriptionFact, VulnerabilityFact};
 use model::finding::{join_halves, match_half, place_half};
 use model::severity::{Severity, SeveritySource};
 use model::time::Micros;
@@ -55,6 +57,14 @@ pub struct Index {
     /// By heading or alias in lower case.
     pub(crate) vulnerability_names: HashMap<Box<str>, u32>,
     pub(crate) matches: Vec<Matched>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) rule_ids: Ids,
+    pub(crate) plans: Vec<PlanFact>,
+    pub(crate) exemptions: Vec<ExemptionFact>,
+    /// By inventory: packages with the paths they are at, in order; only where the facts say them.
+    pub(crate) paths: HashMap<u32, Box<[(u32, Text)]>>,
+    pub(crate) path_texts: HashMap<Box<str>, Text>,
+    pub(crate) now: Now,
 }
 
 #[derive(Debug)]
@@ -178,11 +188,14 @@ pub(crate) struct Matched {
     pub category: Category,
 }
 
-/// Findings as small numbers: by severity, then fixable, known exploited, hidden.
+/// Findings as small numbers: by severity, then fixable, known exploited, hidden, disabled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Lanes(pub [u32; 9]);
+pub(crate) struct Lanes(pub [u32; 10]);
 
 impl Lanes {
+    pub const HIDDEN: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+    pub const DISABLED: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+
     pub fn add(&mut self, other: &Self) {
         for (to, from) in self.0.iter_mut().zip(other.0) {
             *to = to.wrapping_add(from);
@@ -201,8 +214,8 @@ impl Lanes {
     }
 
     pub fn tally(&self) -> Tally {
-        let [s0, s1, s2, s3, s4, s5, fixable, kev, hidden] = self.0.map(u64::from);
-        Tally { severities: [s0, s1, s2, s3, s4, s5], fixable, kev, hidden }
+        let [s0, s1, s2, s3, s4, s5, fixable, kev, hidden, disabled] = self.0.map(u64::from);
+        Tally { severities: [s0, s1, s2, s3, s4, s5], fixable, kev, hidden, disabled }
     }
 }
 
@@ -216,15 +229,20 @@ pub(crate) fn hidden_bits(severity: Severity, category: Category, state: VendorS
 impl Matched {
     /// Returns the match as one finding among lanes; `shown` are the bits that do not hide.
     pub(crate) fn lanes(&self, kev: bool, shown: u8) -> Lanes {
-        let mut lanes = Lanes::default();
         if hidden_bits(self.severity, self.category, self.state) & !shown != 0 {
-            lanes.0[8] = 1;
-            return lanes;
+            return Lanes::HIDDEN;
         }
+        let mut lanes = Lanes::default();
         lanes.0[self.severity as usize] = 1;
         lanes.0[6] = u32::from(self.fixable);
         lanes.0[7] = u32::from(kev);
         lanes
+    }
+
+    /// Returns the match as one finding among lanes: one that is hidden, or one that is not, whatever it is.
+    pub(crate) fn lanes_as(&self, index: &Index, hidden: bool) -> Lanes {
+        let kev = || index.vulnerabilities[self.vulnerability as usize].kev > 0;
+        if hidden { Lanes::HIDDEN } else { self.lanes(kev(), u8::MAX) }
     }
 }
 
@@ -326,6 +344,13 @@ impl Index {
         readings.find(|r| holds(r.since, r.until, at)).map(|r| r.inventory as usize)
     }
 
+    /// Returns the paths of a package in an inventory, as far as the facts say them.
+    pub(crate) fn paths_of(&self, inventory: usize, package: usize) -> impl Iterator<Item = &str> {
+        let of: &[(u32, Text)] = self.paths.get(&(inventory as u32)).map_or(&[], |paths| paths);
+        let start = of.partition_point(|(p, _)| (*p as usize) < package);
+        of[start..].iter().take_while(move |(p, _)| *p as usize == package).map(|(_, path)| self.text(*path))
+    }
+
     /// Returns registry, repository and digest of a presence: the order of paths.
     pub(crate) fn path(&self, presence: usize) -> [&str; 3] {
         let presence = &self.presences[presence];
@@ -353,7 +378,7 @@ impl Index {
         self.matches[matched].first.max(self.presences[presence].since)
     }
 
-    pub(crate) fn place(&self, presence: usize, at: Option<i64>) -> Place {
+    pub(crate) fn place(&self, presence: usize, at: Option<i64>, view: &View) -> Place {
         let row = &self.presences[presence];
         let repository = &self.repositories[row.repository as usize];
         let registry = &self.registries[repository.registry as usize];
@@ -378,6 +403,7 @@ impl Index {
             until: Micros(row.until),
             last_push: Micros(row.last_push),
             last_pull: Micros(row.last_pull),
+            frozen: view.frozen(repository.registry as usize).map(Micros),
         }
     }
 
@@ -417,13 +443,19 @@ impl Index {
         names
     }
 
-    pub(crate) fn finding_row(&self, matched: usize, presence: usize, until: i64, at: Option<i64>) -> FindingRow {
+    pub(crate) fn finding_row(
+        &self,
+        (matched, presence): (usize, usize),
+        until: i64,
+        at: Option<i64>,
+        view: &View,
+    ) -> FindingRow {
         let row = &self.matches[matched];
         let image_at = self.presences[presence].image as usize;
         let image = &self.images[image_at];
         FindingRow {
             id: join_halves(self.place_half(presence), self.match_half(row)),
-            place: self.place(presence, at),
+            place: self.place(presence, at, view),
             image_id: image.id,
             image: self.text(image.digest).to_owned(),
             platform: self.text(image.platform).to_owned(),
@@ -438,6 +470,7 @@ impl Index {
             category: row.category,
             first_seen: Micros(self.first_seen(matched, presence)),
             until: Micros(until),
+            rule: None,
         }
     }
 }

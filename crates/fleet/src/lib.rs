@@ -6,9 +6,11 @@
 //! Pure: no network, disk, database, clock or runtime; the asker brings the time.
 //!
 //! Reading order: `index` (the columns), `apply` (how they follow the store), `filter` and `query` (what can be asked),
-//! `plan` (which places and matches pass), then one file a list.
+//! `plan` (which places and matches pass), `rules`, `lens` and `selection` (what disable rules and plans take away), then one
+//! file a list.
 
 mod apply;
+mod apply_lens;
 mod counts;
 mod cursor;
 mod error;
@@ -18,6 +20,8 @@ mod findings;
 mod ids;
 mod images;
 mod index;
+mod lens;
+mod marks;
 mod match_tests;
 mod packages;
 mod place_tests;
@@ -25,6 +29,11 @@ mod plan;
 mod query;
 mod repositories;
 mod rows;
+mod rules;
+mod score;
+mod selection;
+mod sets;
+mod sums;
 mod vulnerabilities;
 
 pub use error::QueryError;
@@ -32,5 +41,7 @@ pub use filter::{Filter, WORDS, Word};
 pub use index::Index;
 pub use query::{Cursor, Page, Query, Scope, Sort, SortKey};
 pub use rows::{
-    BlastRadius, Counts, Exposure, FindingRow, Hit, ImageRow, PackageRow, Place, RepositoryRow, Tally, VulnerabilityRow,
+    BlastRadius, Counts, Exposure, FindingRow, Hit, ImageRow, PackageRow, Place, RepositoryRow, RuleMark, Tally,
+    VulnerabilityRow,
 };
+pub use score::{ImageState, Score, ScoreSettings, ScoreTally, StateRow};

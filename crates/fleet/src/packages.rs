@@ -5,9 +5,10 @@ use crate::error::QueryError;
 use crate::filter::TextIn;
 use crate::images::tally_order;
 use crate::index::Index;
-use crate::plan::{Plan, Sums};
+use crate::plan::Plan;
 use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{PackageRow, Tally};
+use std::collections::BTreeSet;
 
 const SORTS: [SortKey; 5] = [SortKey::Default, SortKey::Package, SortKey::Images, SortKey::Severity, SortKey::Findings];
 
@@ -17,22 +18,22 @@ impl Index {
     pub fn packages(&self, query: &Query) -> Result<Page<PackageRow>, QueryError> {
         let sort = query.sort.only(&SORTS)?;
         let plan = Plan::new(self, query, TextIn::Packages)?;
-        let sums = plan.sums();
+        let tallies = self.package_tallies(&plan);
         let images = if sort.key == SortKey::Images { self.count_images_by_package(&plan) } else { Vec::new() };
         let listed = (0..self.packages.len()).filter(|p| {
             let held = plan.places_of(*p) != [0; 2] && plan.package_passes(*p);
-            held && (!plan.wants_findings() || self.package_tally(&plan, &sums, *p).findings() > 0)
+            held && (!plan.wants_findings() || tallies[*p].findings() > 0)
         });
         let rows = listed.map(|p| {
             let numbers = match sort.key {
                 SortKey::Images => [falling(sort.reverse, i64::from(images[p])), 0, 0, 0, 0, 0],
-                SortKey::Severity | SortKey::Findings => tally_order(sort, &self.package_tally(&plan, &sums, p)),
+                SortKey::Severity | SortKey::Findings => tally_order(sort, &tallies[p]),
                 _ => [0; 6],
             };
             (Key { numbers, names: self.package_names(sort, p), ids: [self.packages[p].id, 0, 0] }, p as u32)
         });
         let names = |id| self.package_ids.get(id).map(|p| self.package_names(sort, p as usize));
-        page(self, query, "packages", rows, names, |p| self.package_row(&plan, &sums, p))
+        page(self, query, "packages", rows, names, |p| self.package_row(&plan, &tallies, p))
     }
 
     fn package_names(&self, sort: Sort, package: usize) -> Names<'_> {
@@ -44,40 +45,43 @@ impl Index {
         Names { texts: [name, self.text(row.version), self.text(row.purl)], backwards: sort.reverse }
     }
 
-    fn package_tally(&self, plan: &Plan<'_>, sums: &Sums<'_>, package: usize) -> Tally {
-        let mut tally = Tally::default();
-        for (class, places) in plan.places_of(package).into_iter().enumerate() {
-            tally.add(&sums.package(package, class).tally(), u64::from(places));
-        }
-        tally
+    /// Returns the findings of every package, in all places together.
+    fn package_tallies(&self, plan: &Plan<'_>) -> Vec<Tally> {
+        let mut tallies = vec![Tally::default(); self.packages.len()];
+        plan.each_match(|at, found, hidden| {
+            let row = &self.matches[at];
+            let tally = &mut tallies[row.package as usize];
+            tally.add(&row.lanes_as(self, hidden).tally(), found.shown);
+            tally.disabled += if hidden { 0 } else { found.disabled };
+        });
+        tallies
     }
 
     /// Counts distinct images by package: an image counts once, however many places it has.
     fn count_images_by_package(&self, plan: &Plan<'_>) -> Vec<u32> {
-        let mut seen = vec![false; self.images.len()];
+        let mut held: Vec<(u32, u32)> = Vec::new();
+        plan.each_place(|p| held.extend(plan.inventory_of(p).map(|i| (self.presences[p].image, i as u32))));
+        held.sort_unstable();
+        held.dedup();
         let mut images = vec![0; self.packages.len()];
-        plan.each_place(|presence| {
-            let image = self.presences[presence].image as usize;
-            if std::mem::replace(&mut seen[image], true) {
-                return;
+        for inventories in held.chunk_by(|a, b| a.0 == b.0) {
+            // More than one only where a place is seen as of the moment at which its plan was switched off.
+            let packages = inventories.iter().flat_map(|(_, i)| &self.inventories[*i as usize].packages).copied();
+            if inventories.len() == 1 {
+                packages.for_each(|package| images[package as usize] += 1);
+            } else {
+                packages.collect::<BTreeSet<u32>>().into_iter().for_each(|package| images[package as usize] += 1);
             }
-            let packages = self.inventory_of(image, plan.at).map(|i| &self.inventories[i].packages);
-            packages.into_iter().flatten().for_each(|package| images[*package as usize] += 1);
-        });
+        }
         images
     }
 
-    fn package_row(&self, plan: &Plan<'_>, sums: &Sums<'_>, package: usize) -> PackageRow {
+    fn package_row(&self, plan: &Plan<'_>, tallies: &[Tally], package: usize) -> PackageRow {
         let mut images = Vec::new();
         plan.each_place_with(package, |presence| images.push(self.presences[presence].image));
         let places = images.len() as u64;
         images.sort_unstable();
         images.dedup();
-        PackageRow {
-            fact: self.package_fact(package),
-            images: images.len() as u64,
-            places,
-            tally: self.package_tally(plan, sums, package),
-        }
+        PackageRow { fact: self.package_fact(package), images: images.len() as u64, places, tally: tallies[package] }
     }
 }

@@ -2,11 +2,14 @@
 
 use crate::filter::{Condition, Test, TextIn};
 use crate::index::{Index, holds};
+use crate::lens::View;
 use crate::query::{Query, Scope};
 use model::pattern::Pattern;
+use model::verdict::Coverage;
 
 /// What is asked of a place.
 pub(crate) struct PlaceTests<'q> {
+    view: &'q View,
     conditions: Vec<&'q Condition>,
     text_in: TextIn,
     /// By repository; empty if nothing is asked of it.
@@ -16,8 +19,8 @@ pub(crate) struct PlaceTests<'q> {
 }
 
 impl<'q> PlaceTests<'q> {
-    pub fn new(index: &Index, query: &'q Query, text_in: TextIn) -> Self {
-        let mut tests = Self { conditions: Vec::new(), text_in, repositories: Vec::new(), images: None };
+    pub fn new(index: &Index, view: &'q View, query: &'q Query, text_in: TextIn) -> Self {
+        let mut tests = Self { view, conditions: Vec::new(), text_in, repositories: Vec::new(), images: None };
         if let Scope::Within { subscriptions, registries, repositories } = &query.scope {
             tests.each_repository(index, |repository, registry| {
                 repositories.contains(&index.repositories[repository].id)
@@ -92,7 +95,42 @@ impl<'q> PlaceTests<'q> {
     pub fn pass(&self, index: &Index, presence: usize, at: Option<i64>) -> bool {
         let repository = index.presences[presence].repository as usize;
         self.repositories.get(repository).is_none_or(|p| *p)
-            && self.conditions.iter().all(|c| place_test(index, presence, &c.test, at) != c.not)
+            && self.conditions.iter().all(|c| self.place_test(index, presence, &c.test, at) != c.not)
+    }
+
+    fn place_test(&self, index: &Index, presence: usize, test: &Test, at: Option<i64>) -> bool {
+        let row = &index.presences[presence];
+        let image = &index.images[row.image as usize];
+        let any = |patterns: &[Pattern], text: &str| patterns.iter().any(|p| p.matches(text));
+        let any_tag = |patterns: &[Pattern]| {
+            let mut tags = index.tags_of_image(row.image as usize).map(|t| &index.tags[t]);
+            tags.any(|t| {
+                t.repository == row.repository && holds(t.since, t.until, at) && any(patterns, index.text(t.name))
+            })
+        };
+        match test {
+            Test::Image(digests) => digests.iter().any(|d| begins(index.text(image.digest), d)),
+            Test::Tag(patterns) => any_tag(patterns),
+            Test::Os(patterns) => any(patterns, index.text(image.os)),
+            Test::Platform(patterns) => any(patterns, index.text(image.platform)),
+            Test::Verdict(mask) => mask & 1 << image.verdict as u8 != 0,
+            Test::Work(mask) => mask & 1 << image.work as u8 != 0,
+            Test::Coverage(mask) => {
+                let registry = index.repositories[row.repository as usize].registry as usize;
+                let off = self.view.frozen(registry).is_some();
+                let coverage = if off { Coverage::PlanOff } else { image.coverage };
+                mask & 1 << coverage as u8 != 0
+            }
+            Test::Id(half, _) => index.place_half(presence) == *half,
+            Test::Text(pattern) => {
+                let [registry, repository, digest] = index.path(presence);
+                pattern.matches(&format!("{registry}/{repository}"))
+                    || pattern.matches(digest)
+                    || pattern.matches(index.text(image.os))
+                    || any_tag(std::slice::from_ref(pattern))
+            }
+            _ => true,
+        }
     }
 }
 
@@ -106,32 +144,4 @@ fn images_of(index: &Index, digest: &str) -> Vec<u32> {
 
 fn begins(digest: &str, start: &str) -> bool {
     digest.starts_with(start) || digest.split_once(':').is_some_and(|(_, hex)| hex.starts_with(start))
-}
-
-fn place_test(index: &Index, presence: usize, test: &Test, at: Option<i64>) -> bool {
-    let row = &index.presences[presence];
-    let image = &index.images[row.image as usize];
-    let any = |patterns: &[Pattern], text: &str| patterns.iter().any(|p| p.matches(text));
-    let any_tag = |patterns: &[Pattern]| {
-        let mut tags = index.tags_of_image(row.image as usize).map(|t| &index.tags[t]);
-        tags.any(|t| t.repository == row.repository && holds(t.since, t.until, at) && any(patterns, index.text(t.name)))
-    };
-    match test {
-        Test::Image(digests) => digests.iter().any(|d| begins(index.text(image.digest), d)),
-        Test::Tag(patterns) => any_tag(patterns),
-        Test::Os(patterns) => any(patterns, index.text(image.os)),
-        Test::Platform(patterns) => any(patterns, index.text(image.platform)),
-        Test::Verdict(mask) => mask & 1 << image.verdict as u8 != 0,
-        Test::Work(mask) => mask & 1 << image.work as u8 != 0,
-        Test::Coverage(mask) => mask & 1 << image.coverage as u8 != 0,
-        Test::Id(half, _) => index.place_half(presence) == *half,
-        Test::Text(pattern) => {
-            let [registry, repository, digest] = index.path(presence);
-            pattern.matches(&format!("{registry}/{repository}"))
-                || pattern.matches(digest)
-                || pattern.matches(index.text(image.os))
-                || any_tag(std::slice::from_ref(pattern))
-        }
-        _ => true,
-    }
 }

@@ -4,16 +4,52 @@
 //! number of places. First seen alone needs both: a finding is first seen at the later of the place's and the match's
 //! beginning. Being older than a moment is asked of both, each for itself; being younger splits the places into two classes:
 //! the young ones, where every match passes, and the old ones, where only young matches do.
+//! Disable rules and plans that are off are seen to by the selection: it says how many findings of a match they take away.
 
 use crate::error::QueryError;
 use crate::filter::{Condition, Test, TextIn};
-use crate::index::{Index, Lanes, Matched, holds};
+use crate::ids::NONE;
+use crate::index::{Index, Matched, holds};
+use crate::lens::{Marked, View};
+use crate::marks::{Marks, Mode};
 use crate::match_tests::MatchTests;
 use crate::place_tests::PlaceTests;
 use crate::query::Query;
+use crate::selection::{Correction, Selecting, Selection};
+use std::sync::Arc;
 
 /// Places by class: young ones, old ones.
 pub(crate) type Classes = [u32; 2];
+
+/// Findings of a match that passes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// How many there are to show.
+    pub shown: u64,
+    /// How many a disable rule hides.
+    pub disabled: u64,
+}
+
+/// Where a match passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// In all places of its package.
+    Everywhere,
+    /// In the young ones.
+    Young,
+    /// It depends on the place.
+    Apart,
+}
+
+/// The places of a plan.
+enum Places {
+    /// Every place that holds, now, in one class and seen plainly: the sums of the index can be used.
+    All,
+    /// Every place that holds, now and in one class: the sums of the view can be used.
+    AllOfView,
+    /// These.
+    Selected(Selection),
+}
 
 /// A query, worked out against the index.
 pub(crate) struct Plan<'a> {
@@ -21,16 +57,11 @@ pub(crate) struct Plan<'a> {
     pub at: Option<i64>,
     /// A finding must be first seen after this moment.
     after: Option<i64>,
-    /// Every place that holds passes, now and in one class: the sums of the index can be used.
-    pub all_places: bool,
-    /// By presence; empty if `all_places`.
-    selected: Vec<bool>,
-    /// Inventories of the selected places; empty if `all_places`.
-    pub inventories: Vec<(u32, Classes)>,
-    /// By package: selected places; empty if `all_places`.
-    places: Vec<Classes>,
-    /// Packages that the selected places hold; empty if `all_places`.
-    packages: Vec<u32>,
+    pub view: Arc<View>,
+    /// Whether every place is seen plainly, so that rules and plans make no difference.
+    plain: bool,
+    pub marks: Marks,
+    places: Places,
     matches: MatchTests,
     /// Whether every match that holds and is not hidden passes.
     pub all_matches: bool,
@@ -43,86 +74,71 @@ impl<'a> Plan<'a> {
         }
         let at = query.as_of.map(|t| t.0);
         let clock = at.unwrap_or(query.now.0);
-        let (after, until) = first_seen_bounds(&query.filter.conditions, clock);
-        let mut plan = Self {
-            index,
-            at,
-            after,
-            all_places: false,
-            selected: Vec::new(),
-            inventories: Vec::new(),
-            places: Vec::new(),
-            packages: Vec::new(),
-            matches: MatchTests::new(index, &query.filter.conditions, text_in, until),
-            all_matches: false,
-        };
-        plan.all_matches = plan.matches.pass_all() && after.is_none() && at.is_none();
+        let conditions = &query.filter.conditions;
+        let (after, until) = first_seen_bounds(conditions, clock);
+        let view = index.view(at, clock);
+        let marks = Marks::new(index, &view, conditions);
+        let plain = view.is_plain() || (marks.mode == Mode::All && !view.any_frozen());
+        let matches = MatchTests::new(index, conditions, text_in, until);
+        let all_matches = matches.pass_all() && after.is_none() && at.is_none();
+        let places = Places::All;
+        let mut plan = Self { index, at, after, view, plain, marks, places, matches, all_matches };
         plan.select(query, text_in, until);
         Ok(plan)
     }
 
     /// Returns whether findings are asked for by something of theirs, so that what has none does not pass.
     pub fn wants_findings(&self) -> bool {
-        !self.matches.pass_all_of_package() || self.after.is_some()
-    }
-
-    /// Returns whether an image with this inventory passes what is asked of findings and packages.
-    pub fn inventory_passes(&self, sums: &Sums<'_>, inventory: Option<usize>, class: usize) -> bool {
-        let packages = inventory.map_or(&[][..], |i| &self.index.inventories[i].packages);
-        match inventory {
-            Some(inventory) if self.wants_findings() => sums.any(inventory, class),
-            None if self.wants_findings() => false,
-            _ => self.matches.packages.is_empty() || packages.iter().any(|p| self.package_passes(*p as usize)),
-        }
+        let asks_rules = matches!(self.marks.mode, Mode::Only | Mode::Except);
+        !self.matches.pass_all_of_package() || self.after.is_some() || asks_rules
     }
 
     fn select(&mut self, query: &Query, text_in: TextIn, until: Option<i64>) {
-        let tests = PlaceTests::new(self.index, query, text_in);
-        self.all_places = tests.pass_all() && self.at.is_none() && self.after.is_none() && until.is_none();
-        if self.all_places {
-            return;
-        }
         let index = self.index;
-        self.selected = vec![false; index.presences.len()];
-        let mut counts: Vec<Classes> = vec![[0; 2]; index.inventories.len()];
-        let mut touched = Vec::new();
+        let tests = PlaceTests::new(index, &self.view, query, text_in);
+        if tests.pass_all() && self.at.is_none() && self.after.is_none() && until.is_none() {
+            if self.plain {
+                return;
+            }
+            if self.marks.mode == Mode::Open {
+                self.view.everything(index);
+                self.places = Places::AllOfView;
+                return;
+            }
+        }
+        let mut places: Vec<(usize, usize)> = Vec::new();
         tests.each_candidate(index, |presence| {
             let row = &index.presences[presence];
             let in_time = holds(row.since, row.until, self.at) && until.is_none_or(|u| row.since <= u);
-            if !in_time || !tests.pass(index, presence, self.at) {
-                return;
+            if in_time && tests.pass(index, presence, self.at) {
+                places.push((presence, class(self.after, row.since)));
             }
-            self.selected[presence] = true;
-            let Some(inventory) = index.inventory_of(row.image as usize, self.at) else { return };
-            if counts[inventory] == [0; 2] {
-                touched.push(inventory as u32);
-            }
-            counts[inventory][class(self.after, row.since)] += 1;
         });
-        self.places = vec![[0; 2]; index.packages.len()];
-        for inventory in &touched {
-            self.add_places(&index.inventories[*inventory as usize].packages, counts[*inventory as usize]);
-        }
-        self.inventories = touched.iter().map(|i| (*i, counts[*i as usize])).collect();
+        let view = (!self.plain).then_some(&*self.view);
+        let selecting = Selecting { index, at: self.at, view, marks: &self.marks };
+        self.places = Places::Selected(selecting.take(places.into_iter()));
     }
 
-    fn add_places(&mut self, packages: &[u32], [young, old]: Classes) {
-        for package in packages {
-            let places = &mut self.places[*package as usize];
-            if *places == [0; 2] {
-                self.packages.push(*package);
-            }
-            places[0] += young;
-            places[1] += old;
+    /// What is selected; `None` where everything is, seen plainly.
+    fn selection(&self) -> Option<&Selection> {
+        match &self.places {
+            Places::All => None,
+            Places::AllOfView => self.view.everything.get(),
+            Places::Selected(selection) => Some(selection),
         }
+    }
+
+    /// Returns whether the view keeps the findings of every place.
+    pub fn kept_lanes(&self) -> bool {
+        self.all_matches && matches!(self.places, Places::AllOfView)
     }
 
     /// Returns whether a presence passes.
     pub fn place_passes(&self, presence: usize) -> bool {
-        if self.all_places {
-            return self.index.presences[presence].until == i64::MAX;
+        match self.selection() {
+            None => self.index.presences[presence].until == i64::MAX,
+            Some(selection) => selection.selected[presence],
         }
-        self.selected[presence]
     }
 
     /// Calls with every presence that passes.
@@ -134,14 +150,40 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Calls with every presence that passes with what it holds, and its inventory.
-    pub fn each_passing_place(&self, sums: &Sums<'_>, mut call: impl FnMut(usize, Option<usize>)) {
-        self.each_place(|presence| {
-            let inventory = self.index.inventory_of(self.index.presences[presence].image as usize, self.at);
-            if self.inventory_passes(sums, inventory, self.class_of(presence)) {
-                call(presence, inventory);
-            }
-        });
+    /// Returns the cell of a presence among those of the view.
+    pub fn cell_of(&self, presence: usize) -> Option<usize> {
+        let cell = self.selection().map_or(NONE, |s| s.cell_of[presence]);
+        (cell != NONE).then_some(cell as usize)
+    }
+
+    /// Returns how a presence is seen: its group in the view.
+    pub fn group_of(&self, presence: usize) -> usize {
+        if self.plain { 0 } else { self.view.group_of(presence) }
+    }
+
+    /// Returns the moment of which a group of places is seen, if their plan is off.
+    pub fn frozen(&self, group: usize) -> Option<i64> {
+        if self.plain { None } else { self.view.groups[group].frozen }
+    }
+
+    /// Returns what rules mark in a group of places.
+    pub fn marked(&self, group: usize) -> Option<&Marked> {
+        if self.plain { None } else { self.marks.of(&self.view, group) }
+    }
+
+    /// Returns whether only what rules mark is shown.
+    pub fn starts_from_nothing(&self) -> bool {
+        self.marks.mode == Mode::Only
+    }
+
+    /// Returns whether something can be hidden from a group of places, or seen of another moment.
+    pub fn is_plain(&self, group: usize) -> bool {
+        self.marks.mode != Mode::Only && (self.plain || group == 0)
+    }
+
+    /// Returns the inventory that a presence is seen with.
+    pub fn inventory_of(&self, presence: usize) -> Option<usize> {
+        self.index.inventory_in(presence, self.frozen(self.group_of(presence)), self.at)
     }
 
     /// Calls with every presence that passes and holds a package.
@@ -149,22 +191,32 @@ impl<'a> Plan<'a> {
         let index = self.index;
         let holders = &index.postings[package];
         // A search in the few inventories of the selected places, or a walk over all that hold the package.
-        let few = !self.all_places && self.inventories.len() * 8 < holders.len();
-        let holds_it = |i: &u32| index.inventories[*i as usize].packages.binary_search(&(package as u32)).is_ok();
-        if few {
-            let selected = self.inventories.iter().map(|(inventory, _)| inventory).filter(|i| holds_it(i));
-            selected.for_each(|i| self.each_place_of(*i as usize, &mut call));
-        } else {
+        let cells = self.selection().map_or(&[][..], |s| &s.cells);
+        let few = matches!(self.places, Places::Selected(_)) && cells.len() * 8 < holders.len();
+        if !few {
             holders.iter().for_each(|i| self.each_place_of(*i as usize, &mut call));
+            return;
         }
+        let holds_it = |i: &u32| index.inventories[*i as usize].packages.binary_search(&(package as u32)).is_ok();
+        let mut inventories: Vec<u32> = cells.iter().map(|cell| cell.inventory).filter(holds_it).collect();
+        inventories.sort_unstable();
+        inventories.dedup();
+        inventories.iter().for_each(|i| self.each_place_of(*i as usize, &mut call));
     }
 
     fn each_place_of(&self, inventory: usize, call: &mut impl FnMut(usize)) {
         let index = self.index;
-        let readings = index.readings_of_inventory(inventory).map(|r| &index.readings[r]);
-        for reading in readings.filter(|r| holds(r.since, r.until, self.at)) {
-            let passing = |p: &usize| self.place_passes(*p);
-            index.presences_of_image(reading.image as usize).filter(passing).for_each(&mut *call);
+        for reading in index.readings_of_inventory(inventory).map(|r| &index.readings[r]) {
+            let now = holds(reading.since, reading.until, self.at);
+            if self.plain && !now {
+                continue;
+            }
+            let then = |presence: usize, moment: i64| {
+                holds(reading.since, reading.until, Some(moment)) && index.presences[presence].since <= moment
+            };
+            let here = |p: &usize| self.frozen(self.group_of(*p)).map_or(now, |moment| then(*p, moment));
+            let passing = index.presences_of_image(reading.image as usize).filter(|p| self.place_passes(*p));
+            passing.filter(here).for_each(&mut *call);
         }
     }
 
@@ -175,47 +227,104 @@ impl<'a> Plan<'a> {
 
     /// Returns in how many of the places that pass a package stands.
     pub fn places_of(&self, package: usize) -> Classes {
-        if self.all_places { [self.index.package_places[package], 0] } else { self.places[package] }
+        match self.selection() {
+            None => [self.index.package_places[package], 0],
+            Some(selection) => selection.places[package],
+        }
     }
 
-    /// Returns whether a match passes in places of a class.
-    pub fn match_passes(&self, matched: usize, class: usize) -> bool {
+    /// Returns whether a match passes in a place that holds its package.
+    pub fn finding_passes(&self, matched: usize, presence: usize) -> bool {
+        self.shows(matched, self.class_of(presence), self.group_of(presence)) == Some(true)
+            && self.matches.verdict(self.index, &self.index.matches[matched]) == Some(true)
+    }
+
+    /// Returns whether a match is shown (`true`), disabled or neither where places are of a class and a group.
+    pub fn shows(&self, matched: usize, class: usize, group: usize) -> Option<bool> {
         let row = &self.index.matches[matched];
-        self.in_class(row, class) && self.verdict(row) == Some(true)
+        let frozen = self.frozen(group);
+        if !self.in_class(row, class) || !holds(row.since, row.until, frozen.or(self.at)) {
+            return None;
+        }
+        if self.plain {
+            return (self.marks.mode != Mode::Only).then_some(true);
+        }
+        let marked = self.marks.of(&self.view, group).is_some_and(|m| m.matches.get(matched));
+        if self.marks.shows(marked) {
+            return Some(true);
+        }
+        (self.marks.mode == Mode::Open).then_some(false)
     }
 
-    fn in_class(&self, row: &Matched, class: usize) -> bool {
+    /// Returns in which of the places that hold its package a match that passes does.
+    pub fn reach(&self, matched: usize) -> Reach {
+        let apart = self.marks.mode == Mode::Only || self.correction(matched) != Correction::default();
+        // Classes and groups together, or two inventories of one image, are not told apart by inventory.
+        if apart || (!self.plain && (self.after.is_some() || self.view.any_frozen())) {
+            return Reach::Apart;
+        }
+        if self.in_class(&self.index.matches[matched], 1) { Reach::Everywhere } else { Reach::Young }
+    }
+
+    fn correction(&self, matched: usize) -> Correction {
+        self.selection().and_then(|s| s.corrections.get(matched)).copied().unwrap_or_default()
+    }
+
+    pub fn in_class(&self, row: &Matched, class: usize) -> bool {
         class == 0 || self.after.is_none_or(|after| row.first > after)
     }
 
-    /// Calls with every match that passes in at least one place: position, findings, and whether it is counted as hidden.
-    pub fn each_match(&self, mut call: impl FnMut(usize, u64, bool)) {
-        let index = self.index;
-        let mut look = |at: usize| {
-            let row = &index.matches[at];
-            let [young, old] = self.places_of(row.package as usize);
-            let findings = u64::from(young) + if self.in_class(row, 1) { u64::from(old) } else { 0 };
-            if findings > 0
-                && let Some(visible) = self.verdict(row)
+    /// Calls with every match that has a finding: position, how many, and whether they are hidden by default.
+    pub fn each_match(&self, mut call: impl FnMut(usize, Found, bool)) {
+        self.each_row(|at| {
+            let found = self.found(at);
+            if found != Found::default()
+                && let Some(visible) = self.matches.verdict(self.index, &self.index.matches[at])
             {
-                call(at, findings, !visible);
+                call(at, found, !visible);
             }
+        });
+    }
+
+    /// Calls with every match that can have a finding.
+    fn each_row(&self, mut call: impl FnMut(usize)) {
+        let index = self.index;
+        let packages = match &self.places {
+            Places::Selected(selection) => Some(&selection.packages).filter(|p| p.len() < index.packages.len() / 4),
+            _ => None,
         };
         if let Some(named) = &self.matches.named {
-            named.iter().for_each(|v| index.matches_of_vulnerability(*v as usize).for_each(&mut look));
-        } else if !self.all_places && self.packages.len() < index.packages.len() / 4 {
-            self.packages.iter().for_each(|p| index.matches_of_package(*p as usize).for_each(&mut look));
+            named.iter().for_each(|v| index.matches_of_vulnerability(*v as usize).for_each(&mut call));
+        } else if let Some(packages) = packages {
+            packages.iter().for_each(|p| index.matches_of_package(*p as usize).for_each(&mut call));
         } else {
-            (0..index.matches.len()).for_each(look);
+            (0..index.matches.len()).for_each(call);
         }
     }
 
-    /// Returns whether a match is a finding (`true`), one that is only counted as hidden, or nothing.
-    fn verdict(&self, row: &Matched) -> Option<bool> {
-        if !holds(row.since, row.until, self.at) {
-            return None;
-        }
-        self.matches.verdict(self.index, row)
+    fn found(&self, matched: usize) -> Found {
+        let row = &self.index.matches[matched];
+        let plainly = self.marks.mode != Mode::Only && holds(row.since, row.until, self.at);
+        let places = if plainly { self.places_of(row.package as usize) } else { [0; 2] };
+        let correction = self.correction(matched);
+        let old = i64::from(self.in_class(row, 1));
+        let sum = |[young, more]: [i64; 2]| u64::try_from(young + more * old).unwrap_or(0);
+        let shown = [0, 1].map(|class| i64::from(places[class]) + i64::from(correction.shown[class]));
+        Found { shown: sum(shown), disabled: sum(correction.disabled.map(i64::from)) }
+    }
+
+    /// Calls with every match that passes what is asked of matches, at any moment: position, and whether it is hidden.
+    pub fn each_passing_row(&self, mut call: impl FnMut(usize, bool)) {
+        self.each_row(|at| {
+            if let Some(visible) = self.matches.verdict(self.index, &self.index.matches[at]) {
+                call(at, !visible);
+            }
+        });
+    }
+
+    /// Returns whether a match is a finding (`true`), one that is only counted as hidden, or nothing, moments aside.
+    pub fn verdict(&self, matched: usize) -> Option<bool> {
+        self.matches.verdict(self.index, &self.index.matches[matched])
     }
 
     /// Returns whether a package passes what is asked of packages, with or without matches.
@@ -223,27 +332,9 @@ impl<'a> Plan<'a> {
         self.matches.packages.get(package).is_none_or(|p| *p)
     }
 
-    /// Returns the findings of every package, by class.
-    pub fn sums(&self) -> Sums<'_> {
-        if self.all_matches {
-            return Sums { index: self.index, own: None };
-        }
-        let mut own = [vec![Lanes::default(); self.index.packages.len()], Vec::new()];
-        if self.after.is_some() {
-            own[1] = own[0].clone();
-        }
-        self.each_match(|at, _, hidden| {
-            let row = &self.index.matches[at];
-            let kev = self.index.vulnerabilities[row.vulnerability as usize].kev > 0;
-            let mut lanes = row.lanes(kev, u8::MAX);
-            if hidden {
-                lanes = Lanes([0, 0, 0, 0, 0, 0, 0, 0, 1]);
-            }
-            for (_, sums) in own.iter_mut().enumerate().filter(|(class, _)| self.in_class(row, *class)) {
-                sums.get_mut(row.package as usize).into_iter().for_each(|to| to.add(&lanes));
-            }
-        });
-        Sums { index: self.index, own: Some(own) }
+    /// Returns whether something is asked of packages.
+    pub fn asks_packages(&self) -> bool {
+        !self.matches.packages.is_empty()
     }
 }
 
@@ -266,33 +357,4 @@ fn first_seen_bounds(conditions: &[Condition], clock: i64) -> (Option<i64>, Opti
 
 fn class(after: Option<i64>, since: i64) -> usize {
     usize::from(after.is_some_and(|after| since <= after))
-}
-
-/// Findings by package, of one place: those of the index, or a plan's own by class.
-pub(crate) struct Sums<'a> {
-    index: &'a Index,
-    own: Option<[Vec<Lanes>; 2]>,
-}
-
-impl Sums<'_> {
-    pub fn package(&self, package: usize, class: usize) -> Lanes {
-        let Some(own) = &self.own else { return self.index.package_lanes[package] };
-        own[class].get(package).copied().unwrap_or_default()
-    }
-
-    pub fn inventory(&self, inventory: usize, class: usize) -> Lanes {
-        let Some(own) = &self.own else { return self.index.inventory_lanes[inventory] };
-        let mut sum = Lanes::default();
-        for package in &self.index.inventories[inventory].packages {
-            own[class].get(*package as usize).into_iter().for_each(|lanes| sum.add(lanes));
-        }
-        sum
-    }
-
-    /// Returns whether an inventory has a finding that is not hidden.
-    pub fn any(&self, inventory: usize, class: usize) -> bool {
-        let Some(own) = &self.own else { return self.index.inventory_lanes[inventory].any() };
-        let packages = &self.index.inventories[inventory].packages;
-        packages.iter().any(|p| own[class].get(*p as usize).is_some_and(Lanes::any))
-    }
 }

@@ -156,6 +156,8 @@ pub struct Page<T> {
     /// In the list of findings: how many would pass but are hidden by default (see `Filter`); not in `total`. Other lists
     /// say it in the tally of each row.
     pub hidden: u64,
+    /// In the list of findings: how many would pass but for a disable rule that hides them; not in `total`.
+    pub disabled: u64,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<Cursor>,
     /// Revision of the store that the answer was given at.

@@ -8,6 +8,7 @@ use crate::index::Index;
 use crate::plan::Plan;
 use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{RepositoryRow, Tally};
+use crate::sums::Sums;
 use model::time::Micros;
 
 const SORTS: [SortKey; 7] = [
@@ -43,11 +44,11 @@ impl Index {
     }
 
     fn sum_repositories(&self, plan: &Plan<'_>) -> Vec<Sum> {
-        let findings = plan.sums();
+        let findings = Sums::new(plan);
         let mut sums = vec![Sum::default(); self.repositories.len()];
-        plan.each_passing_place(&findings, |presence, inventory| {
+        findings.each_passing_place(|presence| {
             let row = &self.presences[presence];
-            let tally = inventory.map(|i| findings.inventory(i, plan.class_of(presence)).tally()).unwrap_or_default();
+            let tally = findings.place(presence).tally();
             let sum = &mut sums[row.repository as usize];
             sum.images += 1;
             sum.affected += u64::from(tally.findings() > 0);

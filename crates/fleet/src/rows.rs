@@ -34,6 +34,17 @@ pub struct Place {
     pub last_push: Micros,
     /// Last pull by somebody else than the scanner; 0 = never.
     pub last_pull: Micros,
+    /// The moment of which findings here are seen, where the registry's plan is off: before all time if it never was on.
+    pub frozen: Option<Micros>,
+}
+
+/// A disable rule that hides a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleMark {
+    /// The stable id.
+    pub uid: Uuid,
+    /// Name for people.
+    pub name: String,
 }
 
 /// A finding.
@@ -71,9 +82,11 @@ pub struct FindingRow {
     pub first_seen: Micros,
     /// When it was gone, or `FOREVER` for one that holds at the moment asked for.
     pub until: Micros,
+    /// The disable rule that hides it: of several one that the filter asks for, else the oldest.
+    pub rule: Option<RuleMark>,
 }
 
-/// Findings by severity; hidden ones apart.
+/// Findings by severity; hidden and disabled ones apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
     /// Findings by `Severity as usize`.
@@ -84,10 +97,12 @@ pub struct Tally {
     pub kev: u64,
     /// Findings that pass the filter but for being hidden by default; in none of the figures above.
     pub hidden: u64,
+    /// Findings that pass the filter but for a disable rule that hides them; in none of the figures above.
+    pub disabled: u64,
 }
 
 impl Tally {
-    /// Returns the number of findings, hidden ones not counted.
+    /// Returns the number of findings, hidden and disabled ones not counted.
     pub fn findings(&self) -> u64 {
         self.severities.iter().sum()
     }
@@ -105,6 +120,7 @@ impl Tally {
         self.fixable += other.fixable * times;
         self.kev += other.kev * times;
         self.hidden += other.hidden * times;
+        self.disabled += other.disabled * times;
     }
 }
 
@@ -187,6 +203,8 @@ pub struct VulnerabilityRow {
     pub repositories: u64,
     /// Findings.
     pub findings: u64,
+    /// Findings that a disable rule hides; a vulnerability that has no other is not listed.
+    pub disabled: u64,
 }
 
 /// A package that some image holds.

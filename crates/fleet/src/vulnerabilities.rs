@@ -4,7 +4,7 @@ use crate::cursor::{Key, Names, falling, page};
 use crate::error::QueryError;
 use crate::filter::{Hidden, Test, TextIn};
 use crate::index::Index;
-use crate::plan::Plan;
+use crate::plan::{Plan, Reach};
 use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{BlastRadius, Hit, VulnerabilityRow};
 use model::pattern::Pattern;
@@ -28,6 +28,7 @@ const SORTS: [SortKey; 10] = [
 #[derive(Debug, Clone, Default)]
 struct Sum {
     findings: u64,
+    disabled: u64,
     worst: Severity,
     fixable: bool,
     first: i64,
@@ -56,15 +57,22 @@ impl Distinct {
     fn add(&mut self, row: u32) -> bool {
         std::mem::replace(&mut self.marks[row as usize], self.round) != self.round
     }
+
+    /// Returns whether a row was in this round.
+    fn has(&self, row: usize) -> bool {
+        self.marks[row] == self.round
+    }
 }
 
 /// Counts the distinct images of matches. An image has one inventory at a moment, so that distinct inventories, each with the
-/// number of its images, are enough: no place is looked at twice.
+/// number of its images, are enough: no place is looked at twice. Where rules or a plan tell places of one inventory apart,
+/// images are looked at one by one.
 struct Images<'a> {
     plan: &'a Plan<'a>,
     /// By inventory: its images with a place that passes: in the class where every match does, and in any.
     images: Vec<[u32; 2]>,
-    seen: Distinct,
+    inventories: Distinct,
+    each: Distinct,
 }
 
 impl<'a> Images<'a> {
@@ -74,26 +82,53 @@ impl<'a> Images<'a> {
         let mut seen = vec![[false; 2]; index.images.len()];
         plan.each_place(|presence| {
             let image = index.presences[presence].image as usize;
-            let Some(inventory) = index.inventory_of(image, plan.at) else { return };
+            let Some(inventory) = plan.inventory_of(presence) else { return };
             let young = plan.class_of(presence) == 0 && !std::mem::replace(&mut seen[image][0], true);
             let any = !std::mem::replace(&mut seen[image][1], true);
             images[inventory][0] += u32::from(young);
             images[inventory][1] += u32::from(any);
         });
-        Self { plan, images, seen: Distinct::new(index.inventories.len()) }
+        let (inventories, each) = (Distinct::new(index.inventories.len()), Distinct::new(index.images.len()));
+        Self { plan, images, inventories, each }
     }
 
     fn count(&mut self, matches: &[u32]) -> u64 {
-        self.seen.next_round();
-        let everywhere = |m: &&u32| self.plan.match_passes(**m as usize, 1);
+        self.inventories.next_round();
+        self.each.next_round();
+        let plan = self.plan;
+        let (mut everywhere, mut young, mut apart) = (Vec::new(), Vec::new(), Vec::new());
+        for matched in matches {
+            let of = match plan.reach(*matched as usize) {
+                Reach::Everywhere => &mut everywhere,
+                Reach::Young => &mut young,
+                Reach::Apart => &mut apart,
+            };
+            of.push(*matched);
+        }
         // Those that pass in every place come first, so that an inventory is counted with the most images it can have.
-        let (first, then): (Vec<&u32>, Vec<&u32>) = matches.iter().partition(everywhere);
+        let mut count = self.count_inventories(&everywhere, 1) + self.count_inventories(&young, 0);
+        apart.into_iter().for_each(|matched| count += self.count_one_by_one(matched as usize));
+        count
+    }
+
+    fn count_one_by_one(&mut self, matched: usize) -> u64 {
+        let (plan, mut count) = (self.plan, 0);
+        plan.each_place_with(plan.index.matches[matched].package as usize, |presence| {
+            let counted = plan.inventory_of(presence).is_none_or(|inventory| self.inventories.has(inventory));
+            if !counted && plan.finding_passes(matched, presence) {
+                count += u64::from(self.each.add(plan.index.presences[presence].image));
+            }
+        });
+        count
+    }
+
+    fn count_inventories(&mut self, matches: &[u32], class: usize) -> u64 {
         let mut count = 0;
-        for (class, matched) in first.into_iter().map(|m| (1, m)).chain(then.into_iter().map(|m| (0, m))) {
+        for matched in matches {
             let package = self.plan.index.matches[*matched as usize].package;
             for inventory in &self.plan.index.postings[package as usize] {
                 let images = self.images[*inventory as usize][class];
-                let new = images > 0 && self.seen.add(*inventory);
+                let new = images > 0 && self.inventories.add(*inventory);
                 count += u64::from(images) * u64::from(new);
             }
         }
@@ -146,12 +181,13 @@ impl Index {
 
     fn sum_vulnerabilities(&self, plan: &Plan<'_>) -> Vec<Sum> {
         let mut sums = vec![Sum::default(); self.vulnerabilities.len()];
-        plan.each_match(|at, findings, hidden| {
-            if hidden {
+        plan.each_match(|at, found, hidden| {
+            let (row, findings) = (&self.matches[at], found.shown);
+            let sum = &mut sums[row.vulnerability as usize];
+            sum.disabled += if hidden { 0 } else { found.disabled };
+            if hidden || findings == 0 {
                 return;
             }
-            let row = &self.matches[at];
-            let sum = &mut sums[row.vulnerability as usize];
             sum.first = if sum.findings == 0 { row.first } else { sum.first.min(row.first) };
             sum.findings += findings;
             sum.worst = sum.worst.max(row.severity);
@@ -164,9 +200,8 @@ impl Index {
     /// Calls with every presence in which a match passes.
     fn each_place_of(&self, plan: &Plan<'_>, matched: u32, mut call: impl FnMut(usize)) {
         let row = &self.matches[matched as usize];
-        let passes = [plan.match_passes(matched as usize, 0), plan.match_passes(matched as usize, 1)];
         plan.each_place_with(row.package as usize, |presence| {
-            if passes[plan.class_of(presence)] {
+            if plan.finding_passes(matched as usize, presence) {
                 call(presence);
             }
         });
@@ -249,6 +284,7 @@ impl Index {
             images: images.count(&sum.matches),
             repositories: repositories.len() as u64,
             findings: sum.findings,
+            disabled: sum.disabled,
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! `join` below is the definition of a finding; the lists are written from it without any of the index's ideas.
 
+#[path = "naive/rules.rs"]
+mod rules;
 #[path = "naive/world.rs"]
 mod world;
 
@@ -11,7 +13,7 @@ use model::facts::*;
 use model::finding::finding_id;
 use model::severity::Severity;
 use model::time::Micros;
-use model::verdict::Verdict;
+use model::verdict::{Coverage, Verdict};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -26,6 +28,8 @@ struct Spot<'a> {
     presence: &'a PresenceFact,
     image: &'a ImageFact,
     inventory: Option<&'a InventoryFact>,
+    /// The moment of which it is seen, where that is not the one asked for.
+    frozen: Option<Micros>,
 }
 
 /// A finding.
@@ -45,14 +49,20 @@ fn by_id<T>(rows: &[T], id: Id) -> &T {
     &rows[id as usize - 1]
 }
 
-fn spots(world: &Snapshot, at: Option<Micros>) -> Vec<Spot<'_>> {
+fn spots(world: &Snapshot, at: Option<Micros>, plans: bool) -> Vec<Spot<'_>> {
     let mut spots = Vec::new();
     for presence in world.presences.iter().filter(|p| holds(p.since, p.until, at)) {
         let repository = by_id(&world.repositories, presence.repository);
         let registry = by_id(&world.registries, repository.registry);
-        let reading = world.image_inventories.iter().find(|r| r.image == presence.image && holds(r.since, r.until, at));
+        let subscription = by_id(&world.subscriptions, registry.subscription);
+        let frozen = if plans { rules::frozen(world, registry, &subscription.guid, at) } else { None };
+        let seen = frozen.or(at);
+        let in_time = frozen.is_none_or(|moment| presence.since <= moment);
+        let reading = world.image_inventories.iter();
+        let reading = reading.filter(|_| in_time).find(|r| r.image == presence.image && holds(r.since, r.until, seen));
         spots.push(Spot {
-            subscription: by_id(&world.subscriptions, registry.subscription),
+            subscription,
+            frozen,
             registry,
             repository,
             presence,
@@ -68,7 +78,8 @@ fn join<'a>(world: &'a Snapshot, spots: &[Spot<'a>], at: Option<Micros>) -> Vec<
     for spot in spots {
         for package in spot.inventory.iter().flat_map(|i| &i.packages) {
             let package = by_id(&world.packages, *package);
-            let here = |m: &&MatchFact| m.package == package.id && holds(m.since, m.until, at);
+            let seen = spot.frozen.or(at);
+            let here = |m: &&MatchFact| m.package == package.id && holds(m.since, m.until, seen);
             let found = world.matches.iter().filter(here).filter(|m| m.state != VendorState::NotAffected);
             let row = |found: &'a MatchFact| Row {
                 spot: *spot,
@@ -108,6 +119,12 @@ enum Asks {
     Younger(i64),
     HiddenOnly,
     HiddenAll,
+    StatusOpen,
+    StatusDisabled,
+    StatusAll,
+    /// Hidden by one of the rules.
+    Rule(fn(&RuleFact) -> bool),
+    NotRule(fn(&RuleFact) -> bool),
 }
 
 const WORDS: &[(&str, Asks)] = &[
@@ -150,6 +167,15 @@ const WORDS: &[(&str, Asks)] = &[
     ("-age:>=9d", Asks::Younger(9)),
     ("hidden:yes", Asks::HiddenOnly),
     ("hidden:all", Asks::HiddenAll),
+    ("status:open", Asks::StatusOpen),
+    ("status:disabled", Asks::StatusDisabled),
+    ("status:all", Asks::StatusAll),
+    ("rule:*", Asks::Rule(|_| true)),
+    ("rule:rule-1,rule-2", Asks::Rule(|r| ["rule-1", "rule-2"].contains(&r.name.as_str()))),
+    ("rule:00000000-0000-0000-0000-000000000003", Asks::Rule(|r| r.name == "rule-3")),
+    ("-rule:rule-1", Asks::NotRule(|r| r.name == "rule-1")),
+    ("-rule:*", Asks::NotRule(|_| true)),
+    ("coverage:plan-off", Asks::Place(|s, _| s.frozen.is_some() || s.image.coverage == Coverage::PlanOff)),
 ];
 
 /// A question as the index gets it, and as plain code answers it.
@@ -166,7 +192,8 @@ impl<'a> Question<'a> {
         for _ in 0..dice.below(4) {
             let word = dice.pick(WORDS);
             let hides = |a: &Asks| matches!(a, Asks::HiddenOnly | Asks::HiddenAll);
-            if hides(&word.1) && asks.iter().any(hides) {
+            let state = |a: &Asks| matches!(a, Asks::StatusOpen | Asks::StatusDisabled | Asks::StatusAll);
+            if (hides(&word.1) && asks.iter().any(hides)) || (state(&word.1) && asks.iter().any(state)) {
                 continue;
             }
             words.push(word.0);
@@ -191,7 +218,7 @@ impl<'a> Question<'a> {
 
     /// The places that pass.
     fn spots(&self) -> Vec<Spot<'a>> {
-        let mut spots = spots(self.world, self.query.as_of);
+        let mut spots = spots(self.world, self.query.as_of, true);
         spots.retain(|spot| {
             let tags = self.tags(spot);
             self.asks.iter().all(|asks| match asks {
@@ -211,8 +238,41 @@ impl<'a> Question<'a> {
         tags
     }
 
-    /// Findings that pass, and how many are hidden.
-    fn rows(&self) -> (Vec<Row<'a>>, Vec<Row<'a>>) {
+    /// The rules that hide a finding.
+    fn hidden_by(&self, row: &Row<'_>) -> Vec<&'a RuleFact> {
+        rules::hidden_by(self.world, row, &self.tags(&row.spot), self.query.as_of, self.query.now)
+    }
+
+    /// Whether a finding passes as far as rules go; `None` = it is counted as disabled.
+    fn passes_rules(&self, row: &Row<'_>) -> Option<bool> {
+        let by = self.hidden_by(row);
+        let (mut with, mut without, mut status) = (false, true, None);
+        let mut every = true;
+        for asks in &self.asks {
+            match asks {
+                Asks::Rule(test) => (with, every) = (true, every && by.iter().any(|r| test(r))),
+                Asks::NotRule(test) => without &= !by.iter().any(|r| test(r)),
+                Asks::StatusOpen | Asks::StatusDisabled | Asks::StatusAll => status = Some(asks),
+                _ => {}
+            }
+        }
+        match status {
+            None if with => Some(every && without),
+            None | Some(Asks::StatusOpen) if with => Some(false),
+            None | Some(Asks::StatusOpen) => {
+                if by.is_empty() {
+                    Some(true)
+                } else {
+                    None
+                }
+            }
+            Some(Asks::StatusDisabled) => Some(!by.is_empty() && every && without),
+            _ => Some(every && without),
+        }
+    }
+
+    /// Findings that pass, those that are hidden by default, those that rules hide.
+    fn rows(&self) -> (Vec<Row<'a>>, Vec<Row<'a>>, Vec<Row<'a>>) {
         let mut rows = join(self.world, &self.spots(), self.query.as_of);
         let mut shown = String::new();
         for asks in &self.asks {
@@ -221,19 +281,38 @@ impl<'a> Question<'a> {
                 Asks::Match(test, _) => test(row),
                 Asks::Older(days) => row.first_seen() < self.clock() - days * DAY,
                 Asks::Younger(days) => row.first_seen() > self.clock() - days * DAY,
-                Asks::Place(_) | Asks::HiddenOnly | Asks::HiddenAll => true,
+                _ => true,
             });
             shown.push_str(if let Asks::Match(_, shows) = asks { shows } else { "" });
         }
-        if self.asks.iter().any(|a| matches!(a, Asks::HiddenAll)) {
-            return (rows, Vec::new());
+        let (mut shows, mut hides, mut disables) = (Vec::new(), Vec::new(), Vec::new());
+        for row in rows {
+            let asks = |what: fn(&Asks) -> bool| self.asks.iter().any(what);
+            let hidden = row.hidden(&shown);
+            let (passes, counted) = if asks(|a| matches!(a, Asks::HiddenAll)) {
+                (true, false)
+            } else if asks(|a| matches!(a, Asks::HiddenOnly)) {
+                (hidden, false)
+            } else {
+                (!hidden, hidden)
+            };
+            match self.passes_rules(&row) {
+                Some(true) if passes => shows.push(row),
+                Some(true) if counted => hides.push(row),
+                None if passes => disables.push(row),
+                _ => {}
+            }
         }
-        let (hidden, visible) = rows.into_iter().partition(|row| row.hidden(&shown));
-        if self.asks.iter().any(|a| matches!(a, Asks::HiddenOnly)) { (hidden, Vec::new()) } else { (visible, hidden) }
+        (shows, hides, disables)
     }
 
     fn wants_findings(&self) -> bool {
-        self.asks.iter().any(|a| !matches!(a, Asks::Place(_) | Asks::Package(_)))
+        let all = self.asks.iter().any(|a| matches!(a, Asks::StatusAll));
+        self.asks.iter().any(|a| match a {
+            Asks::Place(_) | Asks::Package(_) | Asks::StatusOpen | Asks::StatusAll => false,
+            Asks::NotRule(_) => all,
+            _ => true,
+        })
     }
 
     fn package_passes(&self, package: &PackageFact) -> bool {
@@ -255,8 +334,10 @@ impl<'a> Question<'a> {
     }
 }
 
-fn tally<'r>(rows: impl Iterator<Item = &'r Row<'r>>, hidden: impl Iterator<Item = &'r Row<'r>>) -> Tally {
-    let mut tally = Tally { hidden: hidden.count() as u64, ..Default::default() };
+fn tally<'r>([rows, hidden, disabled]: [&[Row<'r>]; 3], here: impl Fn(&&Row<'r>) -> bool) -> Tally {
+    let count = |of: &[Row<'r>]| of.iter().filter(|r| here(r)).count() as u64;
+    let mut tally = Tally { hidden: count(hidden), disabled: count(disabled), ..Default::default() };
+    let rows = rows.iter().filter(|r| here(r));
     for row in rows {
         tally.severities[row.found.severity as usize] += 1;
         tally.fixable += u64::from(row.found.fixable);
@@ -315,12 +396,13 @@ fn finding_key(sort: &str, row: &FindingRow) -> (Vec<i64>, Vec<String>) {
 
 fn check_findings(index: &Index, question: &Question<'_>, sort: &str) {
     let query = Query { sort: Sort::parse(sort).expect("a sort"), ..question.query.clone() };
-    let (rows, hidden) = question.rows();
+    let (rows, hidden, disabled) = question.rows();
     let (items, page) = all(&query, |q| index.findings(q));
     let got: Vec<_> = items.iter().map(|i| (i.place.presence, i.package.id, i.vulnerability.id)).collect();
     let want: BTreeMap<_, _> = rows.iter().map(|r| (r.ids(), r)).collect();
     assert_eq!(got.iter().copied().collect::<BTreeSet<_>>(), want.keys().copied().collect(), "{query:?}");
     assert_eq!((got.len(), page.total, page.hidden), (rows.len(), rows.len() as u64, hidden.len() as u64), "{query:?}");
+    assert_eq!(page.disabled, disabled.len() as u64, "{query:?}");
     sorted(sort, &items, |row| finding_key(sort.trim_start_matches('-'), row));
     for item in &items {
         let row = want[&(item.place.presence, item.package.id, item.vulnerability.id)];
@@ -330,16 +412,21 @@ fn check_findings(index: &Index, question: &Question<'_>, sort: &str) {
         assert_eq!(item.place.tags, question.tags(&row.spot));
         assert_eq!((item.severity, item.fixable, item.state), (row.found.severity, row.found.fixable, row.found.state));
         assert_eq!((item.first_seen.0, item.until), (row.first_seen(), Micros::FOREVER));
-        assert_eq!(index.finding(item.id, &query.scope, query.as_of).as_ref(), Some(item));
+        let by = question.hidden_by(row);
+        assert_eq!(item.rule.is_some(), !by.is_empty());
+        assert!(item.rule.iter().all(|mark| by.iter().any(|r| (r.uid, &r.name) == (mark.uid, &mark.name))));
+        assert_eq!(item.place.frozen, row.spot.frozen);
+        let again = index.finding(item.id, &query.scope, query.as_of, query.now).expect("a finding");
+        assert_eq!(&FindingRow { rule: item.rule.clone(), ..again }, item);
     }
 }
 
 fn check_counts(index: &Index, question: &Question<'_>) {
-    let (rows, hidden) = question.rows();
+    let (rows, hidden, disabled) = question.rows();
     let holding = question.holding(&rows);
     let counts = index.counts(&question.query).expect("counts");
     let distinct = |of: &mut dyn Iterator<Item = Id>| of.collect::<BTreeSet<_>>().len() as u64;
-    assert_eq!(counts.tally, tally(rows.iter(), hidden.iter()), "{:?}", question.query);
+    assert_eq!(counts.tally, tally([&rows, &hidden, &disabled], |_| true), "{:?}", question.query);
     assert_eq!(counts.vulnerabilities, distinct(&mut rows.iter().map(|r| r.vulnerability.id)));
     assert_eq!(counts.affected, distinct(&mut rows.iter().map(|r| r.spot.image.id)), "{:?}", question.query);
     assert_eq!(counts.images, distinct(&mut holding.iter().map(|s| s.image.id)), "{:?}", question.query);
@@ -349,7 +436,7 @@ fn check_counts(index: &Index, question: &Question<'_>) {
 
 fn check_images(index: &Index, question: &Question<'_>, sort: &str) {
     let query = Query { sort: Sort::parse(sort).expect("a sort"), ..question.query.clone() };
-    let (rows, hidden) = question.rows();
+    let (rows, hidden, disabled) = question.rows();
     let mut want: BTreeMap<Id, BTreeSet<Id>> = BTreeMap::new();
     for spot in question.holding(&rows) {
         want.entry(spot.image.id).or_default().insert(spot.presence.id);
@@ -360,7 +447,7 @@ fn check_images(index: &Index, question: &Question<'_>, sort: &str) {
         let places: BTreeSet<Id> = item.places.iter().map(|p| p.presence).collect();
         assert_eq!(Some(&places), want.get(&item.id), "{query:?}");
         let here = |r: &&Row<'_>| places.contains(&r.spot.presence.id);
-        assert_eq!(item.tally, tally(rows.iter().filter(here), hidden.iter().filter(here)), "{query:?}");
+        assert_eq!(item.tally, tally([&rows, &hidden, &disabled], here), "{query:?}");
     }
     sorted(sort, &items, |item| {
         let path = item.places.iter().map(|p| (p.registry.clone(), p.repository.clone())).min();
@@ -377,7 +464,7 @@ fn check_images(index: &Index, question: &Question<'_>, sort: &str) {
 
 fn check_repositories(index: &Index, question: &Question<'_>, sort: &str) {
     let query = Query { sort: Sort::parse(sort).expect("a sort"), ..question.query.clone() };
-    let (rows, hidden) = question.rows();
+    let (rows, hidden, disabled) = question.rows();
     let mut want: BTreeMap<Id, Vec<Spot<'_>>> = BTreeMap::new();
     for spot in question.holding(&rows) {
         want.entry(spot.repository.id).or_default().push(spot);
@@ -389,7 +476,7 @@ fn check_repositories(index: &Index, question: &Question<'_>, sort: &str) {
         let here = |r: &&Row<'_>| spots.iter().any(|s| s.presence.id == r.spot.presence.id);
         let affected: BTreeSet<Id> = rows.iter().filter(here).map(|r| r.spot.image.id).collect();
         assert_eq!((item.images, item.affected), (spots.len() as u64, affected.len() as u64), "{query:?}");
-        assert_eq!(item.tally, tally(rows.iter().filter(here), hidden.iter().filter(here)));
+        assert_eq!(item.tally, tally([&rows, &hidden, &disabled], here));
         assert_eq!(Some(item.last_pull), spots.iter().map(|s| s.presence.last_pull).max());
     }
     sorted(sort, &items, |item| match sort.trim_start_matches('-') {
@@ -402,7 +489,7 @@ fn check_repositories(index: &Index, question: &Question<'_>, sort: &str) {
 
 fn check_vulnerabilities(index: &Index, question: &Question<'_>, sort: &str) {
     let query = Query { sort: Sort::parse(sort).expect("a sort"), ..question.query.clone() };
-    let (rows, _) = question.rows();
+    let (rows, _, disabled) = question.rows();
     let mut want: BTreeMap<Id, Vec<&Row<'_>>> = BTreeMap::new();
     rows.iter().for_each(|row| want.entry(row.vulnerability.id).or_default().push(row));
     let (items, page) = all(&query, |q| index.vulnerabilities(q));
@@ -411,6 +498,8 @@ fn check_vulnerabilities(index: &Index, question: &Question<'_>, sort: &str) {
         let rows = &want[&item.fact.id];
         let distinct = |of: &dyn Fn(&Row<'_>) -> Id| rows.iter().map(|r| of(r)).collect::<BTreeSet<_>>().len() as u64;
         assert_eq!(item.findings, rows.len() as u64, "{query:?}");
+        let of = |r: &&Row<'_>| r.vulnerability.id == item.fact.id;
+        assert_eq!(item.disabled, disabled.iter().filter(of).count() as u64);
         assert_eq!(
             (item.images, item.repositories),
             (distinct(&|r| r.spot.image.id), distinct(&|r| r.spot.repository.id))
@@ -435,7 +524,7 @@ fn check_vulnerabilities(index: &Index, question: &Question<'_>, sort: &str) {
 
 fn check_packages(index: &Index, question: &Question<'_>, sort: &str) {
     let query = Query { sort: Sort::parse(sort).expect("a sort"), ..question.query.clone() };
-    let ((rows, hidden), spots) = (question.rows(), question.spots());
+    let ((rows, hidden, disabled), spots) = (question.rows(), question.spots());
     let mut want: BTreeMap<Id, Vec<&Spot<'_>>> = BTreeMap::new();
     for spot in &spots {
         for package in spot.inventory.iter().flat_map(|i| &i.packages) {
@@ -454,7 +543,7 @@ fn check_packages(index: &Index, question: &Question<'_>, sort: &str) {
         let images: BTreeSet<Id> = spots.iter().map(|s| s.image.id).collect();
         assert_eq!((item.places, item.images), (spots.len() as u64, images.len() as u64), "{query:?}");
         let of = |r: &&Row<'_>| r.package.id == item.fact.id;
-        assert_eq!(item.tally, tally(rows.iter().filter(of), hidden.iter().filter(of)), "{query:?}");
+        assert_eq!(item.tally, tally([&rows, &hidden, &disabled], of), "{query:?}");
     }
     sorted(sort, &items, |item| match sort.trim_start_matches('-') {
         "images" => (vec![-(item.images as i64)], None),
@@ -468,7 +557,7 @@ fn check_exposures(index: &Index, world: &Snapshot) {
     let days: Vec<Micros> = (0..=END).map(|day| Micros(day * DAY)).collect();
     let open: Vec<BTreeSet<(Id, Id, Id)>> = days
         .iter()
-        .map(|at| join(world, &spots(world, Some(*at)), Some(*at)))
+        .map(|at| join(world, &spots(world, Some(*at), false), Some(*at)))
         .map(|rows| rows.iter().map(|r| (r.spot.repository.id, r.package.component, r.vulnerability.id)).collect())
         .collect();
     let of_repository = |r: Id| (1..=3).flat_map(move |c| world.vulnerabilities.iter().map(move |v| (r, c, v.id)));
@@ -486,7 +575,7 @@ fn check_blast_radius(index: &Index, question: &Question<'_>) {
     if question.asks.iter().any(|a| matches!(a, Asks::HiddenOnly | Asks::HiddenAll)) {
         return; // said by the lists; a blast radius shows what is hidden as well
     }
-    let (rows, hidden) = question.rows();
+    let (rows, hidden, _) = question.rows();
     for vulnerability in &question.world.vulnerabilities {
         let of = |r: &&Row<'_>| r.vulnerability.id == vulnerability.id;
         let rows: Vec<&Row<'_>> = rows.iter().chain(&hidden).filter(of).collect();

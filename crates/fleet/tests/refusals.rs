@@ -161,11 +161,14 @@ fn a_finding_that_is_over_is_found_with_the_moment_of_its_end() {
     let open = Index::build(&facts).findings(&query).unwrap().items.remove(0);
     facts.presences[0].until = Micros(50);
     let index = Index::build(&facts);
-    let past = index.finding(open.id, &Scope::Everything, None).unwrap();
+    let past = index.finding(open.id, &Scope::Everything, None, Micros(100)).unwrap();
     assert_eq!((past.id, past.until, index.findings(&query).unwrap().total), (open.id, Micros(50), 0));
     let nothing = Scope::Within { subscriptions: vec![], registries: vec![], repositories: vec![] };
-    assert_eq!(index.finding(open.id, &nothing, None), None, "outside the asker's scope");
-    assert_eq!(index.finding(open.id, &Scope::Everything, Some(Micros(50))).unwrap().until, Micros(50));
-    assert_eq!(index.finding(open.id, &Scope::Everything, Some(Micros(49))).unwrap().until, Micros::FOREVER);
-    assert_eq!(index.finding(open.id, &Scope::Everything, Some(Micros(0))), None, "before it began");
+    assert_eq!(index.finding(open.id, &nothing, None, Micros(100)), None, "outside the asker's scope");
+    assert_eq!(index.finding(open.id, &Scope::Everything, Some(Micros(50)), Micros(100)).unwrap().until, Micros(50));
+    assert_eq!(
+        index.finding(open.id, &Scope::Everything, Some(Micros(49)), Micros(100)).unwrap().until,
+        Micros::FOREVER
+    );
+    assert_eq!(index.finding(open.id, &Scope::Everything, Some(Micros(0)), Micros(100)), None, "before it began");
 }

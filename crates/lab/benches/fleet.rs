@@ -170,13 +170,13 @@ fn findings_by_id(index: &Index, runs: usize) {
     let query = Query { limit: runs, ..query("", "-severity") };
     let rows = index.findings(&query).expect("a page").items;
     let found = time(rows.len(), |i| {
-        assert_eq!(index.finding(rows[i].id, &Scope::Everything, None).map(|f| f.id), Some(rows[i].id));
+        assert_eq!(index.finding(rows[i].id, &Scope::Everything, None, query.now).map(|f| f.id), Some(rows[i].id));
     });
     row("a finding by its id", found, Some(50.0));
     let none = model::finding::finding_id("no", "such", "finding", "here");
     row(
         "no finding by an id",
-        time(runs, |_| assert_eq!(index.finding(none, &Scope::Everything, None), None)),
+        time(runs, |_| assert_eq!(index.finding(none, &Scope::Everything, None, query.now), None)),
         Some(50.0),
     );
 }

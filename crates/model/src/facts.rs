@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub plans: Vec<PlanFact>,
     /// Exemptions with their intervals.
     pub exemptions: Vec<ExemptionFact>,
+    /// Where the packages of inventories are; only while a disable rule asks for paths.
+    pub paths: Vec<InventoryPathsFact>,
 }
 
 /// A subscription.
@@ -209,6 +211,15 @@ pub struct InventoryFact {
     pub id: Id,
     /// Package ids, ascending, each once.
     pub packages: Vec<Id>,
+}
+
+/// The paths at which an inventory's language packages are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryPathsFact {
+    /// The inventory.
+    pub inventory: Id,
+    /// Package and path, without a slash at the front; a package at several places has several.
+    pub paths: Vec<(Id, String)>,
 }
 
 /// A package.

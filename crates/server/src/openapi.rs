@@ -65,7 +65,7 @@ fn operation(route: &Route) -> Value {
     let many = matches!(route.takes, Takes::Query | Takes::Log | Takes::Limit) || of_image;
     let answer = if many {
         json!({"type": "object", "required": ["items"], "properties": {
-            "items": {"type": "array", "items": item}, "total": {"type": "integer"}, "hidden": {"type": "integer"},
+            "items": {"type": "array", "items": item}, "total": {"type": "integer"}, "hidden": {"type": "integer"}, "disabled": {"type": "integer"},
             "next": {"type": ["string", "integer", "null"]}, "as_of": {"type": ["string", "null"]},
             "revision": {"type": "integer"}, "generation": {"type": "integer"}}})
     } else {
@@ -144,7 +144,7 @@ fn word(word: &fleet::Word) -> Value {
     if values.len() == word.takes.len() {
         let any = values.join("|");
         return match word.names.first() {
-            Some(&("fixable" | "kev" | "hidden")) => json!({"type": "string", "enum": values}),
+            Some(&("fixable" | "kev" | "hidden" | "status")) => json!({"type": "string", "enum": values}),
             _ => json!({"type": "string", "pattern": format!("^({any})(,({any}))*$")}),
         };
     }

@@ -22,6 +22,8 @@ pub struct List<T> {
     pub total: u64,
     /// Findings that pass the filter and are hidden by default (kernel headers, negligible, notices).
     pub hidden: u64,
+    /// Findings that pass the filter and that a disable rule hides (`status:disabled` lists them).
+    pub disabled: u64,
     /// What to send as `after` for the next page; `null` on the last.
     pub next: Option<String>,
     /// The past moment that was asked for.
@@ -39,6 +41,7 @@ impl<T> List<T> {
             items: page.items.into_iter().map(view).collect(),
             total: page.total,
             hidden: page.hidden,
+            disabled: page.disabled,
             next: page.next.map(|c| c.as_str().to_owned()),
             as_of: as_of.map(Micros::rfc3339),
             revision: page.revision,
@@ -70,6 +73,8 @@ pub struct CountsView {
     pub kev: u64,
     /// Hidden by default, in none of the above.
     pub hidden: u64,
+    /// Hidden by a disable rule, in none of the above.
+    pub disabled: u64,
 }
 
 impl From<Tally> for CountsView {
@@ -85,6 +90,7 @@ impl From<Tally> for CountsView {
             fixable: tally.fixable,
             kev: tally.kev,
             hidden: tally.hidden,
+            disabled: tally.disabled,
         }
     }
 }
@@ -108,6 +114,8 @@ pub struct PlaceView {
     pub last_push: Option<String>,
     /// Last pull by somebody else than the scanner.
     pub last_pull: Option<String>,
+    /// Since when the plan of the registry is off: findings here are those of that moment.
+    pub plan_off: Option<String>,
 }
 
 impl From<Place> for PlaceView {
@@ -121,6 +129,7 @@ impl From<Place> for PlaceView {
             until: moment(place.until),
             last_push: moment(place.last_push),
             last_pull: moment(place.last_pull),
+            plan_off: place.frozen.filter(|at| at.0 > 0).and_then(moment),
         }
     }
 }
@@ -292,8 +301,10 @@ pub struct FindingView {
     pub epss: Option<f64>,
     /// When it was first seen here.
     pub first_seen: Option<String>,
-    /// `open` or `fixed`.
+    /// `open`, `disabled` (a rule hides it) or `fixed`.
     pub status: &'static str,
+    /// The disable rule that hides it.
+    pub rule: Option<RuleView>,
     /// Digest of the image.
     pub image: String,
     /// Platform of the image.
@@ -302,8 +313,27 @@ pub struct FindingView {
     pub place: PlaceView,
 }
 
+/// A disable rule, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RuleMark)]
+pub struct RuleView {
+    /// The stable id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+}
+
+fn status(row: &FindingRow) -> &'static str {
+    match (row.until == Micros::FOREVER, &row.rule) {
+        (false, _) => "fixed",
+        (true, Some(_)) => "disabled",
+        (true, None) => "open",
+    }
+}
+
 impl From<FindingRow> for FindingView {
     fn from(row: FindingRow) -> Self {
+        let status = status(&row);
         let names = || std::iter::once(&row.vulnerability.name).chain(&row.aliases);
         let cves = names().filter(|n| n.starts_with("CVE-")).cloned().collect();
         let fixed = (!row.fixed_version.is_empty()).then(|| row.fixed_version.clone());
@@ -326,7 +356,8 @@ impl From<FindingRow> for FindingView {
             kev: moment(row.vulnerability.kev),
             epss: millionths(row.vulnerability.epss),
             first_seen: moment(row.first_seen),
-            status: if row.until == Micros::FOREVER { "open" } else { "fixed" },
+            status,
+            rule: row.rule.map(|rule| RuleView { id: rule.uid.to_string(), name: rule.name }),
             image: row.image,
             platform: row.platform,
             place: row.place.into(),
@@ -394,6 +425,8 @@ pub struct VulnerabilityView {
     pub repositories: u64,
     /// Findings.
     pub findings: u64,
+    /// Findings that a disable rule hides, in none of the figures above.
+    pub disabled: u64,
 }
 
 impl From<VulnerabilityRow> for VulnerabilityView {
@@ -413,6 +446,7 @@ impl From<VulnerabilityRow> for VulnerabilityView {
             images: row.images,
             repositories: row.repositories,
             findings: row.findings,
+            disabled: row.disabled,
         }
     }
 }

@@ -51,7 +51,7 @@ fn what_is_not_understood_is_pointed_at() {
         ("severity:bad", 0, "no such severity"),
         ("severity:>=high,low", 0, "a list has no order"),
         ("fix:maybe", 0, "neither yes nor no"),
-        ("é -rule:*", 3, "a word of a later day; bytes, not characters"),
+        ("é -ruler:*", 3, "a word of a later day; bytes, not characters"),
         ("age:30d", 0, "an age to the microsecond"),
         ("age:>30", 0, "no unit"),
         ("age:>99999999999999999d", 0, "over the end of time"),

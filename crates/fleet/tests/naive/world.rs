@@ -2,9 +2,12 @@
 
 use model::advisory::{Category, VendorState};
 use model::facts::*;
+use model::role::Scope;
+use model::rule::Criteria;
 use model::severity::{Severity, SeveritySource};
 use model::time::Micros;
 use model::verdict::{Coverage, Verdict, Work};
+use uuid::Uuid;
 
 pub const DAY: i64 = 86_400_000_000;
 /// The last moment at which anything happens.
@@ -62,6 +65,8 @@ pub fn world(dice: &mut Dice) -> Snapshot {
         }
     }
     matches(&mut world, dice);
+    plans(&mut world, dice);
+    rules(&mut world, dice);
     world
 }
 
@@ -198,6 +203,99 @@ fn matched(package: Id, vulnerability: Id, span: (Micros, Micros), first: Micros
     }
 }
 
+/// Plans that go on and off, of subscriptions and of some registries.
+fn plans(world: &mut Snapshot, dice: &mut Dice) {
+    let paths = ["/guid-1", "/guid-2", "/guid-1/local", "/guid-2/harbor"];
+    for scope in paths.into_iter().filter(|_| dice.one_in(3)).collect::<Vec<_>>() {
+        for (since, until) in dice.spans() {
+            let id = world.plans.len() as i64 + 1;
+            let (standard, enforce) = (dice.one_in(3), dice.one_in(3));
+            let scope = Scope::parse(scope).expect("a scope");
+            world.plans.push(PlanFact { id, scope, standard, enforce, since, until });
+        }
+    }
+}
+
+/// Rules of every kind; a rule that was changed has several rows.
+fn rules(world: &mut Snapshot, dice: &mut Dice) {
+    for inventory in &world.inventories {
+        let mut paths = Vec::new();
+        for package in inventory.packages.iter().filter(|p| world.packages[**p as usize - 1].ecosystem == "pypi") {
+            for path in ["app/site-packages/django", "srv/test/django"].into_iter().filter(|_| dice.one_in(2)) {
+                paths.push((*package, path.to_owned()));
+            }
+        }
+        world.paths.push(InventoryPathsFact { inventory: inventory.id, paths });
+    }
+    for number in 1..=dice.below(6) {
+        for (since, until) in dice.spans() {
+            world.rules.push(RuleFact {
+                id: world.rules.len() as i64 + 1,
+                uid: Uuid::from_u128(number.into()),
+                name: format!("rule-{number}"),
+                scope: scope(world, dice),
+                criteria: criteria(world, dice),
+                expires: if dice.one_in(2) { Micros::FOREVER } else { Micros(dice.below(2 * END as u64) as i64 * DAY) },
+                paused: dice.one_in(6),
+                overrides: dice.one_in(3).then(|| Uuid::from_u128(1 + u128::from(dice.below(5)))),
+                since,
+                until,
+            });
+        }
+    }
+}
+
+fn scope(world: &Snapshot, dice: &mut Dice) -> Scope {
+    let repository = &world.repositories[dice.below(4) as usize];
+    let registry = &world.registries[repository.registry as usize - 1];
+    let subscription = &world.subscriptions[registry.subscription as usize - 1];
+    let mut scope = Scope::repository(&subscription.guid, &registry.resource_group, &registry.name, &repository.name);
+    let depth = dice.below(5);
+    if depth < 4 {
+        scope.repository = None;
+    }
+    if depth < 3 {
+        scope.registry = None;
+    }
+    if depth != 2 {
+        scope.resource_group = None; // as a path that was parsed
+    }
+    if depth < 1 {
+        scope.subscription = None;
+    }
+    scope
+}
+
+fn criteria(world: &Snapshot, dice: &mut Dice) -> Criteria {
+    let mut criteria = Criteria::default();
+    let texts = |of: &[&str]| of.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+    for _ in 0..1 + dice.below(2) {
+        match dice.below(14) {
+            0 => {
+                criteria.finding_ids =
+                    texts(dice.pick(&[&["cve-2024-7", "GHSA-3"][..], &["CVE-*-4"], &["nothing"], &["ghsa-*"]]))
+            }
+            1 => {
+                criteria.categories =
+                    texts(dice.pick(&[&["pypi"][..], &["Debian"], &["kernel-headers", "deb"], &["debian:12"]]))
+            }
+            2 => criteria.security_checks = texts(dice.pick(&[&["HEAP"][..], &["service", "x"]])),
+            3 => criteria.cvss_below = Some(dice.pick(&[65, 66, 100])),
+            4 => criteria.severity_below = Some(dice.pick(&Severity::WORST_FIRST)),
+            5 => criteria.not_patchable = true,
+            6 => criteria.not_known_exploited = true,
+            7 => criteria.packages = texts(dice.pick(&[&["openssl"][..], &["*SSL*"], &["pkg:pypi/django@*"]])),
+            8 => criteria.states = vec![dice.pick(&[VendorState::Fixed, VendorState::Open])],
+            9 => criteria.digests = vec![world.images[dice.below(world.images.len() as u64) as usize].digest.clone()],
+            10 => criteria.tags = texts(dice.pick(&[&["v1"][..], &["LATEST", "nothing"], &["*"]])),
+            11 => criteria.repositories = texts(dice.pick(&[&["app"][..], &["local/*"], &["team/*"]])),
+            12 => criteria.paths = texts(dice.pick(&[&["srv/*"][..], &["/app/*", "srv/test/*"], &["*site-packages*"]])),
+            _ => criteria.os_releases = texts(dice.pick(&[&["debian*"][..], &["Alpine 3.18"]])),
+        }
+    }
+    criteria
+}
+
 /// Steps in which a world comes: the first is a snapshot, the others are changes.
 const STEPS: usize = 5;
 
@@ -261,6 +359,9 @@ pub fn history(world: &Snapshot, dice: &mut Dice) -> Vec<Snapshot> {
     to.bring(&world.tags, |s| &mut s.tags, of, |r| r.until = open);
     let of = |r: &MatchFact| at(&packages, r.package).max(at(&vulnerabilities, r.vulnerability));
     to.bring(&world.matches, |s| &mut s.matches, of, |r| (r.until, r.severity) = (open, Severity::Low));
+    to.bring(&world.plans, |s| &mut s.plans, |_| 0, |r| r.until = open);
+    to.bring(&world.rules, |s| &mut s.rules, |_| 0, |r| (r.until, r.paused) = (open, !r.paused));
+    to.bring(&world.paths, |s| &mut s.paths, |r| at(&inventories, r.inventory), |_| {});
     to.bring(&world.aliases, |s| &mut s.aliases, |(_, id)| at(&vulnerabilities, *id), |_| {});
     for (revision, step) in to.steps.iter_mut().enumerate() {
         (step.revision, step.generation) = (revision as i64 + 3, world.generation);

@@ -54,10 +54,13 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
             let columns = ["SEVERITY", "FINDING", "PACKAGE", "INSTALLED", "FIXED IN", "CVSS", "IMAGE", "ID"];
             output::list(list.format, &items, &columns, cells, page.total)?;
             if list.format == Format::Table {
-                let more = match page.hidden {
+                let mut more = match page.hidden {
                     0 => String::new(),
                     n => format!(", {n} more hidden by default (hidden:yes)"),
                 };
+                if page.disabled > 0 {
+                    more.push_str(&format!(", {} disabled by rules (status:disabled)", page.disabled));
+                }
                 println!("{} of {} findings{more}", items.len(), page.total);
             }
             Ok(Exit::Clean)
@@ -85,13 +88,14 @@ fn cells(finding: &server::FindingView) -> Vec<String> {
 /// The findings that a person means.
 fn meant(index: &Index, one: &One) -> anyhow::Result<Vec<FindingRow>> {
     if let Ok(id) = uuid::Uuid::parse_str(&one.id) {
-        let found = index.finding(id, &Scope::Everything, None);
+        let found = index.finding(id, &Scope::Everything, None, crate::clock::now());
         return found.map(|row| vec![row]).ok_or_else(|| stop(Exit::Usage, format!("there is no finding {}", one.id)));
     }
     let wrong = |e: fleet::QueryError| stop(Exit::Usage, e.to_string());
     let mut filter = Filter::default();
     filter.field("vulnerability", &one.id).map_err(wrong)?;
     filter.field("hidden", "all").map_err(wrong)?;
+    filter.field("status", "all").map_err(wrong)?;
     if let Some(name) = &one.image {
         filter.field("image", &image::find(index, name)?.digest).map_err(wrong)?;
     }

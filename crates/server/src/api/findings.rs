@@ -72,7 +72,7 @@ pub fn row(parts: &Parts, principal: &Principal, id: &str, params: Params) -> Re
     let absent = || Problem::absent("finding", id);
     let parsed = uuid::Uuid::parse_str(id).map_err(|_| absent())?;
     let scope = access::readable(parts, principal)?;
-    parts.index.ask(|index| index.finding(parsed, &scope, as_of).ok_or_else(absent))
+    parts.index.ask(|index| index.finding(parsed, &scope, as_of, (parts.now)()).ok_or_else(absent))
 }
 
 /// One finding.

@@ -1,0 +1,339 @@
+//! The lens: through which rules, and as of which moment, each place is seen.
+//!
+//! In: rules, plans, a moment. Out: groups of places. Places of one group are seen through the same rules, so that they hide
+//! the same matches. Group 0 is seen plainly. A rule is in force in a repository if its scope holds it, it is neither ended,
+//! expired nor paused, and no rule of a narrower scope there overrides it. A paused rule still overrides: where it stands,
+//! nothing is hidden by either. A registry whose plan is off is seen as of the moment at which it was switched off.
+
+use crate::index::{Index, Lanes, holds};
+use crate::selection::Selection;
+use crate::sets::{Bits, RowSet};
+use model::facts::PlanFact;
+use model::plan::spans;
+use model::role::Scope;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use uuid::Uuid;
+
+/// Every place as it is seen at a moment.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    /// It is the same at every moment from the one until the other.
+    since: i64,
+    until: i64,
+    pub groups: Vec<Group>,
+    /// By presence: its group; empty where there is only one.
+    of_presence: Vec<u32>,
+    /// By registry: the moment of which it is seen, if its plan is off.
+    frozen: Vec<Option<i64>>,
+    /// Everything that is selected where nothing is asked, now.
+    pub everything: OnceLock<Selection>,
+    /// By cell of `everything`: its findings where nothing is asked.
+    pub lanes: OnceLock<Vec<Lanes>>,
+}
+
+/// Places that are seen alike.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    /// Positions of the rules in force, ascending; those that hold for no match left out.
+    pub rules: Vec<u32>,
+    /// Rules that ask for paths, with the matches they hide here, ascending.
+    pub by_path: Vec<(u32, RowSet)>,
+    /// The moment of which the places are seen, if their plan is off.
+    pub frozen: Option<i64>,
+    pub hides: Marked,
+}
+
+/// Matches, and the packages they are of.
+#[derive(Debug, Default)]
+pub(crate) struct Marked {
+    pub matches: Bits,
+    pub packages: Bits,
+}
+
+impl Marked {
+    pub fn new(index: &Index, matches: Bits) -> Self {
+        let mut packages = Bits::default();
+        matches.iter().for_each(|m| packages.set(index.matches[m].package as usize));
+        Self { matches, packages }
+    }
+}
+
+impl Group {
+    /// Returns the rules that hide a match here.
+    pub fn rules_of<'a>(&'a self, index: &'a Index, matched: usize) -> impl Iterator<Item = u32> + 'a {
+        let whole = self.rules.iter().filter(move |r| index.rules[**r as usize].matches(index).contains(matched));
+        let by_path = self.by_path.iter().filter(move |(_, set)| set.contains(matched)).map(|(rule, _)| rule);
+        whole.chain(by_path).copied()
+    }
+
+    /// Returns the matches that some of its rules hide.
+    pub fn hidden_by(&self, index: &Index, rule: impl Fn(u32) -> bool) -> Bits {
+        let mut bits = Bits::default();
+        let whole = self.rules.iter().filter(|r| rule(**r));
+        whole.for_each(|r| index.rules[*r as usize].matches(index).add_to(&mut bits));
+        self.by_path.iter().filter(|(r, _)| rule(*r)).for_each(|(_, set)| set.add_to(&mut bits));
+        bits
+    }
+}
+
+/// The view of now, kept until a fact changes or a rule expires.
+#[derive(Debug, Default)]
+pub(crate) struct Now(Mutex<Option<Arc<View>>>);
+
+impl Now {
+    pub fn forget(&mut self) {
+        *self.0.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// What makes two places alike: rules, what rules that ask for paths hide, the moment.
+type GroupKey = (Vec<u32>, Vec<(u32, RowSet)>, Option<i64>);
+
+impl View {
+    /// Returns whether every place is seen plainly.
+    pub fn is_plain(&self) -> bool {
+        self.groups.len() <= 1
+    }
+
+    /// Returns whether some place is seen as of a past moment.
+    pub fn any_frozen(&self) -> bool {
+        self.groups.iter().any(|g| g.frozen.is_some())
+    }
+
+    pub fn group_of(&self, presence: usize) -> usize {
+        self.of_presence.get(presence).map_or(0, |g| *g as usize)
+    }
+
+    pub fn frozen(&self, registry: usize) -> Option<i64> {
+        self.frozen.get(registry).copied().flatten()
+    }
+}
+
+impl Index {
+    /// Returns how every place is seen at a moment; `None` is now, which is at `clock`.
+    pub(crate) fn view(&self, at: Option<i64>, clock: i64) -> Arc<View> {
+        if at.is_some() {
+            return Arc::new(self.make_view(at, clock));
+        }
+        let lock = || self.now.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = lock().clone();
+        if let Some(view) = kept.filter(|view| view.since <= clock && clock < view.until) {
+            return view;
+        }
+        let view = Arc::new(self.make_view(at, clock));
+        *lock() = Some(Arc::clone(&view));
+        view
+    }
+
+    fn make_view(&self, at: Option<i64>, clock: i64) -> View {
+        let mut view = View { since: i64::MIN, until: i64::MAX, groups: vec![Group::default()], ..View::default() };
+        for expires in self.rules.iter().filter(|r| holds(r.fact.since.0, r.fact.until.0, at)).map(|r| r.fact.expires.0)
+        {
+            if expires <= clock {
+                view.since = view.since.max(expires);
+            } else {
+                view.until = view.until.min(expires);
+            }
+        }
+        let in_force = InForce::new(self, at, clock);
+        if !self.plans.is_empty() {
+            view.frozen = (0..self.registries.len()).map(|r| self.frozen_since(r, at)).collect();
+        }
+        if in_force.is_empty() && view.frozen.iter().all(Option::is_none) {
+            return view;
+        }
+        let mut makes = MakeGroups { index: self, at, known: HashMap::new(), paths: HashMap::new(), view };
+        for repository in 0..self.repositories.len() {
+            makes.take(repository, &in_force);
+        }
+        makes.view
+    }
+
+    /// Returns the scope that a registry is, with everything above it.
+    pub(crate) fn scope_of_registry(&self, registry: usize) -> Scope {
+        let row = &self.registries[registry];
+        let subscription = self.subscriptions.iter().find(|s| s.id == row.subscription);
+        Scope {
+            subscription: subscription.map(|s| s.guid.clone()),
+            resource_group: Some(row.resource_group.clone()),
+            registry: Some(row.name.clone()),
+            repository: None,
+        }
+    }
+
+    /// Returns the end of the last time in which a registry's plan was on, if it is off at a moment: before all time if it
+    /// never was on.
+    fn frozen_since(&self, registry: usize, at: Option<i64>) -> Option<i64> {
+        let scope = self.scope_of_registry(registry);
+        let here = |plan: &&PlanFact| plan.scope.holds(&scope);
+        let (own, above): (Vec<&PlanFact>, Vec<&PlanFact>) =
+            self.plans.iter().filter(here).partition(|plan| plan.scope.registry.is_some());
+        if own.is_empty() && above.is_empty() {
+            return None; // nothing is known of plans: nothing is kept back
+        }
+        let spans = spans(&own, &above);
+        let span = spans.iter().rev().find(|span| at.is_none_or(|at| span.since.0 <= at));
+        span.filter(|span| !span.standard).map(|span| span.since.0)
+    }
+}
+
+/// The rules that hold at a moment, by the place in the tree where they stand.
+struct InForce<'a> {
+    index: &'a Index,
+    /// By registry: rules that stand there or above.
+    of_registry: Vec<Vec<u32>>,
+    /// By registry and name of the repository.
+    of_repository: HashMap<(u32, &'a str), Vec<u32>>,
+    /// Rules that stand in for another: that one, and how narrow the scope is.
+    overrides: HashMap<u32, (Uuid, usize)>,
+}
+
+fn depth(scope: &Scope) -> usize {
+    match scope {
+        Scope { repository: Some(_), .. } => 4,
+        Scope { registry: Some(_), .. } => 3,
+        Scope { resource_group: Some(_), .. } => 2,
+        Scope { subscription: Some(_), .. } => 1,
+        _ => 0,
+    }
+}
+
+impl<'a> InForce<'a> {
+    fn new(index: &'a Index, at: Option<i64>, clock: i64) -> Self {
+        let of_registry = vec![Vec::new(); index.registries.len()];
+        let mut all = Self { index, of_registry, of_repository: HashMap::new(), overrides: HashMap::new() };
+        let registries: Vec<Scope> = (0..index.registries.len()).map(|r| index.scope_of_registry(r)).collect();
+        let open = index.rules.iter().enumerate().filter(|(_, rule)| rule.holds(at, clock));
+        for (position, rule) in open {
+            let position = position as u32;
+            let scope = &rule.fact.scope;
+            if let Some(uid) = rule.fact.overrides {
+                all.overrides.insert(position, (uid, depth(scope)));
+            }
+            let above = Scope { repository: None, ..scope.clone() };
+            for (registry, _) in registries.iter().enumerate().filter(|(_, here)| above.holds(here)) {
+                match &scope.repository {
+                    None => all.of_registry[registry].push(position),
+                    Some(name) => all.of_repository.entry((registry as u32, name)).or_default().push(position),
+                }
+            }
+        }
+        all
+    }
+
+    fn is_empty(&self) -> bool {
+        self.of_registry.iter().all(Vec::is_empty) && self.of_repository.is_empty()
+    }
+
+    /// Returns the rules in force in a repository that hide at least one match somewhere.
+    fn rules(&self, repository: usize) -> Vec<u32> {
+        let row = &self.index.repositories[repository];
+        let own = self.of_repository.get(&(row.registry, row.name.as_str())).into_iter().flatten();
+        let mut rules: Vec<u32> = self.of_registry[row.registry as usize].iter().chain(own).copied().collect();
+        let rule = |r: u32| &self.index.rules[r as usize];
+        let standing_in: Vec<(Uuid, usize)> = rules.iter().filter_map(|r| self.overrides.get(r).copied()).collect();
+        rules.retain(|r| {
+            let fact = &rule(*r).fact;
+            let overridden = standing_in.iter().any(|(uid, narrow)| *uid == fact.uid && *narrow > depth(&fact.scope));
+            !fact.paused && !overridden && rule(*r).tests.repository_passes(self.index, repository)
+        });
+        rules.retain(|r| !rule(*r).matches(self.index).is_empty());
+        rules.sort_unstable();
+        rules
+    }
+}
+
+/// Puts places into groups.
+struct MakeGroups<'a> {
+    index: &'a Index,
+    at: Option<i64>,
+    known: HashMap<GroupKey, u32>,
+    /// By rule and inventory: what a rule that asks for paths hides there.
+    paths: HashMap<(u32, u32), RowSet>,
+    view: View,
+}
+
+impl MakeGroups<'_> {
+    fn take(&mut self, repository: usize, in_force: &InForce<'_>) {
+        let index = self.index;
+        let frozen = self.view.frozen(index.repositories[repository].registry as usize);
+        let (some, all): (Vec<u32>, Vec<u32>) =
+            in_force.rules(repository).into_iter().partition(|r| index.rules[*r as usize].tests.asks_image());
+        if some.is_empty() && all.is_empty() && frozen.is_none() {
+            return;
+        }
+        let whole = if some.is_empty() { Some(self.group((all.clone(), Vec::new(), frozen))) } else { None };
+        self.view.of_presence.resize(index.presences.len(), 0);
+        for presence in index.presences_of_repository(repository) {
+            let row = &index.presences[presence];
+            if holds(row.since, row.until, self.at) {
+                let group = whole.unwrap_or_else(|| self.group_of_place(presence, &all, &some, frozen));
+                self.view.of_presence[presence] = group;
+            }
+        }
+    }
+
+    fn group_of_place(&mut self, presence: usize, all: &[u32], some: &[u32], frozen: Option<i64>) -> u32 {
+        let index = self.index;
+        let (mut rules, mut by_path) = (all.to_vec(), Vec::new());
+        for rule in some {
+            let tests = &index.rules[*rule as usize].tests;
+            if !tests.image_passes(index, presence, self.at) {
+                continue;
+            }
+            if tests.paths.is_empty() {
+                rules.push(*rule);
+                continue;
+            }
+            let inventory = index.inventory_in(presence, frozen, self.at);
+            let found = inventory.map(|i| self.hidden_by_path(*rule, i)).filter(|set| !set.is_empty());
+            by_path.extend(found.map(|set| (*rule, set)));
+        }
+        rules.sort_unstable();
+        self.group((rules, by_path, frozen))
+    }
+
+    fn hidden_by_path(&mut self, rule: u32, inventory: usize) -> RowSet {
+        let index = self.index;
+        let make = || index.hidden_by_path(&index.rules[rule as usize], inventory);
+        self.paths.entry((rule, inventory as u32)).or_insert_with(make).clone()
+    }
+
+    fn group(&mut self, key: GroupKey) -> u32 {
+        if key.0.is_empty() && key.1.is_empty() && key.2.is_none() {
+            return 0;
+        }
+        let (index, groups) = (self.index, &mut self.view.groups);
+        *self.known.entry(key).or_insert_with_key(|(rules, by_path, frozen)| {
+            let mut group =
+                Group { rules: rules.clone(), by_path: by_path.clone(), frozen: *frozen, hides: Marked::default() };
+            group.hides = Marked::new(index, group.hidden_by(index, |_| true));
+            groups.push(group);
+            groups.len() as u32 - 1
+        })
+    }
+}
+
+impl Index {
+    /// Returns the matches that a rule that asks for paths hides where an image has an inventory.
+    pub(crate) fn hidden_by_path(&self, rule: &crate::rules::Rule, inventory: usize) -> RowSet {
+        let set = rule.matches(self);
+        let packages = self.inventories[inventory].packages.iter().map(|p| *p as usize);
+        let packages = packages.filter(|p| rule.tests.paths_pass(self, inventory, *p));
+        let matches = packages.flat_map(|p| self.matches_of_package(p)).filter(|m| set.contains(*m));
+        let mut rows: Vec<u32> = matches.map(|m| m as u32).collect();
+        rows.sort_unstable();
+        RowSet::new(rows, self.matches.len())
+    }
+
+    /// Returns the inventory that a place is seen with: as of the moment at which its plan was switched off, if it was.
+    pub(crate) fn inventory_in(&self, presence: usize, frozen: Option<i64>, at: Option<i64>) -> Option<usize> {
+        let row = &self.presences[presence];
+        match frozen {
+            Some(moment) if row.since > moment => None,
+            Some(moment) => self.inventory_of(row.image as usize, Some(moment)),
+            None => self.inventory_of(row.image as usize, at),
+        }
+    }
+}
