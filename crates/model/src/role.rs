@@ -58,6 +58,38 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 11] = [
+        Self::Read,
+        Self::Pull,
+        Self::Push,
+        Self::Delete,
+        Self::ReadQuarantined,
+        Self::ReleaseQuarantined,
+        Self::WriteAssessment,
+        Self::EditPolicy,
+        Self::Secure,
+        Self::Audit,
+        Self::Own,
+    ];
+
+    /// Returns the role to ask for where an action is missing: the least one that allows it.
+    pub fn least_role(self) -> Role {
+        match self {
+            Self::Read => Role::Reader,
+            Self::Pull => Role::AcrPull,
+            Self::Push => Role::AcrPush,
+            Self::Delete => Role::AcrDelete,
+            Self::ReadQuarantined => Role::QuarantineReader,
+            Self::ReleaseQuarantined => Role::QuarantineWriter,
+            Self::WriteAssessment => Role::AssessmentWriter,
+            Self::EditPolicy => Role::PolicyEditor,
+            Self::Secure => Role::SecurityAdmin,
+            Self::Audit => Role::Auditor,
+            Self::Own => Role::Owner,
+        }
+    }
+
     /// Returns the word, for people: `edit-policy`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -107,6 +139,28 @@ impl Role {
             Self::Owner => "owner",
             Self::Auditor => "auditor",
         }
+    }
+
+    /// Returns the name, for people: `Policy Editor`.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Reader => "Reader",
+            Self::AcrPull => "AcrPull",
+            Self::AcrPush => "AcrPush",
+            Self::AcrDelete => "AcrDelete",
+            Self::QuarantineReader => "Quarantine Reader",
+            Self::QuarantineWriter => "Quarantine Writer",
+            Self::AssessmentWriter => "Assessment Writer",
+            Self::PolicyEditor => "Policy Editor",
+            Self::SecurityAdmin => "Security Admin",
+            Self::Owner => "Owner",
+            Self::Auditor => "Auditor",
+        }
+    }
+
+    /// Returns whether the role allows everything that another does.
+    pub fn covers(self, other: Self) -> bool {
+        Action::ALL.into_iter().all(|action| self.allows(action) || !other.allows(action))
     }
 
     /// Parses the word.
@@ -225,6 +279,40 @@ pub fn allowed(grants: &[Grant], action: Action, scope: &Scope) -> bool {
     grants.iter().any(|grant| grant.role.allows(action) && grant.scope.holds(scope))
 }
 
+/// Returns whether the grants allow everything that a grant does.
+pub fn covered(grants: &[Grant], wanted: &Grant) -> bool {
+    Action::ALL.into_iter().all(|action| !wanted.role.allows(action) || allowed(grants, action, &wanted.scope))
+}
+
+/// Returns what is left of `own` within `limit`: nothing that either of them lacks.
+pub fn narrowed(own: &[Grant], limit: &[Grant]) -> Vec<Grant> {
+    let mut left = Vec::new();
+    for wanted in limit {
+        if covered(own, wanted) {
+            left.push(wanted.clone());
+            continue;
+        }
+        for held in own {
+            let role = if held.role.covers(wanted.role) {
+                wanted.role
+            } else if wanted.role.covers(held.role) {
+                held.role
+            } else {
+                continue;
+            };
+            let scope = if held.scope.holds(&wanted.scope) {
+                &wanted.scope
+            } else if wanted.scope.holds(&held.scope) {
+                &held.scope
+            } else {
+                continue;
+            };
+            left.push(Grant { role, scope: scope.clone() });
+        }
+    }
+    left
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +336,32 @@ mod tests {
         let narrow = [Grant { role: Role::Owner, scope: place }];
         assert!(!allowed(&narrow, Action::Own, &Scope::ALL), "the owner of a repository does not own everything");
         assert!(!allowed(&[], Action::Read, &Scope::ALL), "nobody may nothing");
+    }
+
+    #[test]
+    fn a_limit_never_gives_what_is_not_held() {
+        let grant = |(role, path): &(Role, &str)| Grant { role: *role, scope: Scope::parse(path).unwrap() };
+        for (own, limit, want, why) in [
+            (&[(Role::Owner, "/")][..], &[(Role::AcrPull, "/g/r")][..], &[(Role::AcrPull, "/g/r")][..], "a part"),
+            (&[(Role::AcrPull, "/g/r")], &[(Role::AcrPush, "/")], &[(Role::AcrPull, "/g/r")], "less role, less scope"),
+            (&[(Role::Reader, "/g")], &[(Role::Reader, "/h")], &[], "another place"),
+            (&[(Role::Reader, "/")], &[(Role::AcrPull, "/")], &[], "roles that share nothing"),
+            (
+                &[(Role::Reader, "/"), (Role::AcrPull, "/")],
+                &[(Role::Reader, "/g")],
+                &[(Role::Reader, "/g")],
+                "one of two",
+            ),
+            (&[], &[(Role::Owner, "/")], &[], "roles that were taken away"),
+        ] {
+            let all = |rows: &[(Role, &str)]| rows.iter().map(grant).collect::<Vec<_>>();
+            let left = narrowed(&all(own), &all(limit));
+            assert_eq!(left, all(want), "{why}");
+            assert!(left.iter().all(|grant| covered(&all(own), grant)), "{why}");
+        }
+        for action in Action::ALL {
+            assert!(action.least_role().allows(action), "{action:?}");
+        }
     }
 
     #[test]

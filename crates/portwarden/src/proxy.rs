@@ -11,9 +11,9 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::serve::IncomingStream;
-use registry::Peer;
 use std::net::IpAddr;
 use std::sync::Arc;
+use store::Peer;
 use tokio::net::TcpListener;
 
 /// A network, `10.0.0.0/8`.

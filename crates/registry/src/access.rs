@@ -10,18 +10,9 @@ use crate::token::{Access, Claims};
 use base64::Engine as _;
 use http::{Extensions, HeaderMap, Method, header};
 use model::role::{self, Action, Scope};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
-use store::{Credential, Principal};
-
-/// Who is at the other end, where the server knows better than the connection does (a trusted proxy, TLS).
-#[derive(Debug, Clone, Copy)]
-pub struct Peer {
-    /// The client's address.
-    pub address: IpAddr,
-    /// Whether the client speaks TLS.
-    pub secure: bool,
-}
+use store::{Credential, Peer, Principal};
 
 /// What a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +120,7 @@ impl Surroundings {
             user_agent: self.user_agent.clone(),
             request: self.request.clone(),
             scanner: principal.is_some_and(|p| p.kind == "scanner"),
+            key: String::new(),
         }
     }
 }

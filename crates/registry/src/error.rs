@@ -201,6 +201,8 @@ impl From<store::Error> for Error {
             | E::LeaseLost(_)
             | E::StaleGeneration { .. }
             | E::Unjudged(_)
+            | E::Repeated
+            | E::Conflict(_)
             | E::Damaged { .. } => Self::new(Code::Internal, "the registry failed; its log says why"),
         };
         Self { source: Some(Box::new(error)), ..told }

@@ -19,8 +19,8 @@ mod throttle;
 mod token;
 mod uploads;
 
-pub use access::Peer;
 pub use error::{Code, Error};
+pub use store::Peer;
 
 use axum::Router;
 use axum::routing::{any, get};

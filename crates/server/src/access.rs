@@ -5,11 +5,12 @@
 
 use crate::parts::Parts;
 use crate::problem::Problem;
+use crate::routes::Place;
 use axum::http::{HeaderMap, header};
 use base64::Engine;
-use fleet::{Filter, Index, Query, Scope};
-use model::facts::{Id, RegistryFact};
-use model::role::{Action, allowed};
+use fleet::{Filter, Index, Query, Scope as Within};
+use model::facts::Id;
+use model::role::{Action, Scope, allowed};
 use store::{Credential, Principal};
 
 /// Recognises the sender of a request.
@@ -37,58 +38,101 @@ fn credential(value: &str) -> Option<Credential> {
     Some(Credential::Basic { user: user.to_owned(), password: password.to_owned() })
 }
 
-/// Refuses an action that no role of somebody allows. Reading is then narrowed to the scopes of those roles (`readable`); what
-/// concerns everything, such as the queue, needs the role over everything.
-pub fn may(principal: &Principal, action: Action) -> Result<(), Problem> {
-    let granted = match action {
-        Action::Read => principal.grants.iter().any(|g| g.role.allows(action)),
-        _ => allowed(&principal.grants, action, &model::role::Scope::ALL),
+/// Refuses whom no role allows an action in the place that a row of a table names. Reading is then narrowed to the scopes of the
+/// roles (`readable`), a write asks for the node that it is about (`may_in`).
+pub fn may(principal: &Principal, action: Action, place: Place) -> Result<(), Problem> {
+    match place {
+        Place::Own => Ok(()),
+        Place::Any if principal.grants.iter().any(|g| g.role.allows(action)) => Ok(()),
+        Place::Any => Err(Problem::forbidden(action.as_str())),
+        Place::All => may_in(principal, action, &Scope::ALL),
+    }
+}
+
+/// Refuses whom no role allows an action in a scope; says which role is missing.
+pub fn may_in(principal: &Principal, action: Action, scope: &Scope) -> Result<(), Problem> {
+    if allowed(&principal.grants, action, scope) { Ok(()) } else { Err(Problem::needs(action, scope)) }
+}
+
+/// Reads the path of a scope that a request names in a field. One that is not there, and one in which the asker has no role at all,
+/// are the same: absent. The scope that is returned knows its resource group.
+pub fn scope_at(parts: &Parts, principal: &Principal, field: &str, path: &str) -> Result<Scope, Problem> {
+    let wrong = || {
+        let want =
+            "want /, /SUBSCRIPTION, /SUBSCRIPTION/@GROUP, /SUBSCRIPTION/REGISTRY or /SUBSCRIPTION/REGISTRY/REPOSITORY";
+        Problem::parameter(field, format!("{path:?} is not a scope; {want}"))
     };
-    if granted { Ok(()) } else { Err(Problem::forbidden(action.as_str())) }
+    let mut scope = Scope::parse(path).ok_or_else(wrong)?;
+    if scope.repository.as_deref().is_some_and(|name| model::reference::check_repository(name).is_err()) {
+        return Err(wrong());
+    }
+    let found = parts.index.ask(|index| Ok(located(index, &mut scope)))?;
+    let near = |held: &Scope| held.holds(&scope) || scope.holds(held);
+    if found && principal.grants.iter().any(|grant| near(&grant.scope)) {
+        return Ok(scope);
+    }
+    Err(Problem { field: field.into(), ..Problem::absent("scope", path) })
+}
+
+/// Finds a scope in the tree and fills its resource group in. A repository need not be there yet.
+fn located(index: &Index, scope: &mut Scope) -> bool {
+    let Some(guid) = &scope.subscription else { return true };
+    let Some(subscription) = index.subscriptions().iter().find(|s| s.guid == *guid) else { return false };
+    let mut registries = index.registries().iter().filter(|r| r.subscription == subscription.id);
+    match (&scope.registry, &scope.resource_group) {
+        (Some(name), _) => {
+            let Some(registry) = registries.find(|r| r.name == *name) else { return false };
+            scope.resource_group = Some(registry.resource_group.clone());
+            true
+        }
+        (None, Some(group)) => registries.any(|r| r.resource_group == *group),
+        (None, None) => true,
+    }
 }
 
 /// The part of the fleet that somebody may read; nobody without any reading role gets here.
-pub fn readable(parts: &Parts, principal: &Principal) -> Result<Scope, Problem> {
+pub fn readable(parts: &Parts, principal: &Principal) -> Result<Within, Problem> {
     let grants: Vec<_> = principal.grants.iter().filter(|g| g.role.allows(Action::Read)).collect();
     if grants.is_empty() {
         return Err(Problem::forbidden(Action::Read.as_str()));
     }
-    if grants.iter().any(|g| g.scope == model::role::Scope::ALL) {
-        return Ok(Scope::Everything);
+    if grants.iter().any(|g| g.scope == Scope::ALL) {
+        return Ok(Within::Everything);
     }
     parts.index.ask(|index| {
-        let mut within = Within::default();
+        let mut rows = Rows::default();
         for grant in &grants {
-            within.add(index, &grant.scope)?;
+            rows.add(index, &grant.scope)?;
         }
-        let Within { subscriptions, registries, repositories } = within;
-        Ok(Scope::Within { subscriptions, registries, repositories })
+        let Rows { subscriptions, registries, repositories } = rows;
+        Ok(Within::Within { subscriptions, registries, repositories })
     })
 }
 
 /// The row ids of what somebody may read.
 #[derive(Default)]
-struct Within {
+struct Rows {
     subscriptions: Vec<Id>,
     registries: Vec<Id>,
     repositories: Vec<Id>,
 }
 
-impl Within {
+impl Rows {
     /// Adds a scope; one that names what is not there adds nothing.
-    fn add(&mut self, index: &Index, scope: &model::role::Scope) -> Result<(), Problem> {
+    fn add(&mut self, index: &Index, scope: &Scope) -> Result<(), Problem> {
         let guid = scope.subscription.as_deref();
         let Some(subscription) = index.subscriptions().iter().find(|s| Some(s.guid.as_str()) == guid) else {
             return Ok(());
         };
+        let mut registries = index.registries().iter().filter(|r| r.subscription == subscription.id);
         let Some(name) = &scope.registry else {
             match &scope.resource_group {
                 None => self.subscriptions.push(subscription.id),
-                Some(group) => self.registries.extend(in_group(index, subscription.id, group)),
+                Some(group) => self.registries.extend(registries.filter(|r| r.resource_group == *group).map(|r| r.id)),
             }
             return Ok(());
         };
-        let found = index.registries().iter().find(|r| r.subscription == subscription.id && r.name == *name);
+        let found = registries.find(|r| r.name == *name);
         match (found, &scope.repository) {
             (Some(registry), None) => self.registries.push(registry.id),
             (Some(registry), Some(name)) => self.repositories.extend(repository(index, &registry.name, name)?),
@@ -96,12 +140,6 @@ impl Within {
         }
         Ok(())
     }
-}
-
-/// The row ids of the registries of a resource group.
-fn in_group(index: &Index, subscription: Id, group: &str) -> Vec<Id> {
-    let of = |r: &&RegistryFact| r.subscription == subscription && r.resource_group == group;
-    index.registries().iter().filter(of).map(|r| r.id).collect()
 }
 
 /// The row id of a repository, if it is there.

@@ -5,9 +5,12 @@
 
 mod access;
 mod api;
+mod asker;
 mod assets;
+mod body;
 mod detail;
 mod export;
+mod form;
 mod gate;
 mod health;
 mod index;
@@ -20,6 +23,7 @@ mod problem;
 mod routes;
 mod view;
 
+pub use asker::Asker;
 pub use index::Handle;
 pub use parts::{DatabaseView, FeedView, Parts};
 pub use view::{FindingView, ImageView};
@@ -69,7 +73,7 @@ async fn safe(request: Request<axum::body::Body>, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document, made from the route table and the types of the answers.
 
-use crate::api::{findings, images, lists, work};
-use crate::routes::{ROUTES, Route, Takes};
+use crate::api::{findings, images, lists, tokens, work};
+use crate::routes::{self, Answer, Place, Route, Takes, Verb};
 use crate::{detail, parts, problem, view};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
@@ -35,6 +35,10 @@ use utoipa::OpenApi;
     work::JobView,
     parts::DatabaseView,
     parts::FeedView,
+    tokens::TokenBody,
+    tokens::GrantBody,
+    tokens::TokenView,
+    tokens::MadeToken,
     problem::Problem
 )))]
 struct Schemas;
@@ -43,8 +47,9 @@ struct Schemas;
 pub fn document() -> Value {
     let schemas = serde_json::to_value(Schemas::openapi()).unwrap_or_default();
     let mut paths = Map::new();
-    for route in ROUTES {
-        paths.insert(format!("/api/v1{}", route.path), json!({"get": operation(route)}));
+    for route in routes::all() {
+        let at = paths.entry(format!("/api/v1{}", route.path)).or_insert_with(|| json!({}));
+        at[route.method.as_str()] = operation(route);
     }
     json!({
         "openapi": "3.1.0",
@@ -60,33 +65,64 @@ pub fn document() -> Value {
 }
 
 fn operation(route: &Route) -> Value {
-    let item = json!({"$ref": format!("#/components/schemas/{}", route.schema)});
-    let of_image = route.path.strip_prefix("/images/{digest}/").is_some();
-    let many = matches!(route.takes, Takes::Query | Takes::Log | Takes::Limit) || of_image;
-    let answer = if many {
-        json!({"type": "object", "required": ["items"], "properties": {
-            "items": {"type": "array", "items": item}, "total": {"type": "integer"}, "hidden": {"type": "integer"}, "disabled": {"type": "integer"},
-            "next": {"type": ["string", "integer", "null"]}, "as_of": {"type": ["string", "null"]},
-            "revision": {"type": "integer"}, "generation": {"type": "integer"}}})
-    } else {
-        item
-    };
-    let problem = json!({"description": "What was wrong and what to do",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}});
-    let mut content = json!({"application/json": {"schema": answer}});
-    if route.takes == Takes::Query {
-        content["application/jsonl"] = json!({"schema": {"type": "string"}});
-        content["text/csv"] = json!({"schema": {"type": "string"}});
+    let schema = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+    let content = |kind: &str, schema: Value| json!({kind: {"schema": schema}});
+    let problem = json!({"description": "What was wrong and what to do", "content": content("application/problem+json", schema("Problem"))});
+    let mut good = json!({"description": route.summary});
+    match route.answer {
+        Answer::One(name) => good["content"] = content("application/json", schema(name)),
+        Answer::List(name) => good["content"] = content("application/json", list_of(schema(name))),
+        Answer::Nothing => {}
     }
-    json!({
+    if matches!(route.answer, Answer::List(_)) && route.takes == Takes::Query {
+        good["content"]["application/jsonl"] = json!({"schema": {"type": "string"}});
+        good["content"]["text/csv"] = json!({"schema": {"type": "string"}});
+    }
+    let status = match (route.answer, route.method) {
+        (Answer::Nothing, _) => "204",
+        (_, Verb::Post) => "201",
+        _ => "200",
+    };
+    let mut responses =
+        json!({"400": problem, "401": problem, "403": problem, "404": problem, "405": problem, "503": problem});
+    responses[status] = good;
+    let name = route.path.trim_matches('/').replace(['/', '{', '}'], "_");
+    let mut operation = json!({
         "summary": route.summary,
-        "operationId": route.path.trim_matches('/').replace(['/', '{', '}'], "_"),
+        "description": needs(route),
+        "operationId": if route.method == Verb::Get { name } else { format!("{}_{name}", route.method.as_str()) },
         "parameters": parameters(route),
-        "responses": {
-            "200": {"description": route.summary, "content": content},
-            "400": problem, "401": problem, "403": problem, "404": problem, "405": problem, "503": problem,
-        },
-    })
+        "responses": responses,
+    });
+    if route.method != Verb::Get {
+        operation["responses"]["409"] = problem;
+    }
+    if !route.body.is_empty() {
+        operation["requestBody"] =
+            json!({"required": true, "content": content("application/json", schema(route.body))});
+    }
+    operation
+}
+
+/// Which right a route needs, and where.
+fn needs(route: &Route) -> String {
+    let place = match route.place {
+        Place::Own => return "Needs a login.".into(),
+        Place::Any => "in the scope concerned",
+        Place::All => "over everything",
+    };
+    format!(
+        "Needs the right {} {place}: the role {}, or one that holds it.",
+        route.action.as_str(),
+        route.action.least_role().title()
+    )
+}
+
+fn list_of(item: Value) -> Value {
+    json!({"type": "object", "required": ["items"], "properties": {
+        "items": {"type": "array", "items": item}, "total": {"type": "integer"}, "hidden": {"type": "integer"}, "disabled": {"type": "integer"},
+        "next": {"type": ["string", "integer", "null"]}, "as_of": {"type": ["string", "null"]},
+        "revision": {"type": "integer"}, "generation": {"type": "integer"}}})
 }
 
 fn named(name: &str, place: &str, what: &str, schema: Value) -> Value {
@@ -107,6 +143,9 @@ fn parameters(route: &Route) -> Vec<Value> {
     let mut all: Vec<Value> = braced.map(of_path).collect();
     if matches!(route.takes, Takes::Query | Takes::Log | Takes::Limit) {
         all.push(limit());
+    }
+    if let Takes::Named(parameters) = route.takes {
+        all.extend(parameters.iter().map(|(name, what)| named(name, "query", what, text())));
     }
     if route.takes == Takes::Log {
         all.push(named("before", "query", "Continue before this id.", json!({"type": "integer", "format": "int64"})));
@@ -191,13 +230,15 @@ mod tests {
     #[test]
     fn every_schema_that_a_route_names_is_in_the_document() {
         let document = document();
-        for route in ROUTES {
-            assert!(
-                document["components"]["schemas"].get(route.schema).is_some(),
-                "{} names {}",
-                route.path,
-                route.schema
-            );
+        let schemas = &document["components"]["schemas"];
+        for route in routes::all() {
+            let answer = match route.answer {
+                Answer::One(name) | Answer::List(name) => name,
+                Answer::Nothing => "",
+            };
+            for name in [answer, route.body].into_iter().filter(|name| !name.is_empty()) {
+                assert!(schemas.get(name).is_some(), "{} names {name}", route.path);
+            }
         }
         let text = document.to_string();
         for part in text.split("#/components/schemas/").skip(1) {

@@ -3,7 +3,10 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use model::role::{Action, Scope};
 use serde::Serialize;
+
+const REPEATED: &str = "urn:portwarden:problem:repeated";
 
 /// An error answer. `type` is stable; `detail` names the thing; `next_step` says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -95,6 +98,51 @@ impl Problem {
         )
     }
 
+    /// What is there stands against it.
+    pub fn conflict(detail: impl Into<String>, next_step: &'static str) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "urn:portwarden:problem:conflict",
+            "Not as things are",
+            detail.into(),
+            next_step,
+        )
+    }
+
+    /// The same request was done already, and its answer is not kept.
+    pub fn repeated() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            REPEATED,
+            "Done already",
+            "the same request was sent before, and it was done".into(),
+            "Look at the list: what was asked for is there. To do it once more, begin anew.",
+        )
+    }
+
+    /// A request that a browser was made to send by another site, or a form that is over.
+    pub fn foreign() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "urn:portwarden:problem:foreign",
+            "Not sent by this console",
+            "the request does not come from a page of this console, or the page is too old".into(),
+            "Load the page again and send it once more.",
+        )
+    }
+
+    /// The asker lacks a right in a scope; the least role that has it is named.
+    pub fn needs(action: Action, scope: &Scope) -> Self {
+        let at = if *scope == Scope::ALL { "everything (/)".to_owned() } else { scope.to_path() };
+        let detail = format!("this needs {} in {at}", action.least_role().title());
+        Self { detail, ..Self::forbidden(action.as_str()) }
+    }
+
+    /// Whether it says that the request was done already.
+    pub fn is_repeated(&self) -> bool {
+        self.kind == REPEATED
+    }
+
     /// The asker lacks a right.
     pub fn forbidden(action: &str) -> Self {
         let detail = format!("your roles do not allow {action} here");
@@ -135,7 +183,12 @@ impl Problem {
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        Self::store(&error)
+        match error {
+            store::Error::Repeated => Self::repeated(),
+            store::Error::Conflict(why) => Self::conflict(why, "Change what stands against it first."),
+            store::Error::NotFound { what, name } => Self::absent(what, &name),
+            error => Self::store(&error),
+        }
     }
 }
 
@@ -160,6 +213,7 @@ impl IntoResponse for Problem {
             let basic = HeaderValue::from_static("Basic realm=\"Portwarden\", charset=\"UTF-8\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
         }
+        response.extensions_mut().insert(self);
         response
     }
 }

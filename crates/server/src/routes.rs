@@ -1,35 +1,89 @@
-//! Every route of REST: path, action, parameters, answer. A route that is not in this table is not served.
+//! Every route of REST: method, path, right, parameters, body, answer. A route that is not in a table is not served.
 //!
-//! The table is what the router, the OpenAPI document and the access check are made from, so that the three agree.
+//! The tables, one an area, are what the router, the OpenAPI document and the access check are made from, so that the three agree.
 
+mod access;
+mod fleet;
+mod work;
+
+use crate::access::may;
+use crate::asker::Asker;
 use crate::parts::Parts;
-use crate::{access, api};
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::MethodRouter;
 use axum::{Extension, Router};
 use model::role::Action;
-use store::Principal;
+
+/// The tables, one an area.
+static AREAS: &[&[Route]] = &[fleet::ROUTES, work::ROUTES, access::ROUTES];
 
 /// One route.
 pub struct Route {
+    /// The method; the handler has the same.
+    pub method: Verb,
     /// Path below `/api/v1`, as axum writes it.
     pub path: &'static str,
-    /// What it answers, one sentence.
+    /// What it does or answers, one sentence.
     pub summary: &'static str,
-    /// The right that it needs in the asker's scope.
+    /// The right that it needs.
     pub action: Action,
+    /// Where the asker needs it.
+    pub place: Place,
     /// Parameters of the path and of the query.
     pub takes: Takes,
-    /// Name of the schema of the answer, or of one item of the list.
-    pub schema: &'static str,
+    /// Name of the schema of the body, or empty.
+    pub body: &'static str,
+    /// What it answers.
+    pub answer: Answer,
     /// The handler.
     pub handler: fn() -> MethodRouter<Parts>,
 }
 
+/// A method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code)] // a table need not use every method
+pub enum Verb {
+    /// Asks.
+    Get,
+    /// Makes, or does.
+    Post,
+    /// Makes or replaces what is named.
+    Put,
+    /// Changes some fields.
+    Patch,
+    /// Takes away.
+    Delete,
+}
+
+impl Verb {
+    /// Returns the word as OpenAPI writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+            Self::Put => "put",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Where the right is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere: what belongs to the asker alone. The handler touches nothing else.
+    Own,
+    /// In some scope: a list is narrowed to where it holds; a write asks `access::may_in` for the node that the request names.
+    Any,
+    /// Over everything.
+    All,
+}
+
 /// What a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code)] // a table need not use every kind
 pub enum Takes {
     /// Filter, sort, limit, cursor, as_of, format: a list of the index.
     Query,
@@ -41,145 +95,47 @@ pub enum Takes {
     Limit,
     /// Nothing but the path.
     Nothing,
+    /// What is named: parameter, meaning.
+    Named(&'static [(&'static str, &'static str)]),
+}
+
+/// What a route answers; the name is that of a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// One thing: 200, or 201 to POST.
+    One(&'static str),
+    /// `items`, `total`, `next`.
+    List(&'static str),
+    /// 204.
+    Nothing,
 }
 
 /// Every route.
-pub static ROUTES: &[Route] = &[
-    Route {
-        path: "/repositories",
-        summary: "Repositories with their counts.",
-        action: Action::Read,
-        takes: Takes::Query,
-        schema: "RepositoryView",
-        handler: || get(api::lists::repositories),
-    },
-    Route {
-        path: "/images",
-        summary: "Images with their counts.",
-        action: Action::Read,
-        takes: Takes::Query,
-        schema: "ImageView",
-        handler: || get(api::lists::images),
-    },
-    Route {
-        path: "/images/{digest}",
-        summary: "One image.",
-        action: Action::Read,
-        takes: Takes::Nothing,
-        schema: "ImageView",
-        handler: || get(api::images::image),
-    },
-    Route {
-        path: "/images/{digest}/packages",
-        summary: "What an image holds, and where; also what has no finding.",
-        action: Action::Read,
-        takes: Takes::Nothing,
-        schema: "PlacedView",
-        handler: || get(api::images::packages),
-    },
-    Route {
-        path: "/images/{digest}/layers",
-        summary: "The layers of an image.",
-        action: Action::Read,
-        takes: Takes::Nothing,
-        schema: "ImageLayerView",
-        handler: || get(api::images::layers),
-    },
-    Route {
-        path: "/images/{digest}/scans",
-        summary: "What was done to judge an image, newest first.",
-        action: Action::Read,
-        takes: Takes::Nothing,
-        schema: "ScanView",
-        handler: || get(api::images::scans),
-    },
-    Route {
-        path: "/findings",
-        summary: "Findings.",
-        action: Action::Read,
-        takes: Takes::Query,
-        schema: "FindingView",
-        handler: || get(api::lists::findings),
-    },
-    Route {
-        path: "/findings/{id}",
-        summary: "One finding with everything that explains it.",
-        action: Action::Read,
-        takes: Takes::Nothing,
-        schema: "FindingDetail",
-        handler: || get(api::findings::finding),
-    },
-    Route {
-        path: "/vulnerabilities",
-        summary: "Distinct vulnerabilities with the images hit.",
-        action: Action::Read,
-        takes: Takes::Query,
-        schema: "VulnerabilityView",
-        handler: || get(api::lists::vulnerabilities),
-    },
-    Route {
-        path: "/vulnerabilities/{id}",
-        summary: "Where a vulnerability is, by any of its ids.",
-        action: Action::Read,
-        takes: Takes::Nothing,
-        schema: "VulnerabilityDetail",
-        handler: || get(api::findings::vulnerability),
-    },
-    Route {
-        path: "/packages",
-        summary: "Packages and how many images hold them.",
-        action: Action::Read,
-        takes: Takes::Query,
-        schema: "PackageRowView",
-        handler: || get(api::lists::packages),
-    },
-    Route {
-        path: "/counts",
-        summary: "How many, of everything that passes a filter.",
-        action: Action::Read,
-        takes: Takes::Filter,
-        schema: "TotalsView",
-        handler: || get(api::lists::counts),
-    },
-    Route {
-        path: "/events",
-        summary: "Pushes, pulls, imports and deletes, newest first.",
-        action: Action::Audit,
-        takes: Takes::Log,
-        schema: "EventView",
-        handler: || get(api::work::events),
-    },
-    Route {
-        path: "/jobs",
-        summary: "What is queued, running or to be tried again.",
-        action: Action::Audit,
-        takes: Takes::Limit,
-        schema: "JobView",
-        handler: || get(api::work::jobs),
-    },
-    Route {
-        path: "/db",
-        summary: "The advisory database in force.",
-        action: Action::Read,
-        takes: Takes::Nothing,
-        schema: "DatabaseView",
-        handler: || get(api::work::database),
-    },
-];
-
-/// The router of the table; each handler stands behind the check of its action.
-pub fn router() -> Router<Parts> {
-    let guarded = |route: &Route| {
-        let action = route.action;
-        let check =
-            move |Extension(who): Extension<Principal>, request: Request, next: Next| check(who, action, request, next);
-        (route.handler)().route_layer(middleware::from_fn(check))
-    };
-    ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, guarded(route)))
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    AREAS.iter().flat_map(|area| area.iter())
 }
 
-async fn check(who: Principal, action: Action, request: Request, next: Next) -> Response {
-    match access::may(&who, action) {
+/// The router of the tables; each handler stands behind the check of its right.
+pub fn router() -> Router<Parts> {
+    all().fold(Router::new(), |router, route| {
+        router.route(route.path, guarded((route.handler)(), route.action, route.place))
+    })
+}
+
+/// A handler behind the check of its right.
+pub fn guarded(handler: MethodRouter<Parts>, action: Action, place: Place) -> MethodRouter<Parts> {
+    let check = move |asker: Extension<Asker>, request: Request, next: Next| check(asker, action, place, request, next);
+    handler.route_layer(middleware::from_fn(check))
+}
+
+async fn check(
+    Extension(asker): Extension<Asker>,
+    action: Action,
+    place: Place,
+    request: Request,
+    next: Next,
+) -> Response {
+    match may(&asker.principal, action, place) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }

@@ -2,7 +2,7 @@
 //!
 //! Passwords are kept as argon2id, tokens as SHA-256 of 256 random bits; neither can be read back.
 
-use crate::engine::{Row, values};
+use crate::engine::values;
 use crate::{Error, Result, Store};
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -40,34 +40,10 @@ pub struct Principal {
     pub name: String,
     /// `user` or `robot`.
     pub kind: String,
-    /// Roles, each in a scope.
+    /// Roles, each in a scope; by a token of its own grants, no more than these.
     pub grants: Vec<Grant>,
-}
-
-/// A token to be made.
-#[derive(Debug, Clone)]
-pub struct NewToken {
-    /// Whose it is.
-    pub principal: Id,
-    /// What it is for.
-    pub name: String,
-    /// When it ends; `Micros::FOREVER` = never.
-    pub expires: Micros,
-}
-
-/// A token as it is listed: its secret is not kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token {
-    /// Row id.
-    pub id: Id,
-    /// Whose it is.
-    pub principal: String,
-    /// What it is for.
-    pub name: String,
-    /// When it was made.
-    pub since: Micros,
-    /// When it ends.
-    pub expires: Micros,
+    /// Whether a token narrows the roles.
+    pub limited: bool,
 }
 
 /// Passwords that were verified a moment ago: argon2 costs tens of milliseconds, and clients send the password with every
@@ -80,7 +56,7 @@ const VERIFIED: Duration = Duration::from_secs(300);
 const ADMIN: &str = "admin";
 const ADMIN_PASSWORD: &str = "admin-password";
 /// What every token begins with, so that scanners for secrets can tell.
-const TOKEN_PREFIX: &str = "pw_";
+pub(crate) const TOKEN_PREFIX: &str = "pw_";
 
 impl Store {
     /// Makes the principal `admin` (Owner of everything) unless there is one. Without a password one is made, kept in
@@ -145,17 +121,6 @@ impl Store {
         }
     }
 
-    async fn by_token(&self, token: &str, user: Option<&str>) -> Result<Principal> {
-        let sql = format!(
-            "SELECT p.id FROM token t JOIN principal p ON p.id = t.principal WHERE t.hash = $1 AND t.until = $2 AND p.until = $2 AND t.expires > {}",
-            self.engine().clock()
-        );
-        let row = self.engine().one(&sql, values![token_hash(token), Micros::FOREVER]).await?;
-        let id = row.ok_or(Error::WrongCredentials)?.int(0)?;
-        let principal = self.principal(id).await?.ok_or(Error::WrongCredentials)?;
-        if user.is_some_and(|user| user != principal.name) { Err(Error::WrongCredentials) } else { Ok(principal) }
-    }
-
     async fn by_password(&self, user: &str, password: &str) -> Result<Principal> {
         let sql = "SELECT id, password FROM principal WHERE name = $1 AND until = $2";
         let row = self.engine().one(sql, values![user, Micros::FOREVER]).await?;
@@ -192,40 +157,6 @@ impl Store {
     fn verified(&self) -> std::sync::MutexGuard<'_, Verified> {
         self.inner.passwords.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Makes a token; its text is returned once and never again.
-    pub async fn make_token(&self, token: &NewToken) -> Result<(Id, String)> {
-        let text = format!("{TOKEN_PREFIX}{}", random_text()?);
-        let mut write = self.write().await?;
-        let sql = "INSERT INTO token (principal, name, hash, since, until, expires) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
-        let values =
-            values![token.principal, &token.name, token_hash(&text), write.now, Micros::FOREVER, token.expires];
-        let id = write.tx.int(sql, values).await?;
-        write.commit().await?;
-        Ok((id, text))
-    }
-
-    /// Lists the tokens that are in force.
-    pub async fn tokens(&self) -> Result<Vec<Token>> {
-        let sql = format!(
-            "SELECT t.id, p.name, t.name, t.since, t.expires FROM token t JOIN principal p ON p.id = t.principal WHERE t.until = $1 AND t.expires > {} ORDER BY t.id",
-            self.engine().clock()
-        );
-        let read = |row: &Row| {
-            let (id, principal, name) = (row.int(0)?, row.text(1)?, row.text(2)?);
-            Ok(Token { id, principal, name, since: row.at(3)?, expires: row.at(4)? })
-        };
-        self.engine().all(&sql, values![Micros::FOREVER]).await?.iter().map(read).collect()
-    }
-
-    /// Ends a token at once.
-    pub async fn end_token(&self, id: Id) -> Result<bool> {
-        let mut write = self.write().await?;
-        let sql = "UPDATE token SET until = $2 WHERE id = $1 AND until = $3";
-        let ended = write.run(sql, values![id, write.now, Micros::FOREVER]).await?;
-        write.commit().await?;
-        Ok(ended > 0)
-    }
 }
 
 async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Result<T> {
@@ -247,12 +178,12 @@ fn dummy_hash() -> &'static str {
     })
 }
 
-fn token_hash(token: &str) -> String {
+pub(crate) fn token_hash(token: &str) -> String {
     model::Digest::sha256(token.as_bytes()).hex().to_owned()
 }
 
 /// 256 random bits as text.
-fn random_text() -> Result<String> {
+pub(crate) fn random_text() -> Result<String> {
     let mut bytes = [0u8; 32];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::disk("draw random bits")(std::io::ErrorKind::Other.into()))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))

@@ -62,6 +62,12 @@ pub enum Error {
     /// A stored row cannot be understood.
     #[error("stored {what} cannot be read: {why}")]
     Damaged { what: &'static str, why: String },
+    /// A request with the same key was done already.
+    #[error("this was done already")]
+    Repeated,
+    /// What is there stands against it.
+    #[error("{0}")]
+    Conflict(String),
     /// Wrong name, password or token.
     #[error("wrong credentials")]
     WrongCredentials,
@@ -109,6 +115,8 @@ impl Error {
             | Self::NotFound { .. }
             | Self::LeaseLost(_)
             | Self::Damaged { .. }
+            | Self::Repeated
+            | Self::Conflict(_)
             | Self::WrongCredentials => Remedy::GiveUp,
         }
     }

@@ -19,6 +19,17 @@ pub struct Caller {
     pub request: String,
     /// Whether this is the scanner: its pulls are logged and never count as use.
     pub scanner: bool,
+    /// What makes a write that is sent twice happen once; empty = nothing does.
+    pub key: String,
+}
+
+/// Who is at the other end, where the server knows better than the connection does (a trusted proxy, TLS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address.
+    pub address: std::net::IpAddr,
+    /// Whether the client speaks TLS.
+    pub secure: bool,
 }
 
 /// What happened.
@@ -160,6 +171,7 @@ fn log_entry(row: &Row) -> Result<LogEntry> {
         user_agent: row.text(8)?,
         request: row.text(9)?,
         scanner: row.int(19)? != 0,
+        ..Caller::default()
     };
     Ok(LogEntry {
         id: row.int(0)?,

@@ -5,6 +5,7 @@
 //! A finding is never stored: it is a join of what is.
 
 mod access;
+mod audit;
 mod blobs;
 mod changes;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod engine;
 mod error;
 mod events;
 mod generation;
+mod idempotency;
 mod inventories;
 mod layers;
 mod manifests;
@@ -32,15 +34,17 @@ mod secret;
 mod snapshot;
 mod staging;
 mod sweep;
+mod tokens;
 mod uploads;
 mod vulnerabilities;
 mod window;
 mod write;
 
-pub use access::{Credential, NewToken, Principal, Token};
+pub use access::{Credential, Principal};
+pub use audit::{Audit, AuditFilter, AuditRow, Chain};
 pub use blobs::{BlobRead, Blobs};
 pub use error::{Error, Remedy};
-pub use events::{Action, Caller, Event, LogEntry};
+pub use events::{Action, Caller, Event, LogEntry, Peer};
 pub use generation::Generation;
 pub use inventories::{hash as inventory_hash, pack as pack_inventory};
 pub use layers::LayerOutcome;
@@ -52,6 +56,7 @@ pub use record::{Assessment, Failure, Recorded};
 pub use scope::Registry;
 pub use staging::{End, Follower, StagedUpload, Staging, UploadId};
 pub use sweep::{PackageRow, Rematched};
+pub use tokens::{NewToken, Token};
 pub use uploads::Upload;
 pub use vulnerabilities::{Vulnerability, VulnerabilityText};
 

@@ -195,6 +195,7 @@ impl Store {
             self.trim_changes(revision).await?;
             seen.drain(..old);
         }
+        self.forget_keys().await?;
         self.expire_uploads().await
     }
 }

@@ -36,6 +36,15 @@ impl Store {
         }
     }
 
+    /// Finds a principal by name.
+    pub async fn principal_named(&self, name: &str) -> Result<Option<Principal>> {
+        let find = "SELECT id FROM principal WHERE name = $1 AND until = $2";
+        match self.engine().one(find, values![name, i64::MAX]).await? {
+            Some(row) => self.principal(row.int(0)?).await,
+            None => Ok(None),
+        }
+    }
+
     /// Returns a principal with the roles it has now; `None` = it never was, or is gone.
     pub async fn principal(&self, id: Id) -> Result<Option<Principal>> {
         let find = "SELECT name, kind FROM principal WHERE id = $1 AND until = $2";
@@ -48,7 +57,7 @@ impl Store {
                 grants.push(Grant { role, scope });
             }
         }
-        Ok(Some(Principal { id, name: row.text(0)?, kind: row.text(1)?, grants }))
+        Ok(Some(Principal { id, name: row.text(0)?, kind: row.text(1)?, grants, limited: false }))
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct Write<'a> {
     revision: i64,
     changes: BTreeSet<(What, Id)>,
     wakes: bool,
+    /// Whether the key of the request was noted.
+    pub(crate) keyed: bool,
 }
 
 impl Store {
@@ -59,7 +61,7 @@ impl<'a> Write<'a> {
     /// Goes on with a transaction that has locked its job row: job rows are locked before the revision, never after.
     pub(crate) async fn ordered(store: &'a Store, mut tx: Tx) -> Result<Self> {
         let (revision, now) = lock_revision(store.engine(), &mut tx).await?;
-        Ok(Self { store, tx, now, revision, changes: BTreeSet::new(), wakes: false })
+        Ok(Self { store, tx, now, revision, changes: BTreeSet::new(), wakes: false, keyed: false })
     }
 
     /// The store that is written to.

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod ask;
 mod check;
 mod db;
 mod doctor;
@@ -10,6 +11,7 @@ mod local;
 mod sample;
 mod scan;
 mod serve;
+mod token;
 
 use crate::logging;
 use crate::settings::{Common, ServeFlags, Settings};
@@ -74,6 +76,9 @@ pub enum Command {
     Db(db::Command),
     /// Judge how registries are configured, from exports and templates; no server needed
     Check(check::Arguments),
+    /// Tokens: logins of programs
+    #[command(subcommand)]
+    Token(token::Command),
     /// Say in plain words what is wrong with this installation
     #[command(after_help = "Examples:
   portwarden doctor
@@ -94,6 +99,7 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
         Command::Finding(command) => finding::run(&settings, &command).await,
         Command::Db(command) => db::run(&settings, &command).await,
         Command::Check(arguments) => check::run(&arguments),
+        Command::Token(command) => token::run(&settings, &command).await,
         Command::Doctor(arguments) => doctor::run(&settings, &arguments).await,
     }
 }

@@ -150,7 +150,8 @@ async fn router(
     Ok(app.layer(axum::middleware::from_fn_with_state(trusted, crate::proxy::peer)))
 }
 
-fn database_view(knowledge: &Knowledge) -> DatabaseView {
+/// What the advisory database in force is, as surfaces show it.
+pub fn database_view(knowledge: &Knowledge) -> DatabaseView {
     let database = knowledge.current();
     let when = |at: Micros| (at.0 != 0).then(|| at.rfc3339());
     let feed = |f: &model::advisory::FeedState| FeedView {

@@ -83,8 +83,8 @@ async fn basic_tokens_and_both_forms_of_the_token_flow_log_in() {
     let server = Server::new().await;
     ask(&server, Method::GET, "/v2/", Some(&basic("admin", PASSWORD))).await.is(200, "Basic");
     let id = server.store.make_principal("robot", "robot", "").await.unwrap();
-    let new = store::NewToken { principal: id, name: "ci".into(), expires: Micros::FOREVER };
-    let (_, secret) = server.store.make_token(&new).await.unwrap();
+    let new = store::NewToken { principal: id, name: "ci".into(), expires: Micros::FOREVER, grants: Vec::new() };
+    let (_, secret) = server.store.make_token(&new, &store::Caller::default()).await.unwrap();
     ask(&server, Method::GET, "/v2/", Some(&format!("Bearer {secret}"))).await.is(200, "an API token");
     ask(&server, Method::GET, "/v2/", Some(&basic("robot", &secret))).await.is(200, "an API token as password");
     let bearer = token(&server, "admin", &["repository:a:pull"]).await;

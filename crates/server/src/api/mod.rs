@@ -3,4 +3,5 @@
 pub mod findings;
 pub mod images;
 pub mod lists;
+pub mod tokens;
 pub mod work;

@@ -38,6 +38,8 @@ pub struct Frame {
     pub below: Vec<Step>,
     /// How many of what: `3 registries`.
     pub below_name: String,
+    /// What every form carries to prove that this console made it.
+    pub csrf: String,
     /// The same as an API call, or empty.
     pub api: String,
     /// The same as a command, or empty.
@@ -89,6 +91,7 @@ impl Frame {
             revision: *visit.parts.index.revisions().borrow(),
             feeds: feeds(&visit.parts),
             who: visit.who.name.clone(),
+            csrf: visit.asker.csrf.clone(),
             look: visit.look,
             address: visit.address(),
             ..Self::default()

@@ -3,6 +3,7 @@
 //! In: the same questions as REST. Out: askama templates of `console/`. Text of images and feeds is escaped, and what would not be
 //! seen (control characters, bidirectional marks) is made visible.
 
+mod filled;
 mod findings;
 mod form;
 mod frame;
@@ -11,6 +12,7 @@ mod image;
 mod images;
 mod nav;
 mod pane;
+mod tokens;
 mod visit;
 mod vulnerabilities;
 
@@ -18,18 +20,52 @@ pub use frame::{sign_in, trouble, wants_page};
 pub use visit::Visit;
 
 use crate::parts::Parts;
+use crate::routes::{Place, guarded};
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
+use model::role::Action;
 
-/// The routes of the console.
+/// One page, or one form of a page. What is not in the table is not served.
+pub struct Page {
+    /// Path, as axum writes it.
+    pub path: &'static str,
+    /// The right that it needs.
+    pub action: Action,
+    /// Where the asker needs it.
+    pub place: Place,
+    /// The handler.
+    pub handler: fn() -> MethodRouter<Parts>,
+}
+
+/// Every page.
+pub static PAGES: &[Page] = &[
+    Page { path: "/", action: Action::Read, place: Place::Any, handler: || get(images::page) },
+    Page { path: "/findings", action: Action::Read, place: Place::Any, handler: || get(findings::page) },
+    Page { path: "/s/{*path}", action: Action::Read, place: Place::Any, handler: || get(image::page) },
+    Page { path: "/findings/{id}", action: Action::Read, place: Place::Any, handler: || get(image::finding) },
+    Page { path: "/vulnerabilities", action: Action::Read, place: Place::Any, handler: || get(vulnerabilities::list) },
+    Page {
+        path: "/vulnerabilities/{id}",
+        action: Action::Read,
+        place: Place::Any,
+        handler: || get(vulnerabilities::one),
+    },
+    Page { path: "/go", action: Action::Read, place: Place::Any, handler: || get(go::to) },
+    Page { path: "/look", action: Action::Read, place: Place::Own, handler: || post(visit::choose) },
+    Page { path: "/settings/tokens", action: Action::Read, place: Place::Own, handler: || get(tokens::page) },
+    Page { path: "/settings/tokens", action: Action::Read, place: Place::Own, handler: || post(tokens::create) },
+    Page {
+        path: "/settings/tokens/{id}/revoke",
+        action: Action::Read,
+        place: Place::Own,
+        handler: || post(tokens::revoke),
+    },
+];
+
+/// The router of the table; each page stands behind the check of its right.
 pub fn router() -> Router<Parts> {
-    Router::new()
-        .route("/", get(images::page))
-        .route("/findings", get(findings::page))
-        .route("/s/{*path}", get(image::page))
-        .route("/findings/{id}", get(image::finding))
-        .route("/vulnerabilities", get(vulnerabilities::list))
-        .route("/vulnerabilities/{id}", get(vulnerabilities::one))
-        .route("/go", get(go::to))
-        .route("/look", post(visit::choose))
+    let add = |router: Router<Parts>, page: &Page| {
+        router.route(page.path, guarded((page.handler)(), page.action, page.place))
+    };
+    PAGES.iter().fold(Router::new(), add)
 }

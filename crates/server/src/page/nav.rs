@@ -55,7 +55,7 @@ pub static NAV: &[Entry] = &[
         key: "settings",
         text: "Settings",
         icon: "M8 5.500a2.500 2.500 0 1 0 0 5 2.500 2.500 0 0 0 0-5zM8 1.500v2M8 12.500v2M1.500 8h2M12.500 8h2M3.400 3.400l1.400 1.400M11.200 11.200l1.400 1.400M12.600 3.400l-1.400 1.400M4.800 11.200l-1.400 1.400",
-        pages: &[],
+        pages: &[("/settings/tokens", "Tokens", Action::Read)],
     },
 ];
 

@@ -3,6 +3,7 @@
 //! In: a request of somebody who is signed in. Out: what every page is made from; the look is kept in a cookie, so that the first
 //! paint is right.
 
+use crate::asker::Asker;
 use crate::params::{form_pairs, local};
 use crate::parts::Parts;
 use crate::problem::Problem;
@@ -20,6 +21,8 @@ pub struct Visit {
     pub parts: Parts,
     /// Who looks.
     pub who: Principal,
+    /// The same, with where from.
+    pub asker: Asker,
     /// The path of the address.
     pub path: String,
     /// The query of the address.
@@ -38,18 +41,26 @@ impl Visit {
     }
 }
 
+impl Visit {
+    /// Reads a request of somebody.
+    pub fn new(parts: &Parts, asker: &Asker, head: &axum::http::request::Parts) -> Self {
+        Self {
+            parts: parts.clone(),
+            who: asker.principal.clone(),
+            asker: asker.clone(),
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().map(str::to_owned),
+            look: Look::of(&head.headers),
+        }
+    }
+}
+
 impl FromRequestParts<Parts> for Visit {
     type Rejection = Problem;
 
     async fn from_request_parts(head: &mut axum::http::request::Parts, parts: &Parts) -> Result<Self, Problem> {
-        let who = head.extensions.get::<Principal>().cloned().ok_or_else(Problem::sign_in)?;
-        Ok(Self {
-            parts: parts.clone(),
-            who,
-            path: head.uri.path().to_owned(),
-            query: head.uri.query().map(str::to_owned),
-            look: Look::of(&head.headers),
-        })
+        let asker = head.extensions.get::<Asker>().cloned().ok_or_else(Problem::sign_in)?;
+        Ok(Self::new(parts, &asker, head))
     }
 }
 

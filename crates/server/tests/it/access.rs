@@ -45,6 +45,9 @@ async fn everybody_gets_of_every_route_what_their_roles_allow() {
     for route in fleet.routes().await {
         let audit = route.ends_with("/events") || route.ends_with("/jobs");
         let one = route.contains('{');
+        if route.ends_with("/tokens") {
+            continue; // everybody has tokens of their own
+        }
         for (user, of_own, of_other, of_absent) in [
             ("admin", 200, 200, 404),
             ("auditor", 200, 200, 404),

@@ -327,10 +327,35 @@ impl Fleet {
         self.list(&format!("/api/v1/findings?limit=1&{filter}")).await["items"][0].clone()
     }
 
-    /// Every path of the OpenAPI document, which is made from the table of routes.
+    /// Every path of the OpenAPI document that answers questions; the document is made from the tables of routes.
     pub async fn routes(&self) -> Vec<String> {
         let document = self.list("/api/v1/openapi.json").await;
-        document["paths"].as_object().unwrap().keys().cloned().collect()
+        let paths = document["paths"].as_object().unwrap();
+        paths.iter().filter(|(_, methods)| methods.get("get").is_some()).map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Sends a body as somebody.
+    pub async fn send_as(
+        &self,
+        user: &str,
+        method: Method,
+        path: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let login = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{PASSWORD}"));
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header("authorization", format!("Basic {login}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.raw(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// Sends JSON as somebody.
+    pub async fn post_as(&self, user: &str, path: &str, body: &Value) -> Answer {
+        let json = [("content-type", "application/json")];
+        self.send_as(user, Method::POST, path, &body.to_string(), &json).await
     }
 }
 

@@ -9,3 +9,4 @@ mod hostile;
 mod lists;
 mod looks;
 mod pages;
+mod writes;

@@ -26,9 +26,10 @@ fn only_the_right_password_or_a_living_token_is_somebody() {
         let robot = store.make_principal("robot", "robot", "").await.unwrap();
         let place = Grant { role: Role::AcrPull, scope: Scope::parse("/guid/local").unwrap() };
         store.grant(robot, &place).await.unwrap();
-        let token = NewToken { principal: robot, name: "ci".into(), expires: Micros::FOREVER };
-        let (id, text) = store.make_token(&token).await.unwrap();
-        let (_, expired) = store.make_token(&NewToken { expires: Micros(1), ..token }).await.unwrap();
+        let token = NewToken { principal: robot, name: "ci".into(), expires: Micros::FOREVER, grants: Vec::new() };
+        let by = super::caller();
+        let (id, text) = store.make_token(&token, &by).await.unwrap();
+        let (_, expired) = store.make_token(&NewToken { expires: Micros(1), ..token }, &by).await.unwrap();
         assert!(text.starts_with("pw_") && text.len() == 46);
         for good in [Credential::Bearer(text.clone()), basic("robot", &text)] {
             assert_eq!(store.authenticate(&good).await.unwrap().grants, std::slice::from_ref(&place));
@@ -45,10 +46,10 @@ fn only_the_right_password_or_a_living_token_is_somebody() {
         ] {
             assert!(matches!(store.authenticate(&bad).await, Err(Error::WrongCredentials)), "{why}");
         }
-        assert_eq!(store.tokens().await.unwrap().len(), 1, "expired ones are not listed");
+        assert_eq!(store.tokens(None).await.unwrap().len(), 1, "expired ones are not listed");
         store.revoke(robot, &place).await.unwrap();
         assert_eq!(store.authenticate(&Credential::Bearer(text.clone())).await.unwrap().grants, []);
-        assert!(store.end_token(id).await.unwrap());
+        assert!(store.end_token(id, &by).await.unwrap());
         assert!(matches!(store.authenticate(&Credential::Bearer(text)).await, Err(Error::WrongCredentials)));
     });
 }

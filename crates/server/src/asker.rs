@@ -1,0 +1,51 @@
+//! Who asks: somebody who was recognised, from where, and how the request came.
+
+use crate::problem::Problem;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use model::role::{Grant, Role, Scope};
+use store::{Caller, Principal};
+
+/// Who asks. Handlers take it as an argument.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// Who, with which roles.
+    pub principal: Principal,
+    /// Address of the client.
+    pub address: String,
+    /// Its `User-Agent`.
+    pub user_agent: String,
+    /// What a form must carry; empty where the login came with the request.
+    pub csrf: String,
+    /// What makes this request happen once, or empty.
+    pub key: String,
+}
+
+impl Asker {
+    /// Makes the asker of a command that works on the data of its own machine: owner of everything, by the name of its user.
+    pub fn local(user: &str) -> Self {
+        let grants = vec![Grant { role: Role::Owner, scope: Scope::ALL }];
+        let name = format!("cli:{user}");
+        let principal = Principal { id: 0, name, kind: "local".into(), grants, limited: false };
+        Self { principal, address: String::new(), user_agent: String::new(), csrf: String::new(), key: String::new() }
+    }
+
+    /// Returns who asks as writes of the store want it.
+    pub fn caller(&self) -> Caller {
+        Caller {
+            actor: self.principal.name.clone(),
+            address: self.address.clone(),
+            user_agent: self.user_agent.clone(),
+            key: self.key.clone(),
+            ..Caller::default()
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        head.extensions.get::<Self>().cloned().ok_or_else(Problem::sign_in)
+    }
+}
