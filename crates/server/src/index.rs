@@ -2,6 +2,7 @@
 //!
 //! In: facts, then changes by revision. Out: one consistent index for each answer. Built again when the log was trimmed.
 
+use crate::history::History;
 use crate::problem::Problem;
 use fleet::Index;
 use model::facts::Changes;
@@ -14,11 +15,12 @@ use tokio::sync::watch;
 pub struct Handle {
     index: Arc<RwLock<Option<Index>>>,
     revision: watch::Sender<i64>,
+    history: Arc<History>,
 }
 
 impl Default for Handle {
     fn default() -> Self {
-        Self { index: Arc::default(), revision: watch::Sender::new(0) }
+        Self { index: Arc::default(), revision: watch::Sender::new(0), history: Arc::default() }
     }
 }
 
@@ -37,6 +39,11 @@ impl Handle {
     /// The revision of the index, as it moves; 0 until it is built.
     pub fn revisions(&self) -> watch::Receiver<i64> {
         self.revision.subscribe()
+    }
+
+    /// The past days that were counted.
+    pub(crate) fn history(&self) -> &History {
+        &self.history
     }
 
     /// Builds the index and follows the store for ever.

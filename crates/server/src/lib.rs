@@ -13,6 +13,7 @@ mod export;
 mod form;
 mod gate;
 mod health;
+mod history;
 mod index;
 mod live;
 mod openapi;

@@ -13,6 +13,10 @@ use model::time::Micros;
 struct Page {
     frame: Frame,
     counts: Counts,
+    vulnerabilities: u64,
+    affected: u64,
+    address: String,
+    scope: String,
     problem: Option<String>,
     q: String,
     sort: String,
@@ -57,25 +61,32 @@ pub async fn page(visit: Visit) -> Response {
 }
 
 fn build(visit: &Visit) -> Result<Page, Problem> {
-    let parts = &visit.parts;
-    let frame::Asked { q, sort, after, question, problem } = frame::asked(visit)?;
-    let (page, counts) = parts.index.ask(|index| Ok((index.findings(&question)?, index.counts(&question)?)))?;
-    let address = "/findings";
-    let next = page.next.as_ref().map(|c| c.as_str());
-    let within = if problem.is_some() { "" } else { q.as_str() };
+    let asked = frame::asked(visit)?;
+    let question = &asked.question;
+    let ask = |index: &fleet::Index| Ok((index.findings(question)?, index.counts(question)?));
+    let (page, counts) = visit.parts.index.ask(ask)?;
+    let address = asked.address("/findings");
+    let (q, sort) = (asked.q.clone(), asked.sort.clone());
+    let parameters = asked.parameters();
+    let cli = frame::command("portwarden finding list", &q, &sort);
     Ok(Page {
-        frame: Frame::new(visit, "inventory").programs(
+        frame: Frame::new(visit, "inventory").programs(visit, &frame::link("/findings", &parameters), &cli).scoped(
             visit,
-            &frame::link("/findings", &[("q", &q), ("sort", &sort)]),
-            &frame::command("portwarden finding list", &q, &sort),
-        ),
-        counts: Counts::new(&counts.tally, address, Some(within)),
-        problem,
-        heads: frame::heads(&COLUMNS, address, &q, &sort),
-        pager: Pager::new(address, &q, &sort, after.as_deref(), next),
+            &asked.scoped,
+            "/findings",
+            &q,
+        )?,
+        counts: Counts::new(&counts.tally, &address, Some(asked.within())),
+        vulnerabilities: counts.vulnerabilities,
+        affected: counts.affected,
+        heads: frame::heads(&COLUMNS, &address, &q, &sort),
+        pager: Pager::new(&address, &q, &sort, asked.after.as_deref(), page.next.as_ref().map(|c| c.as_str())),
         rows: page.items.into_iter().map(|finding| row(finding, question.now)).collect(),
         total: page.total,
-        export: Export::new("/findings", &[("q", &q), ("sort", &sort)]),
+        export: Export::new("/findings", &parameters),
+        problem: asked.problem.clone(),
+        scope: asked.scoped.path(),
+        address,
         q,
         sort,
     })

@@ -1,16 +1,16 @@
 //! What every page has: the frame, sortable heads, the tally of findings, pages of a list, addresses.
 
+pub use super::list::{Counts, Export, Head, Pager, also, asked, command, heads, link, portable};
 use super::nav::{self, Shown};
+use super::scope::{self, Scoped};
 use super::visit::{Look, Visit};
-use crate::access;
-use crate::params::{Params, encoded};
+use crate::params::encoded;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use askama::Template;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use fleet::{Place, Query, Tally};
-use model::Severity;
+use fleet::Place;
 pub use model::text::visible_lines as visible;
 use model::time::Micros;
 use model::verdict::{Coverage, Verdict, Work};
@@ -78,6 +78,8 @@ pub struct Tile {
     pub link: String,
     /// What to know about it, or empty.
     pub note: String,
+    /// Parts of it and where they are listed.
+    pub more: Vec<Step>,
     /// `good`, `warn`, `bad`, or empty.
     pub tone: &'static str,
 }
@@ -106,6 +108,22 @@ impl Frame {
         }
         self.cli = cli.to_owned();
         self
+    }
+
+    /// Adds the scope bar of a list: another scope keeps the list and its filter.
+    pub fn scoped(self, visit: &Visit, scoped: &Scoped, list: &str, q: &str) -> Result<Self, Problem> {
+        self.with_scope(visit, scoped, &|path| scope::listed(list, q, path))
+    }
+
+    /// Adds the scope bar of a page of the walk.
+    pub fn walked(self, visit: &Visit, scoped: &Scoped) -> Result<Self, Problem> {
+        self.with_scope(visit, scoped, &scope::walk)
+    }
+
+    fn with_scope(mut self, visit: &Visit, scoped: &Scoped, to: &dyn Fn(&str) -> String) -> Result<Self, Problem> {
+        self.scope = scoped.steps(to);
+        (self.below_name, self.below) = scoped.below(visit, to)?;
+        Ok(self)
     }
 
     /// The frame of a page that does not change by itself, such as a form.
@@ -194,86 +212,6 @@ pub fn wants_page(path: &str, headers: &HeaderMap) -> bool {
     accept.contains("text/html") && !path.starts_with("/api/")
 }
 
-/// One part of the bar of severities.
-pub struct Part {
-    /// The severity.
-    pub word: &'static str,
-    /// How many.
-    pub count: u64,
-    /// Where exactly these are listed, or empty.
-    pub link: String,
-    /// Left edge, of 1,000.
-    pub x: u64,
-    /// Width, of 1,000.
-    pub width: u64,
-}
-
-/// Findings by severity, adding up.
-pub struct Counts {
-    /// All.
-    pub total: u64,
-    /// By severity, worst first, without zeros.
-    pub parts: Vec<Part>,
-    /// Hidden by default.
-    pub hidden: u64,
-    /// Where exactly the hidden ones are listed, or empty.
-    pub hidden_link: String,
-}
-
-impl Counts {
-    /// Lays the bar out. `address` is where the findings are listed, `within` the filter that was counted with; without one
-    /// (a text that another list would look for elsewhere) nothing is linked.
-    pub fn new(tally: &Tally, address: &str, within: Option<&str>) -> Self {
-        let total = tally.findings();
-        let listed = |word: &str| within.map(|q| link(address, &[("q", &also(q, word))])).unwrap_or_default();
-        let mut parts = Vec::new();
-        let mut before = 0;
-        for severity in Severity::WORST_FIRST {
-            let count = tally.of(severity);
-            if count == 0 {
-                continue;
-            }
-            let edge = |n: u64| n * 1000 / total.max(1);
-            parts.push(Part {
-                word: severity.as_str(),
-                count,
-                link: listed(&format!("severity:{}", severity.as_str())),
-                x: edge(before),
-                width: edge(before + count) - edge(before),
-            });
-            before += count;
-        }
-        Self { total, parts, hidden: tally.hidden, hidden_link: listed("hidden:yes") }
-    }
-}
-
-/// A filter with one more word.
-pub fn also(q: &str, word: &str) -> String {
-    [q, word].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// The filter, unless it holds a text without a word in front: such a text means another thing in another list.
-pub fn portable(q: &str) -> Option<&str> {
-    q.split_whitespace().all(|word| word.contains(':')).then_some(q)
-}
-
-/// The same list for programs.
-pub struct Export {
-    /// As CSV.
-    pub csv: String,
-    /// As JSON.
-    pub json: String,
-}
-
-impl Export {
-    /// Makes the addresses of a list of REST: its path, the parameters.
-    pub fn new(path: &str, parameters: &[(&str, &str)]) -> Self {
-        let json = link(&format!("/api/v1{path}"), parameters);
-        let csv = link(&json, &[("format", "csv")]);
-        Self { csv, json }
-    }
-}
-
 /// A moment, for machines and for people.
 #[derive(Default)]
 pub struct When {
@@ -303,103 +241,6 @@ impl When {
     /// The same for a moment that is text already.
     pub fn parse(at: Option<&str>, now: Micros) -> Self {
         at.and_then(Micros::parse).map(|at| Self::of(at, now)).unwrap_or_default()
-    }
-}
-
-/// What was asked of a list.
-pub struct Asked {
-    /// The filter as typed.
-    pub q: String,
-    /// The order as asked for.
-    pub sort: String,
-    /// The cursor.
-    pub after: Option<String>,
-    /// The question to the index.
-    pub question: Query,
-    /// What was wrong with it; then the question is the whole list.
-    pub problem: Option<String>,
-}
-
-/// Reads the query of a list. A filter with a wrong word keeps what was typed and says what is wrong, above the whole list.
-pub fn asked(visit: &Visit) -> Result<Asked, Problem> {
-    let scope = access::readable(&visit.parts, &visit.who)?;
-    let now = (visit.parts.now)();
-    let mut params = Params::parse(visit.query.as_deref());
-    let (question, problem) = match params.clone().into_query(now) {
-        Ok(question) => (question, None),
-        Err(problem) => (Query { limit: 50, now, ..Query::default() }, Some(visible(&problem.detail))),
-    };
-    Ok(Asked {
-        q: params.take("q").ok().flatten().unwrap_or_default(),
-        sort: params.take("sort").ok().flatten().unwrap_or_default(),
-        after: params.take("after").ok().flatten(),
-        question: Query { scope, ..question },
-        problem,
-    })
-}
-
-/// A head of a column.
-pub struct Head {
-    /// The word.
-    pub text: &'static str,
-    /// Where the list is sorted by it, or empty.
-    pub link: String,
-    /// An arrow where the list is.
-    pub mark: &'static str,
-    /// The same for `aria-sort`, or empty.
-    pub order: &'static str,
-    /// Whether the column holds numbers.
-    pub numeric: bool,
-}
-
-/// Makes the heads of a list: word, sort key (or empty), whether it holds numbers.
-pub fn heads(columns: &[(&'static str, &str, bool)], address: &str, q: &str, sort: &str) -> Vec<Head> {
-    let head = |(text, key, numeric): &(&'static str, &str, bool)| {
-        let reversed = format!("-{key}");
-        let (next, mark, order) = match sort {
-            s if s == *key && !key.is_empty() => (reversed.as_str(), " ↓", "descending"),
-            s if s == reversed => (*key, " ↑", "ascending"),
-            _ => (*key, "", ""),
-        };
-        let link = if key.is_empty() { String::new() } else { link(address, &[("q", q), ("sort", next)]) };
-        Head { text, link, mark, order, numeric: *numeric }
-    };
-    columns.iter().map(head).collect()
-}
-
-/// An address with parameters; empty ones are left out.
-pub fn link(address: &str, parameters: &[(&str, &str)]) -> String {
-    let mut out = address.to_owned();
-    for (name, value) in parameters.iter().filter(|(_, v)| !v.is_empty()) {
-        out.push(if out.contains('?') { '&' } else { '?' });
-        out.push_str(&format!("{name}={}", encoded(value)));
-    }
-    out
-}
-
-/// A command with the filter and the order of a list.
-pub fn command(verb: &str, q: &str, sort: &str) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
-    let mut out = verb.to_owned();
-    for (flag, value) in [("--query", q), ("--sort", sort)].into_iter().filter(|(_, v)| !v.is_empty()) {
-        out.push_str(&format!(" {flag} {}", quoted(value)));
-    }
-    out
-}
-
-/// The links below a list.
-pub struct Pager {
-    /// First page, or empty on it.
-    pub first: String,
-    /// Next page, or empty on the last.
-    pub next: String,
-}
-
-impl Pager {
-    /// Makes the links.
-    pub fn new(address: &str, q: &str, sort: &str, after: Option<&str>, next: Option<&str>) -> Self {
-        let to = |after: &str| link(address, &[("q", q), ("sort", sort), ("after", after)]);
-        Self { first: after.map(|_| to("")).unwrap_or_default(), next: next.map(to).unwrap_or_default() }
     }
 }
 
@@ -449,18 +290,6 @@ pub fn percent(millionths: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_bar_adds_up_and_names_its_rows() {
-        let mut tally = Tally::default();
-        tally.severities[Severity::Critical as usize] = 1;
-        tally.severities[Severity::Low as usize] = 2;
-        let counts = Counts::new(&tally, "/x", Some("fix:yes"));
-        let got: Vec<_> = counts.parts.iter().map(|p| (p.word, p.count, p.x, p.width)).collect();
-        assert_eq!(got, [("critical", 1, 0, 333), ("low", 2, 333, 667)]);
-        assert_eq!(counts.parts[0].link, "/x?q=fix%3Ayes%20severity%3Acritical");
-        assert_eq!(Counts::new(&tally, "/x", portable("openssl")).parts[0].link, "", "a text has no link");
-    }
 
     #[test]
     fn moments_are_told_as_people_do() {

@@ -1,6 +1,7 @@
 //! Quick jump: a vulnerability, a digest, a repository or a package, by what was typed.
 
 use super::frame;
+use super::scope;
 use super::visit::Visit;
 use crate::access;
 use crate::params::{Params, encoded, local};
@@ -31,6 +32,12 @@ fn address(visit: &Visit) -> Result<String, Problem> {
     if visit.parts.index.ask(|index| Ok(index.blast_radius(&name, &everything)?))?.is_some() {
         return Ok(format!("/vulnerabilities/{}", encoded(&name)));
     }
+    let mut by_name = Filter::default();
+    by_name.field("repository", text)?;
+    let page = visit.parts.index.ask(|index| Ok(index.repositories(&found(by_name))?))?;
+    if let Some(row) = page.items.first() {
+        return Ok(scope::walk(&format!("/{}/{}/{}", row.subscription, row.registry, row.name)));
+    }
     let mut by_digest = Filter::default();
     if by_digest.field("image", text).is_ok() {
         let page = visit.parts.index.ask(|index| Ok(index.images(&found(by_digest.clone()))?))?;
@@ -39,5 +46,5 @@ fn address(visit: &Visit) -> Result<String, Problem> {
             return Ok(frame::image_address(place, &image.digest));
         }
     }
-    Ok(frame::link("/", &[("q", text)]))
+    Ok(frame::link("/inventory", &[("q", text)]))
 }

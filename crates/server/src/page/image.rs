@@ -134,7 +134,7 @@ const COLUMNS: [(&str, &str, bool); 8] = [
 ];
 
 /// Shows an image: `/s/{subscription}/{registry}/{repository…}@{digest}`.
-pub async fn page(visit: Visit, Name(path): Name) -> Response {
+pub async fn page(visit: Visit, path: String) -> Response {
     let built = build(&visit, &path).await;
     frame::answer(&visit, built)
 }
@@ -228,6 +228,7 @@ struct Asked {
 impl Asked {
     fn of(query: Option<&str>) -> Result<Self, Problem> {
         let mut params = Params::parse(query);
+        params.take("tab")?;
         let asked = Self {
             shown: params.take("finding")?,
             q: params.take("q")?.unwrap_or_default(),

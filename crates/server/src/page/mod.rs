@@ -4,17 +4,22 @@
 //! seen (control characters, bidirectional marks) is made visible.
 
 mod filled;
+mod chart;
 mod findings;
 mod form;
 mod frame;
 mod go;
 mod image;
 mod images;
+mod list;
 mod nav;
+mod overview;
 mod pane;
 mod tokens;
+mod scope;
 mod visit;
 mod vulnerabilities;
+mod walk;
 
 pub use frame::{sign_in, trouble, wants_page};
 pub use visit::Visit;
@@ -68,4 +73,17 @@ pub fn router() -> Router<Parts> {
         router.route(page.path, guarded((page.handler)(), page.action, page.place))
     };
     PAGES.iter().fold(Router::new(), add)
+/// The routes of the console.
+pub fn router() -> Router<Parts> {
+    Router::new()
+        .route("/", get(overview::page))
+        .route("/inventory", get(images::page))
+        .route("/inventory/repositories", get(walk::repositories))
+        .route("/findings", get(findings::page))
+        .route("/s/{*path}", get(walk::page))
+        .route("/findings/{id}", get(image::finding))
+        .route("/vulnerabilities", get(vulnerabilities::list))
+        .route("/vulnerabilities/{id}", get(vulnerabilities::one))
+        .route("/go", get(go::to))
+        .route("/look", post(visit::choose))
 }

@@ -24,7 +24,7 @@ pub static NAV: &[Entry] = &[
         key: "overview",
         text: "Overview",
         icon: "M2.5 2.500h4.500v6h-4.500zM9 2.500h4.500v3h-4.500zM9 7.500h4.500v6h-4.500zM2.500 10.500h4.500v3h-4.500z",
-        pages: &[],
+        pages: &[("/", "Overview", Action::Read)],
     },
     Entry {
         key: "recommendations",
@@ -36,7 +36,11 @@ pub static NAV: &[Entry] = &[
         key: "inventory",
         text: "Inventory",
         icon: "M8 1.500l6 3.200-6 3.200-6-3.200zM2 8l6 3.200L14 8M2 11.300l6 3.200 6-3.200",
-        pages: &[("/", "Images", Action::Read), ("/findings", "Findings", Action::Read)],
+        pages: &[
+            ("/inventory", "Images", Action::Read),
+            ("/inventory/repositories", "Repositories", Action::Read),
+            ("/findings", "Findings", Action::Read),
+        ],
     },
     Entry {
         key: "vulnerabilities",
@@ -91,12 +95,13 @@ pub fn sections(who: &Principal, here: &str, path: &str) -> Vec<Tab> {
     if pages.len() < 2 {
         return Vec::new();
     }
-    let within = |page: &str| path == page || path.strip_prefix(page).is_some_and(|rest| rest.starts_with('/'));
+    let holds = |page: &str| path == page || path.strip_prefix(page).is_some_and(|rest| rest.starts_with('/'));
+    let longest = pages.iter().map(|page| page.0).filter(|page| holds(page)).max_by_key(|page| page.len());
     let tab = |page: &(&str, &str, Action)| Tab {
         text: page.1.to_owned(),
         link: page.0.to_owned(),
         count: String::new(),
-        here: within(page.0),
+        here: longest == Some(page.0),
     };
     pages.into_iter().map(tab).collect()
 }

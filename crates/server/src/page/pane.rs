@@ -127,7 +127,7 @@ fn shown(detail: FindingDetail, tag: &str, images: u64, now: Micros) -> Pane {
     let ids = distinct(std::iter::once(finding.finding_id.clone()).chain(finding.cves).chain(finding.aliases));
     Pane {
         id: finding.id,
-        images_link: frame::link("/", &[("q", &format!("cve:{} hidden:all", finding.finding_id))]),
+        images_link: frame::link("/inventory", &[("q", &format!("cve:{} hidden:all", finding.finding_id))]),
         name: visible(&finding.finding_id),
         package: visible(&finding.package.name),
         title: visible(&finding.security_check),

@@ -2,6 +2,7 @@
 
 use super::frame::{self, Export, Frame, Head, Pager, When, visible};
 use super::pane::{Id, Reference};
+use super::scope;
 use super::visit::Visit;
 use crate::api::findings::{VulnerabilityDetail, radius};
 use crate::params::Name;
@@ -14,6 +15,8 @@ use fleet::{Query, VulnerabilityRow};
 #[template(path = "vulnerabilities.html")]
 struct ListPage {
     frame: Frame,
+    address: String,
+    scope: String,
     problem: Option<String>,
     q: String,
     sort: String,
@@ -100,34 +103,39 @@ pub async fn one(visit: Visit, Name(id): Name) -> Response {
 }
 
 fn build(visit: &Visit) -> Result<ListPage, Problem> {
-    let parts = &visit.parts;
-    let frame::Asked { q, sort, after, question, problem } = frame::asked(visit)?;
-    let everything = Query { scope: question.scope.clone(), limit: 1, now: question.now, ..Query::default() };
-    let (page, counts) =
-        parts.index.ask(|index| Ok((index.vulnerabilities(&question)?, index.counts(&everything)?)))?;
-    let address = "/vulnerabilities";
-    let next = page.next.as_ref().map(|c| c.as_str());
+    let asked = frame::asked(visit)?;
+    let question = &asked.question;
+    let mut everything = Query { scope: question.scope.clone(), limit: 1, now: question.now, ..Query::default() };
+    for (name, value) in asked.scoped.fields() {
+        everything.filter.field(name, value)?;
+    }
+    let ask = |index: &fleet::Index| Ok((index.vulnerabilities(question)?, index.counts(&everything)?));
+    let (page, counts) = visit.parts.index.ask(ask)?;
+    let address = asked.address("/vulnerabilities");
+    let (q, sort) = (asked.q.clone(), asked.sort.clone());
+    let parameters = asked.parameters();
+    let path = asked.scoped.path();
     Ok(ListPage {
-        frame: Frame::new(visit, "vulnerabilities").programs(
-            visit,
-            &frame::link("/vulnerabilities", &[("q", &q), ("sort", &sort)]),
-            "",
-        ),
-        heads: frame::heads(&COLUMNS, address, &q, &sort),
-        pager: Pager::new(address, &q, &sort, after.as_deref(), next),
-        rows: page.items.into_iter().map(|found| row(found, if problem.is_some() { "" } else { &q })).collect(),
-        problem,
+        frame: Frame::new(visit, "vulnerabilities")
+            .programs(visit, &frame::link("/vulnerabilities", &parameters), "")
+            .scoped(visit, &asked.scoped, "/vulnerabilities", &q)?,
+        heads: frame::heads(&COLUMNS, &address, &q, &sort),
+        pager: Pager::new(&address, &q, &sort, asked.after.as_deref(), page.next.as_ref().map(|c| c.as_str())),
+        rows: page.items.into_iter().map(|found| row(found, asked.within(), &path)).collect(),
+        problem: asked.problem.clone(),
         total: page.total,
         images: counts.images,
-        export: Export::new("/vulnerabilities", &[("q", &q), ("sort", &sort)]),
+        export: Export::new("/vulnerabilities", &parameters),
+        scope: path,
+        address,
         q,
         sort,
     })
 }
 
-fn row(row: VulnerabilityRow, q: &str) -> Row {
+fn row(row: VulnerabilityRow, q: &str, path: &str) -> Row {
     let listed = |list| match frame::portable(q) {
-        Some(q) => frame::link(list, &[("q", &frame::also(q, &format!("cve:{}", row.fact.name)))]),
+        Some(q) => scope::listed(list, &frame::also(q, &format!("cve:{}", row.fact.name)), path),
         None => String::new(),
     };
     let shown = 4;
@@ -145,7 +153,7 @@ fn row(row: VulnerabilityRow, q: &str) -> Row {
         cvss: frame::tenths(row.fact.cvss),
         epss: frame::percent(row.fact.epss),
         images: row.images,
-        images_link: listed("/"),
+        images_link: listed("/inventory"),
         findings: row.findings,
         findings_link: listed("/findings"),
     }
@@ -158,7 +166,7 @@ fn one_page(visit: &Visit, found: VulnerabilityDetail) -> OnePage {
     let hit = |h: crate::api::findings::HitView| {
         let here = format!("registry:{} repo:{}", h.registry, h.repository);
         Hit {
-            link: listed("/", &here),
+            link: listed("/inventory", &here),
             findings_link: listed("/findings", &here),
             name: visible(&format!("{}/{}", h.registry, h.repository)),
             images: h.images,
@@ -167,7 +175,7 @@ fn one_page(visit: &Visit, found: VulnerabilityDetail) -> OnePage {
         }
     };
     let held = |p: crate::api::lists::PackageRowView| Held {
-        link: listed("/", &format!("pkg:{}", p.package.purl.trim_start_matches("pkg:"))),
+        link: listed("/inventory", &format!("pkg:{}", p.package.purl.trim_start_matches("pkg:"))),
         name: visible(&p.package.name),
         version: visible(&p.package.version),
         ecosystem: visible(&p.package.ecosystem),
@@ -191,7 +199,7 @@ fn one_page(visit: &Visit, found: VulnerabilityDetail) -> OnePage {
         description: visible(&found.description),
         references: Reference::all(found.references),
         images: it.images,
-        images_link: listed("/", ""),
+        images_link: listed("/inventory", ""),
         findings: it.findings,
         findings_link: listed("/findings", ""),
         repositories: found.hits.into_iter().map(hit).collect(),

@@ -9,6 +9,12 @@ impl Fleet {
         let finding = self.finding(&format!("image={}", self.one)).await["id"].as_str().unwrap().to_owned();
         vec![
             "/".into(),
+            "/inventory".into(),
+            "/inventory/repositories".into(),
+            format!("/s/{}", self.subscription),
+            format!("/s/{}/local", self.subscription),
+            format!("/s/{}/local/team/one", self.subscription),
+            format!("/findings?scope=/{}/local/team/two", self.subscription),
             "/findings".into(),
             "/vulnerabilities".into(),
             "/vulnerabilities/CVE-2024-0001".into(),
@@ -85,8 +91,11 @@ async fn every_number_links_to_exactly_its_rows() {
         caption.and_then(|text| digits(text).parse::<u64>().ok()).unwrap_or(0)
     };
     let mut checked = 0;
-    for path in
-        fleet.every_page().await.into_iter().chain(["/?q=severity:%3E%3Dhigh".into(), "/findings?q=fix:yes".into()])
+    for path in fleet
+        .every_page()
+        .await
+        .into_iter()
+        .chain(["/inventory?q=severity:%3E%3Dhigh".into(), "/findings?q=fix:yes".into()])
     {
         let html = fleet.page(&path).await;
         let parts = html.split("<a href=\"").skip(1);
@@ -113,7 +122,7 @@ async fn every_number_links_to_exactly_its_rows() {
 #[tokio::test]
 async fn columns_of_the_list_of_images_add_up() {
     let fleet = Fleet::new().await;
-    for (path, want) in [("/", 6), ("/?q=hidden:all", 3)] {
+    for (path, want) in [("/inventory", 6), ("/inventory?q=hidden:all", 3)] {
         let html = fleet.page(path).await;
         let mut images = 0;
         for row in html.split("<tr>").skip(2) {
@@ -197,7 +206,7 @@ async fn an_empty_store_says_what_to_do() {
 async fn a_wrong_filter_keeps_what_was_typed_and_shows_everything() {
     let fleet = Fleet::new().await;
     let image = fleet.image_page("team/one", &fleet.one);
-    for path in ["/", "/findings", "/vulnerabilities", &image] {
+    for path in ["/inventory", "/inventory/repositories", "/findings", "/vulnerabilities", &image] {
         let html = fleet.page(&format!("{path}?q=colour:red")).await;
         assert!(html.contains("value=\"colour:red\"") && html.contains("role=\"alert\""), "{path}");
         assert!(html.contains("colour:red") && html.contains("<tbody>"), "{path}");
