@@ -3,8 +3,8 @@
 //! In: the same questions as REST. Out: askama templates of `console/`. Text of images and feeds is escaped, and what would not be
 //! seen (control characters, bidirectional marks) is made visible.
 
-mod filled;
 mod chart;
+mod filled;
 mod findings;
 mod form;
 mod frame;
@@ -15,8 +15,8 @@ mod list;
 mod nav;
 mod overview;
 mod pane;
-mod tokens;
 mod scope;
+mod tokens;
 mod visit;
 mod vulnerabilities;
 mod walk;
@@ -44,9 +44,16 @@ pub struct Page {
 
 /// Every page.
 pub static PAGES: &[Page] = &[
-    Page { path: "/", action: Action::Read, place: Place::Any, handler: || get(images::page) },
+    Page { path: "/", action: Action::Read, place: Place::Any, handler: || get(overview::page) },
+    Page { path: "/inventory", action: Action::Read, place: Place::Any, handler: || get(images::page) },
+    Page {
+        path: "/inventory/repositories",
+        action: Action::Read,
+        place: Place::Any,
+        handler: || get(walk::repositories),
+    },
     Page { path: "/findings", action: Action::Read, place: Place::Any, handler: || get(findings::page) },
-    Page { path: "/s/{*path}", action: Action::Read, place: Place::Any, handler: || get(image::page) },
+    Page { path: "/s/{*path}", action: Action::Read, place: Place::Any, handler: || get(walk::page) },
     Page { path: "/findings/{id}", action: Action::Read, place: Place::Any, handler: || get(image::finding) },
     Page { path: "/vulnerabilities", action: Action::Read, place: Place::Any, handler: || get(vulnerabilities::list) },
     Page {
@@ -73,17 +80,4 @@ pub fn router() -> Router<Parts> {
         router.route(page.path, guarded((page.handler)(), page.action, page.place))
     };
     PAGES.iter().fold(Router::new(), add)
-/// The routes of the console.
-pub fn router() -> Router<Parts> {
-    Router::new()
-        .route("/", get(overview::page))
-        .route("/inventory", get(images::page))
-        .route("/inventory/repositories", get(walk::repositories))
-        .route("/findings", get(findings::page))
-        .route("/s/{*path}", get(walk::page))
-        .route("/findings/{id}", get(image::finding))
-        .route("/vulnerabilities", get(vulnerabilities::list))
-        .route("/vulnerabilities/{id}", get(vulnerabilities::one))
-        .route("/go", get(go::to))
-        .route("/look", post(visit::choose))
 }
