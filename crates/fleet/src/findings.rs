@@ -174,7 +174,7 @@ impl Index {
     }
 
     /// Returns the default order of a match: known exploited, severity, fixable, EPSS.
-    fn default_order(&self, row: &Matched) -> [i64; 4] {
+    pub(crate) fn default_order(&self, row: &Matched) -> [i64; 4] {
         let vulnerability = &self.vulnerabilities[row.vulnerability as usize];
         [
             -i64::from(vulnerability.kev > 0),
@@ -184,7 +184,7 @@ impl Index {
         ]
     }
 
-    fn match_ids(&self, row: &Matched) -> [i64; 2] {
+    pub(crate) fn match_ids(&self, row: &Matched) -> [i64; 2] {
         [self.packages[row.package as usize].id, self.vulnerabilities[row.vulnerability as usize].id]
     }
 

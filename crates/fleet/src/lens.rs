@@ -114,19 +114,24 @@ impl Index {
     /// Returns how every place is seen at a moment; `None` is now, which is at `clock`.
     pub(crate) fn view(&self, at: Option<i64>, clock: i64) -> Arc<View> {
         if at.is_some() {
-            return Arc::new(self.make_view(at, clock));
+            return Arc::new(self.make_view(at, clock, None));
         }
         let lock = || self.now.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = lock().clone();
         if let Some(view) = kept.filter(|view| view.since <= clock && clock < view.until) {
             return view;
         }
-        let view = Arc::new(self.make_view(at, clock));
+        let view = Arc::new(self.make_view(at, clock, None));
         *lock() = Some(Arc::clone(&view));
         view
     }
 
-    fn make_view(&self, at: Option<i64>, clock: i64) -> View {
+    /// Returns how every place would be seen now without a rule.
+    pub(crate) fn view_without(&self, clock: i64, rule: Uuid) -> View {
+        self.make_view(None, clock, Some(rule))
+    }
+
+    fn make_view(&self, at: Option<i64>, clock: i64, without: Option<Uuid>) -> View {
         let mut view = View { since: i64::MIN, until: i64::MAX, groups: vec![Group::default()], ..View::default() };
         for expires in self.rules.iter().filter(|r| holds(r.fact.since.0, r.fact.until.0, at)).map(|r| r.fact.expires.0)
         {
@@ -136,7 +141,7 @@ impl Index {
                 view.until = view.until.min(expires);
             }
         }
-        let in_force = InForce::new(self, at, clock);
+        let in_force = InForce::new(self, at, clock, without);
         if !self.plans.is_empty() {
             view.frozen = (0..self.registries.len()).map(|r| self.frozen_since(r, at)).collect();
         }
@@ -200,11 +205,12 @@ fn depth(scope: &Scope) -> usize {
 }
 
 impl<'a> InForce<'a> {
-    fn new(index: &'a Index, at: Option<i64>, clock: i64) -> Self {
+    fn new(index: &'a Index, at: Option<i64>, clock: i64, without: Option<Uuid>) -> Self {
         let of_registry = vec![Vec::new(); index.registries.len()];
         let mut all = Self { index, of_registry, of_repository: HashMap::new(), overrides: HashMap::new() };
         let registries: Vec<Scope> = (0..index.registries.len()).map(|r| index.scope_of_registry(r)).collect();
-        let open = index.rules.iter().enumerate().filter(|(_, rule)| rule.holds(at, clock));
+        let open =
+            index.rules.iter().enumerate().filter(|(_, rule)| rule.holds(at, clock) && Some(rule.fact.uid) != without);
         for (position, rule) in open {
             let position = position as u32;
             let scope = &rule.fact.scope;

@@ -13,6 +13,7 @@ mod apply;
 mod apply_lens;
 mod counts;
 mod cursor;
+mod effects;
 mod error;
 mod exposure;
 mod filter;
@@ -26,6 +27,7 @@ mod match_tests;
 mod packages;
 mod place_tests;
 mod plan;
+mod preview;
 mod query;
 mod repositories;
 mod rows;
@@ -36,9 +38,11 @@ mod sets;
 mod sums;
 mod vulnerabilities;
 
+pub use effects::RuleEffect;
 pub use error::QueryError;
 pub use filter::{Filter, WORDS, Word};
 pub use index::Index;
+pub use preview::{Preview, Proposal};
 pub use query::{Cursor, Page, Query, Scope, Sort, SortKey};
 pub use rows::{
     BlastRadius, Counts, Exposure, FindingRow, Hit, ImageRow, PackageRow, Place, RepositoryRow, RuleMark, Tally,

@@ -21,9 +21,7 @@ impl<'a> Sums<'a> {
         if plan.all_matches {
             let sums = Self { plan, own: None };
             if plan.kept_lanes() {
-                let cells = &plan.view.everything(plan.index).cells;
-                let lanes = || cells.iter().map(|c| sums.inventory(c.inventory as usize, c.group as usize, 0));
-                plan.view.lanes.get_or_init(|| lanes().collect());
+                plan.view.work_out_lanes(plan.index);
             }
             return sums;
         }
@@ -132,7 +130,43 @@ impl<'a> Sums<'a> {
     }
 }
 
+impl Index {
+    /// Returns the findings of a place that holds an inventory and is in a group of a view of now, nothing asked.
+    pub(crate) fn lanes_in(&self, view: &View, inventory: usize, group: usize) -> Lanes {
+        let group = &view.groups[group];
+        let packages = self.inventories[inventory].packages.iter().map(|p| *p as usize);
+        let mut sum = if group.frozen.is_none() { self.inventory_lanes[inventory] } else { Lanes::default() };
+        let looked_at = packages.filter(|p| group.frozen.is_some() || group.hides.packages.get(*p));
+        for matched in looked_at.flat_map(|p| self.matches_of_package(p)) {
+            let row = &self.matches[matched];
+            if !holds(row.since, row.until, group.frozen) {
+                continue;
+            }
+            let kev = self.vulnerabilities[row.vulnerability as usize].kev > 0;
+            let lanes = row.lanes(kev, 0);
+            let hides = group.hides.matches.get(matched);
+            match (hides, group.frozen) {
+                (false, None) => {}
+                (false, Some(_)) => sum.add(&lanes),
+                (true, None) => sum.take(&lanes),
+                (true, Some(_)) => {}
+            }
+            if hides && lanes != Lanes::HIDDEN {
+                sum.add(&Lanes::DISABLED);
+            }
+        }
+        sum
+    }
+}
+
 impl View {
+    /// Works out the findings of every cell of `everything`, once.
+    fn work_out_lanes(&self, index: &Index) {
+        let cells = &self.everything(index).cells;
+        let lanes = || cells.iter().map(|c| index.lanes_in(self, c.inventory as usize, c.group as usize));
+        self.lanes.get_or_init(|| lanes().collect());
+    }
+
     /// Works out everything that is selected where nothing is asked, once; and its findings by cell.
     pub fn everything(&self, index: &Index) -> &Selection {
         let marks = Marks::default();

@@ -4,6 +4,8 @@
 
 #[path = "naive/rules.rs"]
 mod rules;
+#[path = "naive/score.rs"]
+mod score;
 #[path = "naive/world.rs"]
 mod world;
 
@@ -627,5 +629,13 @@ proptest! {
             }
         }
         check_exposures(&followed, &world);
+        for index in [&built, &followed] {
+            score::check_effects(index, &world);
+            score::check_score(index, &world, None);
+            score::check_score(index, &world, Some(Micros(dice.below(END as u64) as i64 * DAY)));
+            for _ in 0..6 {
+                score::check_preview(index, &world, &mut dice);
+            }
+        }
     }
 }

@@ -26,7 +26,7 @@ fn some_like(patterns: &[String], texts: &[&str]) -> bool {
     patterns.is_empty() || patterns.iter().any(|p| texts.iter().any(|t| like(p, t)))
 }
 
-fn scope_of(spot: &Spot<'_>) -> Scope {
+pub fn scope_of(spot: &Spot<'_>) -> Scope {
     let registry = spot.registry;
     Scope::repository(&spot.subscription.guid, &registry.resource_group, &registry.name, &spot.repository.name)
 }
@@ -48,7 +48,7 @@ fn in_force<'a>(world: &'a Snapshot, spot: &Spot<'_>, at: Option<Micros>, now: M
     standing.iter().copied().filter(|r| !r.paused && !overridden(r)).collect()
 }
 
-fn hides(world: &Snapshot, rule: &RuleFact, row: &Row<'_>, tags: &[&str]) -> bool {
+pub fn hides(world: &Snapshot, rule: &RuleFact, row: &Row<'_>, tags: &[&str]) -> bool {
     let (c, v, p, spot) = (&rule.criteria, row.vulnerability, row.package, &row.spot);
     let mut names: Vec<&str> = vec![&v.name];
     names.extend(world.aliases.iter().filter(|(_, id)| *id == v.id).map(|(name, _)| name.as_str()));

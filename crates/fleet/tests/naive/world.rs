@@ -227,6 +227,18 @@ fn rules(world: &mut Snapshot, dice: &mut Dice) {
         }
         world.paths.push(InventoryPathsFact { inventory: inventory.id, paths });
     }
+    for id in 1..=dice.below(3) as i64 {
+        let (since, until) = dice.spans().pop().unwrap_or((Micros(0), Micros::FOREVER));
+        world.exemptions.push(ExemptionFact {
+            id,
+            recommendation: dice.pick(&["vulnerabilities", "another"]).into(),
+            scope: scope(world, dice),
+            digest: if dice.one_in(2) { String::new() } else { world.images[0].digest.clone() },
+            expires: if dice.one_in(2) { Micros::FOREVER } else { Micros(dice.below(2 * END as u64) as i64 * DAY) },
+            since,
+            until,
+        });
+    }
     for number in 1..=dice.below(6) {
         for (since, until) in dice.spans() {
             world.rules.push(RuleFact {
@@ -245,7 +257,7 @@ fn rules(world: &mut Snapshot, dice: &mut Dice) {
     }
 }
 
-fn scope(world: &Snapshot, dice: &mut Dice) -> Scope {
+pub fn scope(world: &Snapshot, dice: &mut Dice) -> Scope {
     let repository = &world.repositories[dice.below(4) as usize];
     let registry = &world.registries[repository.registry as usize - 1];
     let subscription = &world.subscriptions[registry.subscription as usize - 1];
@@ -266,7 +278,7 @@ fn scope(world: &Snapshot, dice: &mut Dice) -> Scope {
     scope
 }
 
-fn criteria(world: &Snapshot, dice: &mut Dice) -> Criteria {
+pub fn criteria(world: &Snapshot, dice: &mut Dice) -> Criteria {
     let mut criteria = Criteria::default();
     let texts = |of: &[&str]| of.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
     for _ in 0..1 + dice.below(2) {
@@ -361,6 +373,7 @@ pub fn history(world: &Snapshot, dice: &mut Dice) -> Vec<Snapshot> {
     to.bring(&world.matches, |s| &mut s.matches, of, |r| (r.until, r.severity) = (open, Severity::Low));
     to.bring(&world.plans, |s| &mut s.plans, |_| 0, |r| r.until = open);
     to.bring(&world.rules, |s| &mut s.rules, |_| 0, |r| (r.until, r.paused) = (open, !r.paused));
+    to.bring(&world.exemptions, |s| &mut s.exemptions, |_| 0, |r| r.until = open);
     to.bring(&world.paths, |s| &mut s.paths, |r| at(&inventories, r.inventory), |_| {});
     to.bring(&world.aliases, |s| &mut s.aliases, |(_, id)| at(&vulnerabilities, *id), |_| {});
     for (revision, step) in to.steps.iter_mut().enumerate() {
