@@ -68,6 +68,11 @@ mod tests {
         PlanFact { id: 0, scope, standard, enforce, since: Micros(since), until: Micros(until) }
     }
 
+    fn written(span: &Span) -> String {
+        let word = if span.standard { "on" } else { "off" };
+        if span.since.0 == i64::MIN { word.to_owned() } else { format!(" {} {word}", span.since.0) }
+    }
+
     #[test]
     fn a_registry_has_the_plan_of_its_subscription_unless_it_may_and_does_differ() {
         const END: i64 = i64::MAX;
@@ -91,12 +96,7 @@ mod tests {
             ),
         ] {
             let (own, above): (Vec<&PlanFact>, Vec<&PlanFact>) = (own.iter().collect(), above.iter().collect());
-            let mut text = String::new();
-            for span in spans(&own, &above) {
-                let edge = if span.since.0 == i64::MIN { String::new() } else { format!(" {} ", span.since.0) };
-                text.push_str(&format!("{edge}{}", if span.standard { "on" } else { "off" }));
-            }
-            assert_eq!(text, want, "{why}");
+            assert_eq!(spans(&own, &above).iter().map(written).collect::<String>(), want, "{why}");
         }
     }
 }

@@ -51,15 +51,17 @@ pub enum Action {
     EditPolicy,
     /// Change plans, owners, due dates, notifications, feeds; ask for scans.
     Secure,
-    /// Read audit, usage and resource logs.
+    /// Read audit and resource logs.
     Audit,
+    /// Read what was metered.
+    ReadUsage,
     /// Assign roles, connect registries, change settings.
     Own,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Read,
         Self::Pull,
         Self::Push,
@@ -70,6 +72,7 @@ impl Action {
         Self::EditPolicy,
         Self::Secure,
         Self::Audit,
+        Self::ReadUsage,
         Self::Own,
     ];
 
@@ -85,7 +88,7 @@ impl Action {
             Self::WriteAssessment => Role::AssessmentWriter,
             Self::EditPolicy => Role::PolicyEditor,
             Self::Secure => Role::SecurityAdmin,
-            Self::Audit => Role::Auditor,
+            Self::Audit | Self::ReadUsage => Role::Auditor,
             Self::Own => Role::Owner,
         }
     }
@@ -103,6 +106,7 @@ impl Action {
             Self::EditPolicy => "edit-policy",
             Self::Secure => "secure",
             Self::Audit => "audit",
+            Self::ReadUsage => "read-usage",
             Self::Own => "own",
         }
     }
@@ -180,9 +184,12 @@ impl Role {
             Self::AssessmentWriter => matches!(action, Action::WriteAssessment),
             Self::PolicyEditor => matches!(action, Action::Read | Action::EditPolicy),
             Self::SecurityAdmin => {
-                matches!(action, Action::Read | Action::WriteAssessment | Action::EditPolicy | Action::Secure)
+                matches!(
+                    action,
+                    Action::Read | Action::WriteAssessment | Action::EditPolicy | Action::Secure | Action::ReadUsage
+                )
             }
-            Self::Auditor => matches!(action, Action::Read | Action::Audit),
+            Self::Auditor => matches!(action, Action::Read | Action::Audit | Action::ReadUsage),
             Self::Owner => true,
         }
     }

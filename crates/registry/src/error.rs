@@ -202,6 +202,7 @@ impl From<store::Error> for Error {
             | E::StaleGeneration { .. }
             | E::Unjudged(_)
             | E::Repeated
+            | E::Invalid { .. }
             | E::Conflict(_)
             | E::Damaged { .. } => Self::new(Code::Internal, "the registry failed; its log says why"),
         };

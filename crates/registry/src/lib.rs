@@ -9,6 +9,7 @@ mod access;
 mod ask;
 mod blobs;
 mod error;
+mod hosts;
 mod lists;
 mod login;
 mod manifests;
@@ -31,9 +32,8 @@ use store::Store;
 /// How the registry behaves.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Name of the registry in the store: `local`.
-    pub registry: String,
-    /// Where clients find it (`https://registry.example`); `None`: where they say they found it.
+    /// Where clients find the registry without a host of its own (`https://registry.example`); `None`: where they say they found
+    /// it.
     pub public_url: Option<String>,
     /// How long a registry token lives. Rights are asked of the store at every request all the same.
     pub token_life: Duration,
@@ -43,36 +43,28 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            registry: "local".into(),
-            public_url: None,
-            token_life: Duration::from_secs(300),
-            idle: Duration::from_secs(30),
-        }
+        Self { public_url: None, token_life: Duration::from_secs(300), idle: Duration::from_secs(30) }
     }
 }
 
-/// The registry as its handlers see it.
+/// A registry as its handlers see it.
 pub(crate) struct Registry {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
     pub(crate) entry: store::Registry,
-    pub(crate) signer: token::Signer,
-    pub(crate) throttle: throttle::Throttle,
+    pub(crate) signer: Arc<token::Signer>,
+    pub(crate) throttle: Arc<throttle::Throttle>,
 }
 
 /// Makes the routes `/v2/…` and `/oauth2/token`.
 ///
-/// Fails if the store cannot be asked or knows no registry of that name.
+/// Fails if the store cannot be asked.
 pub async fn router(store: Store, settings: Settings) -> store::Result<Router> {
-    let not_found = || store::Error::NotFound { what: "registry", name: settings.registry.clone() };
-    let entry = store.registry(&settings.registry).await?.ok_or_else(not_found)?;
-    let signer = token::Signer::new(&store.secret("registry-token").await?);
-    let registry = Arc::new(Registry { store, settings, entry, signer, throttle: throttle::Throttle::default() });
+    let registries = Arc::new(hosts::Registries::open(store, settings).await?);
     Ok(Router::new()
         .route("/v2", any(serve::serve))
         .route("/v2/", any(serve::serve))
         .route("/v2/{*rest}", any(serve::serve))
         .route("/oauth2/token", get(login::by_query).post(login::by_form))
-        .with_state(registry))
+        .with_state(registries))
 }

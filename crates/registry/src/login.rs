@@ -3,6 +3,7 @@
 use crate::Registry;
 use crate::access::{Surroundings, credential, may};
 use crate::error::{Code, Error};
+use crate::hosts::Registries;
 use crate::path::Parameters;
 use crate::token::{Access, Claims, now, word};
 use axum::body::Body;
@@ -19,7 +20,11 @@ const SCOPES: usize = 50;
 const FORM_BYTES: usize = 32 << 10;
 
 /// `GET /oauth2/token?service=…&scope=…`, Basic credentials: docker, skopeo, podman, crane.
-pub(crate) async fn by_query(State(registry): State<Arc<Registry>>, request: Request<Body>) -> Response<Body> {
+pub(crate) async fn by_query(State(registries): State<Arc<Registries>>, request: Request<Body>) -> Response<Body> {
+    let registry = match registries.of(request.headers(), request.uri()).await {
+        Ok(registry) => registry,
+        Err(error) => return error.into_response(),
+    };
     let around = Surroundings::of(&registry, request.headers(), request.extensions());
     let asked = Parameters::parse(request.uri().query().unwrap_or_default());
     let asked = asked.and_then(|parameters| Ok((credential(request.headers())?, scopes(&parameters)?)));
@@ -27,7 +32,11 @@ pub(crate) async fn by_query(State(registry): State<Arc<Registry>>, request: Req
 }
 
 /// `POST /oauth2/token`, a form with `grant_type`: containerd, oras, docker with an identity token.
-pub(crate) async fn by_form(State(registry): State<Arc<Registry>>, request: Request<Body>) -> Response<Body> {
+pub(crate) async fn by_form(State(registries): State<Arc<Registries>>, request: Request<Body>) -> Response<Body> {
+    let registry = match registries.of(request.headers(), request.uri()).await {
+        Ok(registry) => registry,
+        Err(error) => return error.into_response(),
+    };
     let around = Surroundings::of(&registry, request.headers(), request.extensions());
     let (head, body) = request.into_parts();
     let asked = match axum::body::to_bytes(body, FORM_BYTES).await {

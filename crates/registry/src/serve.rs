@@ -3,6 +3,7 @@
 use crate::access::{self, Need, Surroundings};
 use crate::ask::{Ask, json_answer};
 use crate::error::{Code, Error};
+use crate::hosts::Registries;
 use crate::path::{Parameters, Route, Target};
 use crate::{Registry, blobs, lists, manifests, uploads};
 use axum::body::Body;
@@ -12,8 +13,12 @@ use model::role::Action;
 use std::sync::Arc;
 
 /// Serves a request under `/v2/`.
-pub(crate) async fn serve(State(registry): State<Arc<Registry>>, request: Request<Body>) -> Response<Body> {
-    let mut response = answer(registry, request).await.unwrap_or_else(Error::into_response);
+pub(crate) async fn serve(State(registries): State<Arc<Registries>>, request: Request<Body>) -> Response<Body> {
+    let answer = async {
+        let registry = registries.of(request.headers(), request.uri()).await?;
+        answer(registry, request).await
+    };
+    let mut response = answer.await.unwrap_or_else(Error::into_response);
     let headers = response.headers_mut();
     for (name, value) in [
         ("docker-distribution-api-version", "registry/2.0"),

@@ -53,6 +53,10 @@ pub async fn early_reader(layers: Layers, shutdown: CancellationToken) {
 
 async fn follow(layers: Layers, sandbox: Sandbox, upload: StagedUpload) {
     let Some(follower) = layers.store().staging().follow(upload.id) else { return };
+    // Where the plan is off nothing is read; without an answer the job that comes decides.
+    if !matches!(layers.store().is_scanned(upload.registry).await, Ok(true)) {
+        return;
+    }
     match timeout(LONGEST, read(&layers, &sandbox, follower)).await {
         Ok(Ok(Some(digest))) => tracing::debug!(repository = upload.repository, %digest, "layer read while it arrived"),
         Ok(Ok(None)) => {}

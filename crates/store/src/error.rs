@@ -65,6 +65,9 @@ pub enum Error {
     /// A request with the same key was done already.
     #[error("this was done already")]
     Repeated,
+    /// What somebody wants cannot be: the field, and why.
+    #[error("{why}")]
+    Invalid { field: &'static str, why: String },
     /// What is there stands against it.
     #[error("{0}")]
     Conflict(String),
@@ -116,6 +119,7 @@ impl Error {
             | Self::LeaseLost(_)
             | Self::Damaged { .. }
             | Self::Repeated
+            | Self::Invalid { .. }
             | Self::Conflict(_)
             | Self::WrongCredentials => Remedy::GiveUp,
         }
@@ -123,6 +127,10 @@ impl Error {
 
     pub(crate) fn disk(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Disk { doing, source }
+    }
+
+    pub(crate) fn invalid(field: &'static str, why: &str) -> Self {
+        Self::Invalid { field, why: why.to_owned() }
     }
 
     pub(crate) fn damaged(what: &'static str, why: impl ToString) -> Self {

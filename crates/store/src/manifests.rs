@@ -183,7 +183,7 @@ impl Store {
                     .await?;
                 write.changed(What::Presence, presence);
             }
-            crate::window::used(&mut write, manifest.image).await?;
+            crate::window::pulled(&mut write, registry, repository, manifest.image).await?;
             add_event(&mut write, Action::Pull, &about, caller).await?;
         }
         add_log(&mut write, Action::Pull, &about, "", caller, 200).await?;

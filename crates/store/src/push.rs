@@ -6,6 +6,7 @@
 use crate::engine::{Value, values};
 use crate::events::{About, Action, add_event, add_log};
 use crate::manifests::{Child, Descriptor, ManifestKind, NewManifest, PutOutcome};
+use crate::plans::{Place, place_of};
 use crate::queue::{Class, add_image_job};
 use crate::scope::ensure_repository;
 use crate::write::{What, Write};
@@ -39,10 +40,7 @@ impl Store {
         let mut write = self.write().await?;
         let children = check(&mut write, &manifest).await?;
         let repository = ensure_repository(&mut write, manifest.registry, &manifest.repository).await?;
-        let sql = "SELECT s.id, s.plan FROM registry g JOIN subscription s ON s.id = g.subscription WHERE g.id = $1";
-        let missing = || Error::NotFound { what: "registry", name: manifest.registry.to_string() };
-        let row = write.one(sql, values![manifest.registry]).await?.ok_or_else(missing)?;
-        let (subscription, plan) = (row.int(0)?, row.int(1)? != 0);
+        let Place { subscription, standard: plan, .. } = place_of(&mut write, manifest.registry).await?;
 
         let image = ensure_image(&mut write, &manifest, plan).await?;
         if image.is_new {
@@ -124,7 +122,9 @@ async fn ensure_image(write: &mut Write<'_>, manifest: &NewManifest, plan: bool)
             write.run(sql, values![image.id, Coverage::InWindow as u8]).await?;
             write.changed(What::Image, image.id);
         }
-        crate::window::used(write, image.id).await?;
+        if plan {
+            crate::window::used(write, image.id).await?;
+        }
         return Ok(image);
     }
     let accessory = is_accessory(manifest);

@@ -1,6 +1,6 @@
 //! The queue: rows with leases, fenced, deduplicated, tried again.
 
-use crate::engine::{Row, values};
+use crate::engine::{Row, Value, values};
 use crate::scans::Done;
 use crate::write::{What, Write};
 use crate::{Error, Result, Store, generation, scans};
@@ -8,6 +8,7 @@ use model::facts::Id;
 use model::inventory::Note;
 use model::verdict::{Coverage, Verdict, Work};
 use model::{Digest, Micros};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Why an image is read. Numbers are stored; there is at most one unfinished job for an image and a class.
@@ -152,7 +153,7 @@ impl Store {
     pub async fn judge_again(&self) -> Result<u64> {
         let mut write = self.write().await?;
         let sql = "SELECT i.id, r.registry, p.repository FROM image i JOIN repository_image p ON p.image = i.id \
-            JOIN repository r ON r.id = p.repository WHERE i.verdict IN ($1, $2) AND p.until = $3 ORDER BY i.id, p.id";
+            JOIN repository r ON r.id = p.repository WHERE i.verdict IN ($1, $2) AND i.coverage <> 2 AND p.until = $3 ORDER BY i.id, p.id";
         let verdicts = values![Verdict::Complete as i64, Verdict::Gaps as i64, i64::MAX];
         let rows = write.tx.all(sql, verdicts).await?;
         let (mut queued, mut last) = (0, 0);
@@ -210,7 +211,7 @@ impl Store {
             claimed: write.now,
         };
         if let JobKind::Image(image) = kind {
-            if Coverage::from_number(row.int(11)?) == Coverage::Accessory {
+            if matches!(Coverage::from_number(row.int(11)?), Coverage::Accessory | Coverage::PlanOff) {
                 end_job(write, &job).await?;
                 return Ok(None);
             }
@@ -369,6 +370,30 @@ pub(crate) async fn add_image_job(
         set_work(write, image, Work::Queued).await?;
     }
     Ok(id)
+}
+
+/// Queues the reading of many images (image, registry, repository), unless the same waits already. Their work is the caller's affair.
+pub(crate) async fn add_image_jobs(write: &mut Write<'_>, images: &[(Id, Id, Id)], class: Class) -> Result<()> {
+    let (number, now) = (class as u8, write.now);
+    let sql = "SELECT COALESCE(MIN(turn), 0) FROM job WHERE priority = $1";
+    let served = write.tx.int(sql, values![number]).await?;
+    let sql = "SELECT registry, MAX(turn) FROM job WHERE priority = $1 GROUP BY registry";
+    let rows = write.tx.all(sql, values![number]).await?;
+    let mut turns = rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?))).collect::<Result<HashMap<Id, i64>>>()?;
+    let mut values: Vec<Value> = Vec::with_capacity(images.len() * 15);
+    for (image, registry, repository) in images {
+        let turn = turns.entry(*registry).or_insert(0);
+        *turn = (*turn + 1).max(served);
+        let row =
+            values![IMAGE, *image, number, number, *turn, *registry, *repository, now, 0u8, 0u8, "", 0u8, 0u8, "", now];
+        values.extend_from_slice(row);
+    }
+    let head = "INSERT INTO job (kind, image, class, priority, turn, registry, repository, due, lease, leased_until, worker, attempt, lost, reason, since)";
+    write.tx.insert(head, 15, &values, "ON CONFLICT DO NOTHING").await?;
+    if !images.is_empty() {
+        write.wakes();
+    }
+    Ok(())
 }
 
 /// Queues the re-match, unless it waits or runs already. Before everything else: it is short, and new results wait for it.

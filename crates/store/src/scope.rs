@@ -1,9 +1,26 @@
-//! The scope tree: subscriptions, registries, repositories.
+//! The scope tree: subscriptions, registries, repositories, as they are now.
 
-use crate::engine::{Engine, values};
+use crate::engine::{Engine, Row, Tx, values};
 use crate::write::{What, Write};
-use crate::{Result, Store};
+use crate::{Error, Result, Store};
+use model::Micros;
 use model::facts::Id;
+use model::role::Scope;
+
+/// A subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Row id.
+    pub id: Id,
+    /// GUID.
+    pub guid: String,
+    /// Name for people.
+    pub name: String,
+    /// Days for which an image that was pushed or pulled is kept judged.
+    pub window_days: i64,
+    /// When it was made.
+    pub since: Micros,
+}
 
 /// A registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +37,58 @@ pub struct Registry {
     pub name: String,
     /// Kind: `embedded`, `distribution`, …
     pub kind: String,
-    /// Host as users write it, or empty.
+    /// Host as users write it; empty: what no other registry's host is.
     pub host: String,
+    /// When it was made.
+    pub since: Micros,
+}
+
+impl Registry {
+    /// Returns its scope, without the group, as paths leave it out.
+    pub fn scope(&self) -> Scope {
+        let some = |text: &String| Some(text.clone());
+        Scope { subscription: some(&self.subscription_guid), registry: some(&self.name), ..Scope::ALL }
+    }
+}
+
+const SUBSCRIPTION: &str = "SELECT s.id, s.guid, s.name, s.window_days, s.since FROM subscription s";
+const REGISTRY: &str = "SELECT r.id, r.subscription, s.guid, r.resource_group, r.name, r.kind, r.host, r.since FROM registry r JOIN subscription s ON s.id = r.subscription";
+
+fn subscription(row: &Row) -> Result<Subscription> {
+    Ok(Subscription {
+        id: row.int(0)?,
+        guid: row.text(1)?,
+        name: row.text(2)?,
+        window_days: row.int(3)?,
+        since: row.at(4)?,
+    })
+}
+
+fn registry(row: &Row) -> Result<Registry> {
+    Ok(Registry {
+        id: row.int(0)?,
+        subscription: row.int(1)?,
+        subscription_guid: row.text(2)?,
+        resource_group: row.text(3)?,
+        name: row.text(4)?,
+        kind: row.text(5)?,
+        host: row.text(6)?,
+        since: row.at(7)?,
+    })
+}
+
+/// Reads a subscription that is there.
+pub(crate) async fn subscription_by(tx: &mut Tx, id: Id) -> Result<Subscription> {
+    let sql = format!("{SUBSCRIPTION} WHERE s.id = $1 AND s.until = $2");
+    let missing = || Error::NotFound { what: "subscription", name: id.to_string() };
+    subscription(&tx.one(&sql, values![id, Micros::FOREVER]).await?.ok_or_else(missing)?)
+}
+
+/// Reads a registry that is there.
+pub(crate) async fn registry_by(tx: &mut Tx, id: Id) -> Result<Registry> {
+    let sql = format!("{REGISTRY} WHERE r.id = $1 AND r.until = $2");
+    let missing = || Error::NotFound { what: "registry", name: id.to_string() };
+    registry(&tx.one(&sql, values![id, Micros::FOREVER]).await?.ok_or_else(missing)?)
 }
 
 /// Makes what every store has: one subscription with the plan on, the embedded registry, the counters.
@@ -49,22 +116,16 @@ pub(crate) async fn defaults(engine: &Engine) -> Result<()> {
 }
 
 impl Store {
+    /// Lists the subscriptions.
+    pub async fn subscriptions(&self) -> Result<Vec<Subscription>> {
+        let sql = format!("{SUBSCRIPTION} WHERE s.until = $1 ORDER BY s.id");
+        self.engine().all(&sql, values![Micros::FOREVER]).await?.iter().map(subscription).collect()
+    }
+
     /// Lists the registries.
     pub async fn registries(&self) -> Result<Vec<Registry>> {
-        let sql = "SELECT r.id, r.subscription, s.guid, r.resource_group, r.name, r.kind, r.host FROM registry r JOIN subscription s ON s.id = r.subscription ORDER BY r.id";
-        let rows = self.engine().all(sql, values![]).await?;
-        let read = |row: &crate::engine::Row| {
-            Ok(Registry {
-                id: row.int(0)?,
-                subscription: row.int(1)?,
-                subscription_guid: row.text(2)?,
-                resource_group: row.text(3)?,
-                name: row.text(4)?,
-                kind: row.text(5)?,
-                host: row.text(6)?,
-            })
-        };
-        rows.iter().map(read).collect()
+        let sql = format!("{REGISTRY} WHERE r.until = $1 ORDER BY r.id");
+        self.engine().all(&sql, values![Micros::FOREVER]).await?.iter().map(registry).collect()
     }
 
     /// Finds a registry by name.

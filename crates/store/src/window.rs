@@ -1,31 +1,27 @@
 //! The window: images that were pushed, or pulled by somebody else, within the last days are kept read with current readers.
 //!
-//! In: pushes and pulls as they happen; now and then the length of the window.
+//! In: pushes and pulls as they happen; now and then the clock. How many days the window has is a setting of each subscription.
 //! Out: `coverage` of images; jobs for images that older readers read.
 
+use crate::coverage::{Which, settle};
 use crate::engine::{Value, values};
+use crate::plans::place_of;
 use crate::queue::{Class, add_image_job};
+use crate::scope::ensure_repository;
 use crate::write::{What, Write};
 use crate::{Result, Store};
 use model::Micros;
 use model::facts::Id;
-use model::verdict::Coverage;
-use std::time::Duration;
+use model::verdict::{Coverage, Verdict};
 
 impl Store {
-    /// Takes images out of the window that nobody pushed or pulled for so long. Returns how many.
-    pub async fn close_window(&self, window: Duration) -> Result<u64> {
-        let mut write = self.write().await?;
-        let cut = write.now.0.saturating_sub(i64::try_from(window.as_micros()).unwrap_or(i64::MAX));
-        let sql = "UPDATE image SET coverage = $1 WHERE coverage = $2 AND media_type = 1 AND NOT EXISTS
-            (SELECT 1 FROM repository_image p WHERE p.image = image.id AND p.until = $3 AND (p.last_push >= $4 OR p.last_pull >= $4)) RETURNING id";
-        let values = values![Coverage::OutsideWindow as u8, Coverage::InWindow as u8, Micros::FOREVER, cut];
-        let gone = write.tx.all(sql, values).await?;
-        for row in &gone {
-            write.changed(What::Image, row.int(0)?);
-        }
+    /// Takes images out of the window that nobody pushed or pulled for as many days, before a moment, as their subscription
+    /// says. Returns how many.
+    pub async fn close_window(&self, clock: Micros) -> Result<u64> {
+        let mut write = self.write_over_jobs().await?;
+        let settled = settle(&mut write, Which::All, clock).await?;
         write.commit().await?;
-        Ok(gone.len() as u64)
+        Ok(settled.closed)
     }
 
     /// Queues images of the window that were read by readers of another revision, at most `n`. Returns how many.
@@ -43,6 +39,21 @@ impl Store {
         write.commit().await?;
         Ok(rows.len() as u64)
     }
+}
+
+/// Brings an image back into the window that somebody pulled from a place where the plan is on. It is read if it never was.
+pub(crate) async fn pulled(write: &mut Write<'_>, registry: Id, repository: &str, image: Id) -> Result<()> {
+    let out = "SELECT verdict FROM image WHERE id = $1 AND coverage = $2";
+    let Some(row) = write.one(out, values![image, Coverage::OutsideWindow as u8]).await? else { return Ok(()) };
+    if !place_of(write, registry).await?.standard {
+        return Ok(());
+    }
+    used(write, image).await?;
+    if Verdict::from_number(row.int(0)?) == Verdict::None {
+        let repository = ensure_repository(write, registry, repository).await?;
+        add_image_job(write, image, Class::RecentPull, registry, repository).await?;
+    }
+    Ok(())
 }
 
 /// Brings an image that somebody used back into the window.

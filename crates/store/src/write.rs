@@ -32,7 +32,9 @@ pub(crate) enum What {
     MatchesOf = 11,
     /// The generation in force.
     Generation = 12,
+    Rule = 13,
     Plan = 14,
+    Exemption = 15,
 }
 
 /// A transaction that changes facts.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // everything here is a test or serves one
 
 mod blobs;
+mod hosts;
 mod limits;
 mod lists;
 mod login;

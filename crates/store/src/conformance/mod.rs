@@ -5,6 +5,7 @@ mod content;
 mod faults;
 mod results;
 mod sweeps;
+mod tree;
 mod work;
 
 use crate::{Caller, Class, Descriptor, ManifestKind, NewManifest, Settings, Store};

@@ -94,10 +94,12 @@ fn an_image_leaves_the_window_when_nobody_uses_it_and_comes_back_with_a_pull() {
         let job = fresh.claimed("a").await;
         let held = inventory(&[package("zlib", "1")]);
         store.record(&assessment(&job, &held, &[(package("zlib", "1"), Vec::new())], 0)).await.unwrap();
+        let clock = store.snapshot().await.unwrap().presences[0].last_push;
+        let in_days = |days: i64| model::Micros(clock.0 + days * 86_400_000_000);
         let coverage = async || store.snapshot().await.unwrap().images[0].coverage;
-        assert_eq!(store.close_window(Duration::from_secs(3600)).await.unwrap(), 0, "pushed a moment ago");
+        assert_eq!(store.close_window(in_days(29)).await.unwrap(), 0, "used 29 days ago");
         assert_eq!(store.requeue_outdated(1, 10).await.unwrap(), 0, "read by these readers");
-        assert_eq!(store.close_window(Duration::ZERO).await.unwrap(), 1);
+        assert_eq!(store.close_window(in_days(31)).await.unwrap(), 1);
         assert_eq!(coverage().await, Coverage::OutsideWindow);
         assert_eq!(store.requeue_outdated(2, 10).await.unwrap(), 0, "nobody uses it");
         let manifest = store.manifest(registry, "app", "v1").await.unwrap().unwrap();
