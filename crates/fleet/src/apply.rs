@@ -34,6 +34,8 @@ impl Index {
 
     fn take_rows(&mut self, rows: &Snapshot) {
         (self.revision, self.generation) = (rows.revision, rows.generation);
+        // Nothing is known yet: each package gets its places once at the end.
+        let empty = self.inventories.is_empty();
         for row in &rows.subscriptions {
             upsert(&mut self.subscriptions, row, |r| r.id == row.id);
         }
@@ -56,7 +58,10 @@ impl Index {
         rows.inventories.iter().for_each(|row| self.take_inventory(row));
         rows.presences.iter().for_each(|row| self.take_presence(row));
         // Readings after presences: a package then gets all the places of an image at once.
-        rows.image_inventories.iter().for_each(|row| self.take_reading(row));
+        rows.image_inventories.iter().for_each(|row| self.take_reading(row, empty));
+        if empty {
+            self.place_packages();
+        }
         rows.tags.iter().for_each(|row| self.take_tag(row));
         self.take_lens(rows);
     }
@@ -262,7 +267,8 @@ impl Index {
         self.inventories.push(Inventory { id: row.id, packages: packages.into(), readings: NONE, places: 0 });
     }
 
-    fn take_reading(&mut self, row: &ImageInventoryFact) {
+    /// `empty`: packages get their places later.
+    fn take_reading(&mut self, row: &ImageInventoryFact, empty: bool) {
         let (image, inventory) = (self.image_ids.get(row.image), self.inventory_ids.get(row.inventory));
         let (Some(image), Some(inventory)) = (image, inventory) else { return self.orphan() };
         let places = self.open_places(image as usize);
@@ -271,7 +277,7 @@ impl Index {
             let was = self.readings[at].until == i64::MAX;
             self.readings[at].until = row.until.0;
             let now = row.until.0 == i64::MAX;
-            self.settle_places(inventory as usize, i64::from(now) - i64::from(was), places);
+            self.settle_places(inventory as usize, i64::from(now) - i64::from(was), places, empty);
             return;
         }
         let at = self.readings.len() as u32;
@@ -279,7 +285,7 @@ impl Index {
         let next_of_inventory = std::mem::replace(&mut self.inventories[inventory as usize].readings, at);
         let (since, until) = (row.since.0, row.until.0);
         self.readings.push(Reading { image, inventory, since, until, next_of_image, next_of_inventory });
-        self.settle_places(inventory as usize, i64::from(until == i64::MAX), places);
+        self.settle_places(inventory as usize, i64::from(until == i64::MAX), places, empty);
     }
 
     fn open_places(&self, image: usize) -> u32 {
@@ -287,15 +293,28 @@ impl Index {
     }
 
     /// Moves the number of places that have an inventory, and so each of its packages, by `sign` × `places`.
-    fn settle_places(&mut self, inventory: usize, sign: i64, places: u32) {
+    fn settle_places(&mut self, inventory: usize, sign: i64, places: u32, inventory_only: bool) {
         if sign == 0 || places == 0 {
             return;
         }
         let move_by = |n: &mut u32| *n = if sign > 0 { n.wrapping_add(places) } else { n.wrapping_sub(places) };
         let inventory = &mut self.inventories[inventory];
         move_by(&mut inventory.places);
+        if inventory_only {
+            return;
+        }
         for package in &inventory.packages {
             move_by(&mut self.package_places[*package as usize]);
+        }
+    }
+
+    /// Gives every package the places of the inventories that hold it.
+    fn place_packages(&mut self) {
+        for inventory in self.inventories.iter().filter(|inventory| inventory.places > 0) {
+            for package in &inventory.packages {
+                let places = &mut self.package_places[*package as usize];
+                *places = places.wrapping_add(inventory.places);
+            }
         }
     }
 
@@ -329,7 +348,7 @@ impl Index {
         let sign = i64::from(row.until.0 == i64::MAX) - i64::from(was);
         let open = |r: &usize| self.readings[*r].until == i64::MAX;
         let readings: Vec<usize> = self.readings_of_image(image as usize).filter(open).collect();
-        readings.iter().for_each(|r| self.settle_places(self.readings[*r].inventory as usize, sign, 1));
+        readings.iter().for_each(|r| self.settle_places(self.readings[*r].inventory as usize, sign, 1, false));
     }
 
     fn take_tag(&mut self, row: &TagFact) {
@@ -358,15 +377,16 @@ impl Index {
         self.inventories.reserve_exact(rows.inventories.len());
         self.matches.reserve_exact(rows.matches.len());
         self.tags.reserve_exact(rows.tags.len());
+        self.digests.reserve(rows.images.len());
         rows.packages.iter().for_each(|row| self.take_package(row));
-        let mut sizes = vec![0_usize; self.packages.len()];
+        let mut sizes = vec![0_u32; self.packages.len()];
         for id in rows.inventories.iter().flat_map(|i| &i.packages) {
             if let Some(at) = self.package_ids.get(*id) {
                 sizes[at as usize] += 1;
             }
         }
         for (posting, size) in self.postings.iter_mut().zip(sizes) {
-            posting.reserve_exact(size);
+            posting.reserve_exact(size as usize);
         }
     }
 
