@@ -204,10 +204,12 @@ async fn knowledge(sink: &mut Sink, facts: &Snapshot) -> Result<()> {
         let numbers = [v.severity as i64, v.cvss.into(), v.kev.0, v.epss.into(), v.published.0, v.modified.0];
         let mut row = vec![v.id.into(), text(&v.name), text(&v.title)];
         row.extend(numbers.map(Cell::Int));
-        row
+        row.push(store::vulnerability_fingerprint(&vulnerability(v))?.into());
+        Ok(row)
     });
-    let columns = "vulnerability (id, name, title, severity, cvss, kev, epss, published, modified)";
-    sink.table(columns, rows).await?;
+    let rows = rows.collect::<Result<Vec<_>>>()?;
+    let columns = "vulnerability (id, name, title, severity, cvss, kev, epss, published, modified, fingerprint)";
+    sink.table(columns, rows.into_iter()).await?;
     let rows = facts.aliases.iter().map(|(name, id)| vec![text(name), (*id).into()]);
     sink.table("alias (name, vulnerability)", rows).await?;
     let body =

@@ -13,6 +13,7 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, Sqlite, Transaction};
 use std::path::Path;
 use std::str::FromStr;
+use std::task::Poll;
 use std::time::Duration;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -102,6 +103,8 @@ pub(crate) use values;
 const ROWS_AHEAD: usize = 1_000;
 /// PostgreSQL and SQLite both take more, but longer statements are not faster.
 const PARAMETERS: usize = 8_000;
+/// How often `eager` looks: some ten microseconds, which is what it costs to put a thread to sleep and to wake it.
+const LOOKS: u32 = 20;
 
 impl Engine {
     /// Opens the file, or connects to the server that `url` names.
@@ -157,7 +160,7 @@ impl Engine {
     /// Begins a transaction that will write.
     pub(crate) async fn begin(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite { writer, .. } => Tx::Sqlite(eager(writer.begin_with("BEGIN IMMEDIATE")).await?),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }
@@ -165,7 +168,7 @@ impl Engine {
     /// Begins a transaction that reads everything as of one moment.
     pub(crate) async fn begin_read(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+            Self::Sqlite { readers, .. } => Tx::Sqlite(eager(readers.begin()).await?),
             Self::Postgres(pool) => {
                 Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
@@ -234,7 +237,7 @@ impl Tx {
     /// Writes; returns how many rows it touched.
     pub(crate) async fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
         Ok(match self {
-            Self::Sqlite(tx) => sqlite_query(sql, values).execute(&mut **tx).await?.rows_affected(),
+            Self::Sqlite(tx) => eager(sqlite_query(sql, values).execute(&mut **tx)).await?.rows_affected(),
             Self::Postgres(tx) => postgres_query(sql, values).execute(&mut **tx).await?.rows_affected(),
         })
     }
@@ -256,7 +259,8 @@ impl Tx {
     pub(crate) async fn all(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         Ok(match self {
             Self::Sqlite(tx) => {
-                sqlite_query(sql, values).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect()
+                let rows = eager(sqlite_query(sql, values).fetch_all(&mut **tx)).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres(tx) => {
                 postgres_query(sql, values).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
@@ -275,7 +279,7 @@ impl Tx {
         match self {
             Self::Sqlite(tx) => {
                 let mut rows = sqlite_query(sql, values).fetch(&mut **tx);
-                while let Some(row) = rows.try_next().await? {
+                while let Some(row) = eager(rows.try_next()).await? {
                     read_rows.push(read(&Row::Sqlite(row))?);
                 }
             }
@@ -292,7 +296,7 @@ impl Tx {
     /// Reads the first row, if there is one.
     pub(crate) async fn one(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>> {
         Ok(match self {
-            Self::Sqlite(tx) => sqlite_query(sql, values).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
+            Self::Sqlite(tx) => eager(sqlite_query(sql, values).fetch_optional(&mut **tx)).await?.map(Row::Sqlite),
             Self::Postgres(tx) => postgres_query(sql, values).fetch_optional(&mut **tx).await?.map(Row::Postgres),
         })
     }
@@ -302,7 +306,7 @@ impl Tx {
         self.one(sql, values).await?.ok_or(sqlx::Error::RowNotFound)?.int(0)
     }
 
-    /// Writes many rows of `columns` values each: `head VALUES (…),(…) tail`. Returns the rows that `tail` gives back.
+    /// Writes many rows of `columns` values each: `head` (…),(…) `tail`. Returns the rows that `tail` gives back.
     pub(crate) async fn insert(
         &mut self,
         head: &str,
@@ -310,42 +314,50 @@ impl Tx {
         values: &[Value],
         tail: &str,
     ) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        for chunk in values.chunks((PARAMETERS / columns).max(1) * columns) {
-            rows.extend(self.all(&format!("{head} VALUES {} {tail}", self.places(columns, chunk.len())), chunk).await?);
-        }
-        Ok(rows)
+        self.by_chunks(columns, values, |rows| format!("{head} {rows} {tail}")).await
     }
 
-    /// Reads the rows whose `columns` values are among `values`: `head (VALUES …) tail`.
+    /// Reads the rows whose `columns` values are among `values`: `head` (…) `tail`. For more than one column see `given`.
     pub(crate) async fn among(&mut self, head: &str, columns: usize, values: &[Value], tail: &str) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        for chunk in values.chunks((PARAMETERS / columns).max(1) * columns) {
-            rows.extend(
-                self.all(&format!("{head} (VALUES {}) {tail}", self.places(columns, chunk.len())), chunk).await?,
-            );
-        }
-        Ok(rows)
+        self.by_chunks(columns, values, |rows| format!("{head} ({rows}) {tail}")).await
     }
 
-    /// Writes `($1,$2),($3,$4)`; for SQLite `(?,?),(?,?)`, which looks named parameters up one after the other.
-    fn places(&self, columns: usize, values: usize) -> String {
-        let mut text = String::with_capacity(values * 6);
-        for n in 0..values {
-            text.push_str(if n % columns != 0 {
-                ","
-            } else if n > 0 {
-                "),("
-            } else {
-                "("
-            });
+    /// Runs a statement on many rows, which it knows as the table `given`. Begin a SELECT with `FROM given CROSS JOIN …`: SQLite
+    /// then looks each row up by an index, where a list of rows after IN would have it read the whole table.
+    pub(crate) async fn given(&mut self, columns: &[&str], values: &[Value], sql: &str) -> Result<Vec<Row>> {
+        let names = columns.join(", ");
+        self.by_chunks(columns.len(), values, |rows| format!("WITH given ({names}) AS ({rows}) {sql}")).await
+    }
+
+    async fn by_chunks(&mut self, columns: usize, values: &[Value], sql: impl Fn(&str) -> String) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for chunk in values.chunks((PARAMETERS / columns).max(1) * columns) {
+            let sql = sql(&self.table(columns, chunk));
             match self {
-                Self::Sqlite(_) => text.push('?'),
-                Self::Postgres(_) => text.push_str(&format!("${}", n + 1)),
+                Self::Sqlite(_) => rows.extend(self.all(&sql, chunk).await?),
+                Self::Postgres(tx) => {
+                    let found = postgres_table(&sql, columns, chunk).fetch_all(&mut **tx).await?;
+                    rows.extend(found.into_iter().map(Row::Postgres));
+                }
             }
         }
-        text.push(')');
-        text
+        Ok(rows)
+    }
+
+    /// Writes rows as a query. SQLite looks named parameters up one after the other, so they have no names. For PostgreSQL each
+    /// column is one array: the text is the same for any number of rows, so that it is read and planned once.
+    fn table(&self, columns: usize, values: &[Value]) -> String {
+        match self {
+            Self::Sqlite(_) => {
+                let row = format!("({})", vec!["?"; columns].join(","));
+                format!("VALUES {}", vec![row; values.len() / columns].join(","))
+            }
+            Self::Postgres(_) => {
+                let array = |(n, value): (usize, &Value)| format!("${}::{}[]", n + 1, postgres_type(value));
+                let arrays: Vec<String> = values.iter().take(columns).enumerate().map(array).collect();
+                format!("SELECT * FROM unnest({})", arrays.join(","))
+            }
+        }
     }
 
     /// Makes it last.
@@ -426,4 +438,55 @@ fn postgres_query<'q>(sql: &str, values: &[Value]) -> sqlx::query::Query<'q, Pos
         };
     }
     query
+}
+
+fn postgres_type(value: &Value) -> &'static str {
+    match value {
+        Value::Int(_) => "BIGINT",
+        Value::Text(_) => "TEXT",
+        Value::Blob(_) => "BYTEA",
+    }
+}
+
+/// Binds rows column by column. All values of a column are of one kind.
+fn postgres_table<'q>(
+    sql: &str,
+    columns: usize,
+    values: &[Value],
+) -> sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments> {
+    let mut query = sqlx::query::<Postgres>(AssertSqlSafe(sql));
+    for (n, first) in values.iter().take(columns).enumerate() {
+        let column = values.iter().skip(n).step_by(columns);
+        query = match first {
+            Value::Int(_) => query
+                .bind(column.filter_map(|v| if let Value::Int(n) = v { Some(*n) } else { None }).collect::<Vec<_>>()),
+            Value::Text(_) => query.bind(
+                column
+                    .filter_map(|v| if let Value::Text(text) = v { Some(text.as_str()) } else { None })
+                    .collect::<Vec<_>>(),
+            ),
+            Value::Blob(_) => query.bind(
+                column
+                    .filter_map(|v| if let Value::Blob(bytes) = v { Some(bytes.as_slice()) } else { None })
+                    .collect::<Vec<_>>(),
+            ),
+        };
+    }
+    query
+}
+
+/// Looks a few times whether SQLite's thread is done before this one sleeps: most statements end, and most rows come, sooner
+/// than a thread is woken. Between two looks the core is offered to others.
+async fn eager<T>(work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let look = move |context: &mut std::task::Context<'_>| {
+        for _ in 0..LOOKS {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(done);
+            }
+            std::thread::yield_now();
+        }
+        Poll::Pending
+    };
+    std::future::poll_fn(look).await
 }

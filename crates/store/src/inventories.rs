@@ -68,7 +68,8 @@ fn pack_packages(ids: &[Id]) -> Vec<u8> {
 /// Reads what `pack_packages` writes.
 pub(crate) fn unpack_packages(bytes: &[u8]) -> Result<Vec<Id>> {
     let damaged = || Error::damaged("inventory", "its list of packages is cut off or out of order");
-    let (mut ids, mut before, mut delta, mut shift) = (Vec::new(), 0i64, 0i64, 0u32);
+    let count = bytes.iter().filter(|byte| **byte & 0x80 == 0).count();
+    let (mut ids, mut before, mut delta, mut shift) = (Vec::with_capacity(count), 0i64, 0i64, 0u32);
     for byte in bytes {
         if shift > 56 {
             return Err(damaged());

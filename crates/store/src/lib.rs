@@ -66,7 +66,7 @@ pub use tokens::{NewToken, Token};
 pub use tree::{NewRegistry, NewSubscription, RegistryChange, SubscriptionChange};
 pub use uploads::Upload;
 pub use usage::{UsageAfter, UsageDay, UsageFilter, UsageRow, UsageWithin};
-pub use vulnerabilities::{Vulnerability, VulnerabilityText};
+pub use vulnerabilities::{Vulnerability, VulnerabilityText, vulnerability_fingerprint};
 
 /// What the store answers.
 pub type Result<T> = std::result::Result<T, Error>;

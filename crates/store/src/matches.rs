@@ -54,12 +54,12 @@ pub(crate) async fn write(
         }
     }
     for ((package, vulnerability), row) in current {
-        moves.close.extend([package.into(), vulnerability.into(), row.since.into()]);
+        moves.close.extend([package.into(), vulnerability.into(), row.since.into(), write.now.into()]);
         write.changed(What::MatchesOf, package);
         moves.changed += 1;
     }
-    let head = format!("UPDATE match SET until = {} WHERE (package, vulnerability, since) IN", write.now.0);
-    write.tx.among(&head, 3, &moves.close, "").await?;
+    let close = "UPDATE match SET until = given.until FROM given WHERE match.package = given.package AND match.vulnerability = given.vulnerability AND match.since = given.since";
+    write.tx.given(&["package", "vulnerability", "since", "until"], &moves.close, close).await?;
     let head = "INSERT INTO match (package, vulnerability, since, until, first, severity, severity_source, fixable, state, fixed_version, advisory, source, category, comparison, generation)";
     write.tx.insert(head, 15, &moves.open, "").await?;
     Ok(moves.changed)
@@ -81,7 +81,7 @@ impl Moves {
                 return explain(write, package, vulnerability, &row, found).await;
             }
             first = row.first;
-            self.close.extend([package.into(), vulnerability.into(), row.since.into()]);
+            self.close.extend([package.into(), vulnerability.into(), row.since.into(), write.now.into()]);
         }
         self.open.extend(opened(write.now, first, package, vulnerability, found, generation));
         write.changed(What::MatchesOf, package);

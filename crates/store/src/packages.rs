@@ -4,7 +4,7 @@
 //! Ids never change, so they are remembered; what does change (the generation) is read again where it matters.
 
 use crate::Result;
-use crate::engine::{self, Tx, Value};
+use crate::engine::{Tx, Value};
 use crate::generation::Generation;
 use crate::write::{What, Write};
 use model::PackageKey;
@@ -87,22 +87,20 @@ pub(crate) fn distinct(inventory: &Inventory) -> Vec<&PackageKey> {
 
 /// Finds rows.
 pub(crate) async fn find<'k>(tx: &mut Tx, keys: &[&'k PackageKey]) -> Result<HashMap<&'k PackageKey, Row>> {
-    let components = find_components(tx, keys).await?;
-    let mut wanted: HashMap<Vec<String>, &PackageKey> = HashMap::new();
-    let mut values = Vec::new();
-    for key in keys {
-        if let Some(component) = components.get(&(&key.ecosystem, &key.name)) {
-            values.push(Value::Int(*component));
-            values.extend(versions(key).map(Value::from));
-            wanted.insert(identity(*component, key), key);
-        }
+    let mut values = Vec::with_capacity(keys.len() * 10);
+    for (n, key) in (0_i64..).zip(keys) {
+        values.extend([n.into(), (&key.ecosystem).into(), (&key.name).into()]);
+        values.extend(versions(key).map(Value::from));
     }
-    let head = "SELECT id, matched_generation, component, version, source, source_version, arch, module, channel, origin FROM package
-        WHERE (component, version, source, source_version, arch, module, channel, origin) IN";
-    let mut found = HashMap::new();
-    for row in tx.among(head, 8, &values, "").await? {
-        if let Some(key) = wanted.get(&row_identity(&row, 2)?) {
-            found.insert(*key, Row { id: row.int(0)?, is_new: false, matched_generation: row.int(1)? });
+    let columns =
+        ["n", "ecosystem", "name", "version", "source", "source_version", "arch", "module", "channel", "origin"];
+    let sql = "SELECT g.n, p.id, p.matched_generation FROM given g CROSS JOIN component c CROSS JOIN package p
+        WHERE c.ecosystem = g.ecosystem AND c.name = g.name AND p.component = c.id AND p.version = g.version AND p.source = g.source
+        AND p.source_version = g.source_version AND p.arch = g.arch AND p.module = g.module AND p.channel = g.channel AND p.origin = g.origin";
+    let mut found = HashMap::with_capacity(keys.len());
+    for row in tx.given(&columns, &values, sql).await? {
+        if let Some(key) = usize::try_from(row.int(0)?).ok().and_then(|n| keys.get(n)) {
+            found.insert(*key, Row { id: row.int(1)?, is_new: false, matched_generation: row.int(2)? });
         }
     }
     Ok(found)
@@ -142,70 +140,51 @@ async fn make<'k>(
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut components = find_components(&mut write.tx, keys).await?;
-    let mut missing: Vec<(&String, &String)> = keys.iter().map(|key| (&key.ecosystem, &key.name)).collect();
-    missing.sort_unstable();
-    missing.dedup();
-    missing.retain(|name| !components.contains_key(name));
+    let mut names: Vec<(&String, &String)> = keys.iter().map(|key| (&key.ecosystem, &key.name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut components = find_components(&mut write.tx, &names).await?;
+    let missing: Vec<_> = names.into_iter().filter(|name| !components.contains_key(name)).collect();
     let values: Vec<Value> =
         missing.iter().flat_map(|(ecosystem, name)| [(*ecosystem).into(), (*name).into()]).collect();
-    let made =
-        write.tx.insert("INSERT INTO component (ecosystem, name)", 2, &values, "RETURNING id, ecosystem, name").await?;
-    let made =
-        made.iter().map(|row| Ok(((row.text(1)?, row.text(2)?), row.int(0)?))).collect::<Result<HashMap<_, _>>>()?;
-    for (ecosystem, name) in missing {
-        if let Some(id) = made.get(&(ecosystem.clone(), name.clone())) {
-            components.insert((ecosystem, name), *id);
-        }
-    }
-    let mut wanted = HashMap::new();
-    let mut values = Vec::new();
+    write.tx.insert("INSERT INTO component (ecosystem, name)", 2, &values, "").await?;
+    components.extend(find_components(&mut write.tx, &missing).await?);
+    let mut values = Vec::with_capacity(keys.len() * 9);
     for key in keys {
-        let component = components.get(&(&key.ecosystem, &key.name)).copied().unwrap_or(0);
-        values.push(Value::Int(component));
+        let component = components.get(&(&key.ecosystem, &key.name));
+        values.push((*component.ok_or(sqlx::Error::RowNotFound)?).into());
         values.extend(versions(key).map(Value::from));
-        values.push(Value::Int(generation));
-        wanted.insert(identity(component, key), *key);
+        values.push(generation.into());
     }
     let head = "INSERT INTO package (component, version, source, source_version, arch, module, channel, origin, matched_generation)";
-    let tail = "RETURNING id, component, version, source, source_version, arch, module, channel, origin";
-    let mut rows = HashMap::with_capacity(keys.len());
-    for row in write.tx.insert(head, 9, &values, tail).await? {
-        let id = row.int(0)?;
-        write.changed(What::Package, id);
-        if let Some(key) = wanted.get(&row_identity(&row, 1)?) {
-            rows.insert(*key, Row { id, is_new: true, matched_generation: generation });
-        }
+    write.tx.insert(head, 9, &values, "").await?;
+    let mut rows = find(&mut write.tx, keys).await?;
+    for row in rows.values_mut() {
+        row.is_new = true;
+        write.changed(What::Package, row.id);
     }
     Ok(rows)
 }
 
-async fn find_components<'k>(tx: &mut Tx, keys: &[&'k PackageKey]) -> Result<HashMap<(&'k String, &'k String), Id>> {
-    let mut names: Vec<(&String, &String)> = keys.iter().map(|key| (&key.ecosystem, &key.name)).collect();
-    names.sort_unstable();
-    names.dedup();
-    let values: Vec<Value> = names.iter().flat_map(|(ecosystem, name)| [(*ecosystem).into(), (*name).into()]).collect();
-    let rows = tx.among("SELECT ecosystem, name, id FROM component WHERE (ecosystem, name) IN", 2, &values, "").await?;
-    let found =
-        rows.iter().map(|row| Ok(((row.text(0)?, row.text(1)?), row.int(2)?))).collect::<Result<HashMap<_, _>>>()?;
-    let id = |name: &(&'k String, &'k String)| found.get(&(name.0.clone(), name.1.clone())).copied();
-    Ok(names.iter().filter_map(|name| Some((*name, id(name)?))).collect())
+async fn find_components<'k>(
+    tx: &mut Tx,
+    names: &[(&'k String, &'k String)],
+) -> Result<HashMap<(&'k String, &'k String), Id>> {
+    let mut values = Vec::with_capacity(names.len() * 3);
+    for (n, (ecosystem, name)) in (0_i64..).zip(names) {
+        values.extend([n.into(), (*ecosystem).into(), (*name).into()]);
+    }
+    let sql =
+        "SELECT g.n, c.id FROM given g CROSS JOIN component c WHERE c.ecosystem = g.ecosystem AND c.name = g.name";
+    let mut found = HashMap::with_capacity(names.len());
+    for row in tx.given(&["n", "ecosystem", "name"], &values, sql).await? {
+        if let Some(name) = usize::try_from(row.int(0)?).ok().and_then(|n| names.get(n)) {
+            found.insert(*name, row.int(1)?);
+        }
+    }
+    Ok(found)
 }
 
 fn versions(key: &PackageKey) -> [&String; 7] {
     [&key.version, &key.source, &key.source_version, &key.arch, &key.module, &key.channel, &key.origin]
-}
-
-fn identity(component: Id, key: &PackageKey) -> Vec<String> {
-    let mut parts = vec![component.to_string()];
-    parts.extend(versions(key).map(Clone::clone));
-    parts
-}
-
-fn row_identity(row: &engine::Row, at: usize) -> Result<Vec<String>> {
-    let mut parts = vec![row.int(at)?.to_string()];
-    for n in 1..=7 {
-        parts.push(row.text(at + n)?);
-    }
-    Ok(parts)
 }

@@ -70,10 +70,10 @@ async fn check(write: &mut Write<'_>, manifest: &NewManifest) -> Result<Vec<(Id,
         ManifestKind::Index { children } => return check_children(write, manifest, children).await,
     };
     let wanted: Vec<&Digest> = wanted.into_iter().filter(|d| !d.foreign).map(|d| &d.digest).collect();
-    let keys: Vec<Value> = wanted.iter().flat_map(|d| [(&manifest.repository).into(), (*d).into()]).collect();
-    let head =
-        format!("SELECT digest FROM blob_link WHERE registry = {} AND (repository, digest) IN", manifest.registry);
-    let rows = write.tx.among(&head, 2, &keys, "").await?;
+    let key = |d: &&Digest| [manifest.registry.into(), (&manifest.repository).into(), (*d).into()];
+    let keys: Vec<Value> = wanted.iter().flat_map(key).collect();
+    let sql = "SELECT l.digest FROM given CROSS JOIN blob_link l WHERE l.registry = given.registry AND l.repository = given.repository AND l.digest = given.digest";
+    let rows = write.tx.given(&["registry", "repository", "digest"], &keys, sql).await?;
     let here: HashSet<Digest> = rows.iter().map(|row| row.digest(0)).collect::<Result<_>>()?;
     refuse_missing(wanted.into_iter().filter(|d| !here.contains(d)))?;
     Ok(Vec::new())

@@ -2,7 +2,7 @@
 
 use crate::engine::{Row, Value, values};
 use crate::queue::Class;
-use crate::sweep::{PACKAGE, package_key};
+use crate::sweep::{PACKAGE, PACKAGES, package_key};
 use crate::vulnerabilities::Vulnerability;
 use crate::{Error, Result, Store, inventories};
 use model::advisory::{Category, Source, VendorState};
@@ -182,7 +182,7 @@ impl Store {
         let Some(row) = tx.one(sql, values![inventory]).await? else { return Ok(Vec::new()) };
         let ids: Vec<Value> = inventories::unpack_packages(&row.blob(0)?)?.into_iter().map(Value::from).collect();
         let mut keys = HashMap::with_capacity(ids.len());
-        for row in tx.among(&format!("{PACKAGE} WHERE p.id IN"), 1, &ids, "").await? {
+        for row in tx.among(&format!("SELECT {PACKAGE} {PACKAGES} WHERE p.id IN"), 1, &ids, "").await? {
             keys.insert(row.int(0)?, package_key(&row)?);
         }
         let placed = |place: inventories::Place| {
@@ -210,8 +210,10 @@ impl Store {
             category: Category::from_number(row.int(7)?),
             comparison: row.text(8)?,
         };
-        let key =
-            tx.one(&format!("{PACKAGE} WHERE p.id = $1"), values![package]).await?.ok_or(sqlx::Error::RowNotFound)?;
+        let key = tx
+            .one(&format!("SELECT {PACKAGE} {PACKAGES} WHERE p.id = $1"), values![package])
+            .await?
+            .ok_or(sqlx::Error::RowNotFound)?;
         let (since, until, first, generation) = (row.at(9)?, row.at(10)?, row.at(11)?, row.int(12)?);
         Ok(Some(MatchDetail { key: package_key(&key)?, found, since, until, first, generation }))
     }

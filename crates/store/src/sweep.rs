@@ -11,6 +11,7 @@ use crate::{Error, Result, Store, matches, vulnerabilities};
 use model::PackageKey;
 use model::facts::Id;
 use model::finding::Match;
+use std::collections::BTreeSet;
 
 /// A package of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,18 +75,23 @@ impl Store {
         let mut tx = self.engine().begin_read().await?;
         let generation = read(&mut tx).await?;
         let Some(changed) = changed else {
-            let sql = format!("{PACKAGE} WHERE p.matched_generation < $1");
+            let sql = format!("SELECT {PACKAGE} {PACKAGES} WHERE p.matched_generation < $1");
             return tx.each(&sql, values![generation.target], package).await;
         };
-        let between = format!("{PACKAGE} WHERE p.matched_generation > $1 AND p.matched_generation < $2");
+        let between =
+            format!("SELECT {PACKAGE} {PACKAGES} WHERE p.matched_generation > $1 AND p.matched_generation < $2");
         let mut found = tx.each(&between, values![generation.swept, generation.target], package).await?;
-        let names: Vec<Value> = changed.iter().flat_map(|(ecosystem, name)| [ecosystem.into(), name.into()]).collect();
-        let head = format!(
-            "{PACKAGE} WHERE p.matched_generation <= {} AND p.matched_generation < {} AND (c.ecosystem, c.name) IN",
-            generation.swept, generation.target
+        let names: BTreeSet<&(String, String)> = changed.iter().collect();
+        let names: Vec<Value> = names.iter().flat_map(|(ecosystem, name)| [ecosystem.into(), name.into()]).collect();
+        let sql = format!(
+            "SELECT {PACKAGE} FROM given CROSS JOIN component c CROSS JOIN package p
+            WHERE c.ecosystem = given.ecosystem AND c.name = given.name AND p.component = c.id"
         );
-        for row in tx.among(&head, 2, &names, "").await? {
-            found.push(package(&row)?);
+        for row in tx.given(&["ecosystem", "name"], &names, &sql).await? {
+            let row = package(&row)?;
+            if row.matched_generation <= generation.swept && row.matched_generation < generation.target {
+                found.push(row);
+            }
         }
         Ok(found)
     }
@@ -144,8 +150,9 @@ impl Store {
     }
 }
 
-/// Reads a package with its key in columns 1 to 9.
-pub(crate) const PACKAGE: &str = "SELECT p.id, c.ecosystem, c.name, p.version, p.source, p.source_version, p.arch, p.module, p.channel, p.origin, p.matched_generation FROM package p JOIN component c ON c.id = p.component";
+/// The columns of a package: its key in 1 to 9; and where they come from.
+pub(crate) const PACKAGE: &str = "p.id, c.ecosystem, c.name, p.version, p.source, p.source_version, p.arch, p.module, p.channel, p.origin, p.matched_generation";
+pub(crate) const PACKAGES: &str = "FROM package p JOIN component c ON c.id = p.component";
 
 fn package(row: &Row) -> Result<PackageRow> {
     Ok(PackageRow { id: row.int(0)?, key: package_key(row)?, matched_generation: row.int(10)? })

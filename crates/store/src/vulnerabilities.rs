@@ -1,6 +1,6 @@
 //! Vulnerabilities: one row each under a surrogate id, every name that means it, and the text that is shown on one page.
 
-use crate::engine::{Row, Value, values};
+use crate::engine::{Row, Value};
 use crate::matches::Judged;
 use crate::packages::Learnt;
 use crate::write::{What, Write};
@@ -10,7 +10,7 @@ use model::facts::Id;
 use model::severity::SeveritySource;
 use model::{Micros, Severity};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A vulnerability as the advisory database has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,6 +74,54 @@ fn columns(v: &Vulnerability) -> Columns {
     ]
 }
 
+/// What is to be written of a vulnerability.
+struct Given<'a> {
+    v: &'a Vulnerability,
+    body: String,
+    fingerprint: i64,
+}
+
+impl<'a> Given<'a> {
+    fn of(v: &'a Vulnerability) -> Result<Self> {
+        let body = serde_json::to_string(&v.text).map_err(|why| Error::damaged("text of a vulnerability", why))?;
+        Ok(Self { v, fingerprint: fingerprint(v, &body), body })
+    }
+
+    /// Every name of it.
+    fn names(&self) -> impl Iterator<Item = &'a String> + use<'a> {
+        self.v.aliases.iter().chain([&self.v.name])
+    }
+
+    /// The row, and at its end the fingerprint.
+    fn row(&self) -> impl Iterator<Item = Value> {
+        columns(self.v).into_iter().chain([self.fingerprint.into()])
+    }
+}
+
+/// Returns the fingerprint of a vulnerability's row, text and names.
+pub fn vulnerability_fingerprint(v: &Vulnerability) -> Result<i64> {
+    Ok(Given::of(v)?.fingerprint)
+}
+
+/// A row with the fingerprint of what is given needs no look at its columns, names and text. 0 = not known.
+fn fingerprint(v: &Vulnerability, body: &str) -> i64 {
+    let mut bytes = Vec::with_capacity(body.len() + 512);
+    let mut aliases: Vec<&String> = v.aliases.iter().collect();
+    aliases.sort_unstable();
+    for text in aliases.into_iter().map(String::as_str).chain([v.name.as_str(), v.title.as_str(), body]) {
+        bytes.extend((text.len() as u64).to_le_bytes());
+        bytes.extend(text.as_bytes());
+    }
+    for number in columns(v) {
+        if let Value::Int(number) = number {
+            bytes.extend(number.to_le_bytes());
+        }
+    }
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
+    let first = hash.as_ref().first_chunk().map_or(0, |first| i64::from_le_bytes(*first));
+    if first == 0 { 1 } else { first }
+}
+
 /// What the store has of a vulnerability.
 struct Known {
     name: String,
@@ -111,50 +159,78 @@ pub(crate) async fn ensure(
 
 /// Brings rows, names and texts to what is given; makes missing rows if told so. Returns the ids by heading.
 pub(crate) async fn upsert(write: &mut Write<'_>, given: &[&Vulnerability], make: bool) -> Result<HashMap<String, Id>> {
-    let mut ids = HashMap::new();
-    if given.is_empty() {
-        return Ok(ids);
-    }
-    let mut names: Vec<&String> = given.iter().flat_map(|v| v.aliases.iter().chain([&v.name])).collect();
-    names.sort_unstable();
-    names.dedup();
+    let mut given = given.iter().map(|v| Given::of(v)).collect::<Result<Vec<_>>>()?;
+    let mut ids = unchanged(write, &given).await?;
+    given.retain(|g| !ids.contains_key(&g.v.name));
+    let names: BTreeSet<&String> = given.iter().flat_map(Given::names).collect();
     let values: Vec<Value> = names.into_iter().map(Value::from).collect();
     let rows = write.tx.among("SELECT name, vulnerability FROM alias WHERE name IN", 1, &values, "").await?;
     let aliases = rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect::<Result<HashMap<_, _>>>()?;
     let known = read_known(write, &aliases).await?;
 
-    let (mut fresh, mut fresh_texts, mut moved) = (Vec::new(), Vec::new(), Vec::new());
-    for v in given {
-        let found = identify(v, &aliases, &known);
-        if let Some((id, known)) = found.and_then(|id| Some((id, known.get(&id)?))) {
-            update(write, id, known, v).await?;
-            ids.insert(v.name.clone(), id);
+    let (mut old, mut fresh) = (Vec::new(), Vec::new());
+    for g in &given {
+        if let Some((id, known)) = identify(g.v, &aliases, &known).and_then(|id| Some((id, known.get(&id)?))) {
+            ids.insert(g.v.name.clone(), id);
+            old.push((id, known, g));
         } else if make {
-            fresh.extend(columns(v));
-            fresh_texts.push(*v);
+            fresh.push(g);
         }
     }
-    let head = "INSERT INTO vulnerability (name, title, severity, cvss, kev, epss, published, modified)";
-    for row in write.tx.insert(head, 8, &fresh, "RETURNING id, name").await? {
+    add(write, &fresh, &mut ids).await?;
+    rename(write, &given, &ids, &aliases).await?;
+    update(write, &old).await?;
+    Ok(ids)
+}
+
+/// Finds the rows that are as given, with every name and the text.
+async fn unchanged(write: &mut Write<'_>, given: &[Given<'_>]) -> Result<HashMap<String, Id>> {
+    let values: Vec<Value> = given.iter().flat_map(|g| [(&g.v.name).into(), g.fingerprint.into()]).collect();
+    let sql = "SELECT v.name, v.id FROM given g CROSS JOIN alias a CROSS JOIN vulnerability v
+        WHERE a.name = g.name AND v.id = a.vulnerability AND v.name = g.name AND v.fingerprint = g.fingerprint";
+    let rows = write.tx.given(&["name", "fingerprint"], &values, sql).await?;
+    rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
+}
+
+/// Makes rows and texts.
+async fn add(write: &mut Write<'_>, fresh: &[&Given<'_>], ids: &mut HashMap<String, Id>) -> Result<()> {
+    let rows: Vec<Value> = fresh.iter().flat_map(|g| g.row()).collect();
+    let head = "INSERT INTO vulnerability (name, title, severity, cvss, kev, epss, published, modified, fingerprint)";
+    for row in write.tx.insert(head, 9, &rows, "RETURNING id, name").await? {
         ids.insert(row.text(1)?, row.int(0)?);
     }
-    let mut texts = Vec::new();
-    for v in fresh_texts {
-        let id = ids.get(&v.name).copied().unwrap_or(0);
+    let mut texts = Vec::with_capacity(fresh.len() * 2);
+    for g in fresh {
+        let id = ids.get(&g.v.name).copied().unwrap_or(0);
         write.changed(What::Vulnerability, id);
-        texts.extend([id.into(), body(v)?.into()]);
+        texts.extend([id.into(), (&g.body).into()]);
     }
     write.tx.insert("INSERT INTO vulnerability_text (vulnerability, body)", 2, &texts, "").await?;
-    for v in given {
-        let Some(id) = ids.get(&v.name).copied() else { continue };
-        for name in v.aliases.iter().chain([&v.name]).filter(|name| aliases.get(*name) != Some(&id)) {
-            moved.extend([name.into(), id.into()]);
+    Ok(())
+}
+
+/// Gives vulnerabilities the names that they do not have yet. Who had one of them before is no longer as it was given.
+async fn rename(
+    write: &mut Write<'_>,
+    given: &[Given<'_>],
+    ids: &HashMap<String, Id>,
+    aliases: &HashMap<String, Id>,
+) -> Result<()> {
+    let (mut moved, mut robbed) = (BTreeMap::new(), BTreeSet::<Id>::new());
+    for g in given {
+        let Some(id) = ids.get(&g.v.name).copied() else { continue };
+        for name in g.names().filter(|name| aliases.get(*name) != Some(&id)) {
+            moved.insert(name, id);
+            robbed.extend(aliases.get(name).copied());
             write.changed(What::Vulnerability, id);
         }
     }
+    let robbed: Vec<Value> = robbed.into_iter().map(Value::from).collect();
+    write.tx.among("UPDATE vulnerability SET fingerprint = 0 WHERE id IN", 1, &robbed, "").await?;
+    let moved: Vec<Value> = moved.into_iter().flat_map(|(name, id)| [name.into(), id.into()]).collect();
     let tail = "ON CONFLICT (name) DO UPDATE SET vulnerability = excluded.vulnerability";
     write.tx.insert("INSERT INTO alias (name, vulnerability)", 2, &moved, tail).await?;
-    Ok(ids)
+    Ok(())
 }
 
 /// Finds the row that a vulnerability continues: the one that its heading names, else the oldest that one of its aliases
@@ -187,22 +263,24 @@ async fn read_known(write: &mut Write<'_>, aliases: &HashMap<String, Id>) -> Res
     write.tx.among(head, 1, &ids, "").await?.iter().map(read).collect()
 }
 
-async fn update(write: &mut Write<'_>, id: Id, known: &Known, v: &Vulnerability) -> Result<()> {
-    let columns = columns(v);
-    if columns != known.columns {
-        let sql = "UPDATE vulnerability SET name = $1, title = $2, severity = $3, cvss = $4, kev = $5, epss = $6, published = $7, modified = $8 WHERE id = $9";
-        let mut values = columns.to_vec();
-        values.push(id.into());
-        write.run(sql, &values).await?;
-        write.changed(What::Vulnerability, id);
+/// Writes rows and texts that are different now.
+async fn update(write: &mut Write<'_>, old: &[(Id, &Known, &Given<'_>)]) -> Result<()> {
+    let (mut rows, mut texts) = (Vec::with_capacity(old.len() * 10), Vec::new());
+    for (id, known, g) in old {
+        rows.push((*id).into());
+        rows.extend(g.row());
+        if columns(g.v) != known.columns {
+            write.changed(What::Vulnerability, *id);
+        }
+        if g.body != known.body {
+            texts.extend([(*id).into(), (&g.body).into()]);
+        }
     }
-    let body = body(v)?;
-    if body != known.body {
-        write.run("UPDATE vulnerability_text SET body = $2 WHERE vulnerability = $1", values![id, body]).await?;
-    }
+    let sql = "UPDATE vulnerability SET name = g.name, title = g.title, severity = g.severity, cvss = g.cvss, kev = g.kev, epss = g.epss,
+        published = g.published, modified = g.modified, fingerprint = g.fingerprint FROM given g WHERE vulnerability.id = g.id";
+    let columns = ["id", "name", "title", "severity", "cvss", "kev", "epss", "published", "modified", "fingerprint"];
+    write.tx.given(&columns, &rows, sql).await?;
+    let sql = "UPDATE vulnerability_text SET body = g.body FROM given g WHERE vulnerability_text.vulnerability = g.id";
+    write.tx.given(&["id", "body"], &texts, sql).await?;
     Ok(())
-}
-
-fn body(v: &Vulnerability) -> Result<String> {
-    serde_json::to_string(&v.text).map_err(|why| Error::damaged("text of a vulnerability", why))
 }

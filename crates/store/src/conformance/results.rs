@@ -298,3 +298,40 @@ fn a_vulnerability_keeps_its_row_when_it_gets_a_cve_and_gives_up_names_that_are_
         assert_eq!(store.vulnerability("GHSA-1").await.unwrap().unwrap().0, id);
     });
 }
+
+#[test]
+fn what_is_given_of_a_vulnerability_is_kept_whoever_had_its_names_meanwhile() {
+    on_every_engine(|fresh| async move {
+        let store = &fresh.store;
+        let job = fresh.claimed("a").await;
+        let key = package("zlib", "1");
+        let judged = [(key.clone(), vec![found("CVE-1", Severity::High), found("CVE-2", Severity::High)])];
+        let held = inventory(&[key]);
+        let mut first = assessment(&job, &held, &judged, 0);
+        let named = |name: &str| Vulnerability { aliases: vec!["GHSA-1".into()], ..vulnerability(name) };
+        let described = |name: &str| {
+            let mut v = named(name);
+            v.text.description = "another text".into();
+            v
+        };
+        first.vulnerabilities = vec![named("CVE-1"), vulnerability("CVE-2")];
+        store.record(&first).await.unwrap();
+        let worse = Vulnerability { severity: Severity::Critical, ..described("CVE-2") };
+        let steps = [
+            ("the same again", named("CVE-1"), false),
+            ("the name goes to another one", named("CVE-2"), true),
+            ("and comes back", named("CVE-1"), true),
+            ("a text is no fact of the index", described("CVE-1"), false),
+            ("text and severity and name", worse.clone(), true),
+            ("the same again", worse, false),
+        ];
+        for (why, given, changes) in steps {
+            let before = store.snapshot().await.unwrap().revision;
+            assert_eq!(store.refresh_vulnerabilities(std::slice::from_ref(&given)).await.unwrap(), 1, "{why}");
+            assert_eq!(store.vulnerability(&given.name).await.unwrap().unwrap().1, given, "{why}");
+            assert_eq!(store.snapshot().await.unwrap().revision > before, changes, "{why}");
+        }
+        let one = store.vulnerability("CVE-1").await.unwrap().unwrap().1;
+        assert_eq!((one.aliases.len(), one.text.description.as_str()), (0, "another text"));
+    });
+}
