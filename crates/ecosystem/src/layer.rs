@@ -188,6 +188,8 @@ impl Reader<'_, '_, '_> {
             return Ok(too_large(size, self.limits.whole_bytes));
         }
         self.body.clear();
+        // No more than the limit above, however large the file claims to be.
+        self.body.reserve_exact(usize::try_from(size).unwrap_or(0));
         let body = &mut self.body;
         self.walk.body(&mut |piece| body.extend_from_slice(piece))?;
         Ok(ecosystem.read(&mut File { path: &self.path, size, content: Content::Whole(&self.body) }))

@@ -1,19 +1,24 @@
 //! From a push to its findings, and a cold scan beside only unpacking and hashing the same bytes: with the real binary.
 //!
 //! `cargo build --release && cargo bench -p lab --bench walk`. `WALK_PUSHES=50` chooses how many pushes; `PORTWARDEN_TEST_IMAGES`
-//! names a folder of OCI layouts for the cold scans; skopeo pushes. Every ratio is of one run: the two sides take turns.
+//! names a folder of OCI layouts for the cold scans; skopeo pushes. Every ratio is of one run: the two sides take turns. Words after
+//! `--` choose parts by the start of their names: `cargo bench -p lab --bench walk -- layers-40 "all layers"`.
 
 use anyhow::{Context, bail};
 use aws_lc_rs::digest::{Context as Hash, SHA256};
 use lab::pushes::{Body, layout};
-use std::io::Read;
+use std::collections::HashMap;
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const MB: usize = 1_000_000;
 /// Rounds of a cold scan and its baseline.
 const ROUNDS: usize = 7;
+/// Scans whose memory is looked at, which takes time of its own and so is not measured at once.
+const LOOKS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
     let binary = binary()?;
@@ -26,6 +31,12 @@ fn binary() -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe()?;
     let found = here.ancestors().map(|a| a.join("portwarden")).find(|p| p.is_file());
     found.context("there is no release binary: run `cargo build --release` first")
+}
+
+/// Returns whether a part is to be run.
+fn chosen(part: &str) -> bool {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    words.is_empty() || words.iter().any(|word| part.starts_with(word.as_str()))
 }
 
 fn percentile(times: &mut [f64], share: f64) -> f64 {
@@ -57,7 +68,12 @@ fn cold_scans(binary: &Path) -> anyhow::Result<()> {
         "big-desktop",
         "big-npm",
         "hostile-bomb",
+        "hostile-traversal",
+        "hostile-truncated",
     ] {
+        if !chosen(name) {
+            continue;
+        }
         let image = folder.join(name);
         if !image.join("index.json").exists() {
             println!("{name:<24} not there");
@@ -68,7 +84,7 @@ fn cold_scans(binary: &Path) -> anyhow::Result<()> {
             (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0.0_f64);
         for _ in 0..ROUNDS {
             let cpu = children_cpu();
-            let (scan, memory) = scan(binary, data.path(), &image)?;
+            let scan = scan(binary, data.path(), &image)?;
             let scan_cpu = children_cpu() - cpu;
             let cpu = own_cpu();
             let base = unpack_and_hash(&layers)?;
@@ -77,7 +93,9 @@ fn cold_scans(binary: &Path) -> anyhow::Result<()> {
             cpus.push(scan_cpu / base_cpu);
             scans.push(scan);
             bases.push(base);
-            peak = peak.max(memory);
+        }
+        for _ in 0..LOOKS {
+            peak = peak.max(scan_memory(binary, data.path(), &image)?);
         }
         let half = |times: &mut Vec<f64>| percentile(times, 0.5);
         println!(
@@ -156,38 +174,42 @@ fn one(layer: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Scans once; returns seconds and the peak of the memory of all processes together, in MB.
-fn scan(binary: &Path, data: &Path, image: &Path) -> anyhow::Result<(f64, f64)> {
-    let start = Instant::now();
-    let mut child = Command::new(binary)
-        .arg("--data")
-        .arg(data)
-        .args(["scan", "--quiet", "--format", "jsonl"])
-        .arg(image)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let mut peak = 0.0_f64;
-    loop {
-        peak = peak.max(tree(child.id()));
-        if child.try_wait()?.is_some() {
-            return Ok((start.elapsed().as_secs_f64(), peak));
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+fn command(binary: &Path, data: &Path, image: &Path) -> Command {
+    let mut command = Command::new(binary);
+    command.arg("--data").arg(data).args(["scan", "--quiet", "--format", "jsonl"]).arg(image);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }
 
-/// Memory of a process and its children (proportional set size: shared pages count once), in MB.
-fn tree(pid: u32) -> f64 {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let mut all = vec![pid.to_string()];
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        all.extend(text.split_whitespace().map(str::to_owned));
+/// Scans once; returns seconds.
+fn scan(binary: &Path, data: &Path, image: &Path) -> anyhow::Result<f64> {
+    let start = Instant::now();
+    command(binary, data, image).status()?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// Scans once; returns the peak of the memory of all processes together, in MB.
+fn scan_memory(binary: &Path, data: &Path, image: &Path) -> anyhow::Result<f64> {
+    let mut child = command(binary, data, image).spawn()?;
+    let mut peak = 0.0_f64;
+    while child.try_wait()?.is_none() {
+        peak = peak.max(tree(child.id()));
+        std::thread::sleep(Duration::from_millis(2));
     }
-    all.extend(children.split_whitespace().map(str::to_owned));
-    all.sort();
-    all.dedup();
+    Ok(peak)
+}
+
+/// Memory of a process and all below it (proportional set size: shared pages count once), in MB.
+fn tree(pid: u32) -> f64 {
+    let (mut all, mut at) = (vec![pid.to_string()], 0);
+    while let Some(pid) = all.get(at) {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let lists = tasks.map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
+        let below: Vec<String> =
+            lists.flat_map(|l| l.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+        all.extend(below);
+        at += 1;
+    }
     all.iter().map(|pid| pss(pid)).sum()
 }
 
@@ -217,10 +239,14 @@ fn children_cpu() -> f64 {
 
 // ---- push to findings
 
+/// What the server says about an image that it judged: microseconds of reading layers after the manifest, matching, writing.
+type Judged = Arc<Mutex<HashMap<String, [f64; 3]>>>;
+
 struct Server {
     child: Child,
     host: String,
     password: String,
+    judged: Judged,
     _data: tempfile::TempDir,
 }
 
@@ -236,14 +262,19 @@ impl Server {
         let data = tempfile::tempdir()?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let host = format!("127.0.0.1:{port}");
-        let child = Command::new(binary)
+        let mut child = Command::new(binary)
             .arg("--data")
             .arg(data.path())
-            .args(["--quiet", "serve", "--offline", "--listen", &host])
+            .args(["--log", "json", "serve", "--offline", "--listen", &host])
             .env("PORTWARDEN_ADMIN_PASSWORD", "bench-password-1")
+            .env("RUST_LOG", "error,scan::story=debug")
             .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()?;
-        let server = Self { child, host, password: "bench-password-1".into(), _data: data };
+        let judged = Judged::default();
+        let (log, kept) = (child.stderr.take().context("no log")?, Arc::clone(&judged));
+        std::thread::spawn(move || listen(log, &kept));
+        let server = Self { child, host, password: "bench-password-1".into(), judged, _data: data };
         for _ in 0..200 {
             if server.get("/readyz").is_ok() {
                 return Ok(server);
@@ -292,9 +323,8 @@ impl Server {
         None
     }
 
-    /// Pushes a layout with skopeo while another thread looks for its findings; returns the seconds from the manifest's event to the
-    /// first answer with findings, and how long the whole push took.
-    fn push(&self, image: &Path, digest: &str, name: &str) -> anyhow::Result<(f64, f64)> {
+    /// Pushes a layout with skopeo while another thread looks for its findings.
+    fn push(&self, image: &Path, digest: &str, name: &str) -> anyhow::Result<Push> {
         let path = format!("/api/v1/findings?image={digest}&limit=1");
         std::thread::scope(|scope| {
             let seen = scope.spawn(|| self.seen(&path).with_context(|| format!("{name} was not judged in time")));
@@ -315,8 +345,35 @@ impl Server {
             let event =
                 events["items"].as_array().into_iter().flatten().find(of_this).context("the push left no event")?;
             let at = model::Micros::parse(event["at"].as_str().unwrap_or("")).context("the event has no time")?;
-            Ok(((seen - at.0) as f64 / 1e6, took))
+            let parts = self.judged.lock().ok().and_then(|mut judged| judged.remove(digest));
+            let [reading, matching, writing] = parts.context("the server did not say how long it took")?;
+            Ok(Push { findings: (seen - at.0) as f64 / 1e3, reading, matching, writing, whole: took })
         })
+    }
+}
+
+/// Times of one push.
+struct Push {
+    /// From the manifest's event to the first answer with findings, in ms.
+    findings: f64,
+    /// Of these: waiting for the layers, which are read while they arrive.
+    reading: f64,
+    matching: f64,
+    writing: f64,
+    /// The whole push, in seconds.
+    whole: f64,
+}
+
+/// Keeps what a server's log says about the images that it judged.
+fn listen(log: impl Read, judged: &Judged) {
+    for line in std::io::BufReader::new(log).lines().map_while(Result::ok) {
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        let fields = &line["fields"];
+        let Some(image) = fields["image"].as_str() else { continue };
+        let times = ["reading", "matching", "writing"].map(|name| fields[name].as_f64().unwrap_or(0.0) / 1e3);
+        if let Ok(mut judged) = judged.lock() {
+            judged.insert(image.to_owned(), times);
+        }
     }
 }
 
@@ -325,46 +382,63 @@ fn now() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
+const NEW: [(&str, usize, usize, u32); 3] = [
+    ("5 layers of 40 MB, all new", 40 * MB, 5, 500),
+    ("1 layer of 200 MB, new", 200 * MB, 1, 1000),
+    ("1 small layer, new", 100_000, 1, 500),
+];
+const KNOWN: [(&str, usize, usize); 2] =
+    [("all layers known: 5 of 40 MB", 40 * MB, 5), ("all layers known: 1 small", 100_000, 1)];
+
 fn pushes(binary: &Path) -> anyhow::Result<()> {
     let runs: usize = std::env::var("WALK_PUSHES").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
+    if !NEW.iter().map(|c| c.0).chain(KNOWN.iter().map(|c| c.0)).any(chosen) {
+        return Ok(());
+    }
     let server = Server::start(binary)?;
     println!("\nmanifest PUT -> findings readable through the API, pushed by skopeo, embedded defaults, n={runs}");
-    println!("{:<34} {:>9} {:>9} {:>9} {:>16}", "image", "p50 ms", "p95 ms", "max ms", "whole push p50 s");
-    let mut last = None;
-    for (what, bytes, layers, bar) in [
-        ("5 layers of 40 MB, all new", 40 * MB, 5, 500),
-        ("1 layer of 200 MB, new", 200 * MB, 1, 1000),
-        ("1 small layer, new", 100_000, 1, 500),
-    ] {
+    println!(
+        "reading, matching, writing are parts of it, p95: layers are read while they arrive, what is left is waited for"
+    );
+    println!(
+        "{:<30} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9} {:>12}",
+        "image", "p50 ms", "p95 ms", "max ms", "reading", "matching", "writing", "push p50 s"
+    );
+    for (what, bytes, layers, bar) in NEW.into_iter().filter(|case| chosen(case.0)) {
         let body = Body::new(bytes)?;
-        let (mut times, mut whole) = (Vec::new(), Vec::new());
+        let mut times = Vec::new();
         for run in 0..runs {
             let folder = tempfile::tempdir()?;
             let digest = layout(folder.path(), &body, layers, &format!("u{bytes}x{run}"))?;
-            let (findings, push) = server.push(folder.path(), digest.as_str(), &format!("bench/b{bytes}:{run}"))?;
-            times.push(findings * 1e3);
-            whole.push(push);
-            last = Some((folder, digest));
+            times.push(server.push(folder.path(), digest.as_str(), &format!("bench/b{bytes}:{run}"))?);
         }
-        report(what, &mut times, &mut whole, bar);
+        report(what, &times, bar);
     }
     // The same layers under other configurations: nothing is read anew.
-    let Some((folder, _)) = last else { return Ok(()) };
-    let (mut times, mut whole) = (Vec::new(), Vec::new());
-    for run in 0..runs {
-        let digest = relabel(folder.path(), run)?;
-        let (findings, push) = server.push(folder.path(), digest.as_str(), &format!("bench/known:{run}"))?;
-        times.push(findings * 1e3);
-        whole.push(push);
+    for (what, bytes, layers) in KNOWN.into_iter().filter(|case| chosen(case.0)) {
+        let folder = tempfile::tempdir()?;
+        let digest = layout(folder.path(), &Body::new(bytes)?, layers, &format!("k{bytes}"))?;
+        server.push(folder.path(), digest.as_str(), &format!("bench/known{bytes}:first"))?;
+        let mut times = Vec::new();
+        for run in 0..runs {
+            let digest = relabel(folder.path(), run)?;
+            times.push(server.push(folder.path(), digest.as_str(), &format!("bench/known{bytes}:{run}"))?);
+        }
+        report(what, &times, 50);
     }
-    report("all layers known", &mut times, &mut whole, 50);
     println!("memory of the server after all of it: {:.0} MB", tree(server.child.id()));
     Ok(())
 }
 
-fn report(what: &str, times: &mut [f64], whole: &mut [f64], bar: u32) {
-    let [p50, p95, max] = [0.5, 0.95, 1.0].map(|share| percentile(times, share));
-    println!("{what:<34} {p50:>9.0} {p95:>9.0} {max:>9.0} {:>16.2}   (bar {bar} ms)", percentile(whole, 0.5));
+fn report(what: &str, pushes: &[Push], bar: u32) {
+    let at = |share: f64, of: fn(&Push) -> f64| percentile(&mut pushes.iter().map(of).collect::<Vec<_>>(), share);
+    let [p50, p95, max] = [0.5, 0.95, 1.0].map(|share| at(share, |push| push.findings));
+    let [reading, matching, writing] =
+        [at(0.95, |push| push.reading), at(0.95, |push| push.matching), at(0.95, |push| push.writing)];
+    println!(
+        "{what:<30} {p50:>8.0} {p95:>8.0} {max:>8.0} {reading:>9.1} {matching:>9.1} {writing:>9.1} {:>12.2}   (bar {bar} ms)",
+        at(0.5, |push| push.whole)
+    );
 }
 
 /// Makes another image of the layers of a layout: the same layers, another label.

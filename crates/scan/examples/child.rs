@@ -1,8 +1,10 @@
 //! The children of the tests: the real one, those that misbehave, and those that try to get out.
 //!
-//! In: the first argument says which. Out: for `escape`, code 0 = got out, 1 = refused; a forbidden call ends the process.
+//! In: the first argument says which. Out: for `escape`, code 0 = got out, 1 = refused; a forbidden call ends the process. `escape` is a
+//! process by itself, `escape-copy` a copy that a starter made, as the real children are.
 #![allow(unsafe_code, clippy::unwrap_used)]
 
+use scan::sandbox::{Ground, children_main};
 use std::io::Write;
 use std::time::Duration;
 
@@ -11,12 +13,16 @@ fn main() {
     let word = |n: usize| arguments.get(n).map_or("", String::as_str);
     match word(0) {
         "read-layer" => scan::sandbox::read_layer_main(),
-        "escape" => std::process::exit(escape(word(1), word(2), word(3))),
-        how => misbehave(how),
+        "escape" => {
+            let ground = (word(1) != "free").then(Ground::take).and_then(Result::ok);
+            std::process::exit(escape(ground.as_ref(), word(1), word(2), word(3)))
+        }
+        "escape-copy" => children_main(|ground| std::process::exit(escape(ground.ok(), word(1), word(2), word(3)))),
+        how => children_main(|ground| misbehave(how, ground.unwrap())),
     }
 }
 
-fn misbehave(how: &str) {
+fn misbehave(how: &str, ground: &Ground) {
     let mut out = std::io::stdout();
     match how {
         // SAFETY: ends this process by the signal of a wild pointer.
@@ -38,18 +44,18 @@ fn misbehave(how: &str) {
             std::thread::sleep(Duration::from_secs(3600));
         }
         "memory" => {
-            scan::sandbox::lock_down(32 << 20, 10, true).unwrap();
+            ground.lock(32 << 20, 10, true).unwrap();
             let mut kept = Vec::new();
             loop {
                 kept.push(vec![1u8; 1 << 20]);
             }
         }
         "stack" => {
-            scan::sandbox::lock_down(32 << 20, 10, true).unwrap();
+            ground.lock(32 << 20, 10, true).unwrap();
             std::process::exit(i32::from(deeper(0)));
         }
         "busy" => {
-            scan::sandbox::lock_down(32 << 20, 1, true).unwrap();
+            ground.lock(32 << 20, 1, true).unwrap();
             loop {
                 std::hint::black_box(0);
             }
@@ -65,13 +71,14 @@ fn deeper(n: u8) -> u8 {
 }
 
 /// Locks down as told (`full`, `no-filter`, `free`), tries one thing, and returns whether it was refused.
-fn escape(lock: &str, attempt: &str, target: &str) -> i32 {
-    let tier = match lock {
-        "full" => scan::sandbox::lock_down(64 << 20, 10, true).map(|tier| tier.seccomp),
-        "no-filter" => scan::sandbox::lock_down(64 << 20, 10, false).map(|tier| tier.landlock > 0),
-        _ => Ok(true),
+fn escape(ground: Option<&Ground>, lock: &str, attempt: &str, target: &str) -> i32 {
+    let locked = |filter| ground.and_then(|ground| ground.lock(64 << 20, 10, filter).ok());
+    let as_told = match lock {
+        "full" => locked(true).is_some_and(|tier| tier.seccomp),
+        "no-filter" => locked(false).is_some_and(|tier| tier.landlock > 0),
+        _ => true,
     };
-    if !matches!(tier, Ok(true)) {
+    if !as_told {
         return 2;
     }
     i32::from(attempt_result(attempt, target) < 0)

@@ -4,12 +4,34 @@
 //! Out: what it holds, from the store or read now in the sandbox; two that ask at a time share one reading.
 
 use crate::Error;
+use crate::image::Image;
 use crate::sandbox::{Outcome, Sandbox};
+use futures_util::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use model::Digest;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{LayerOutcome, Store};
 use tokio::sync::watch;
+
+/// Layers of one image that are asked for at a time; the sandbox has its own bound.
+const AT_A_TIME: usize = 8;
+
+/// Asks for every layer of an image, those that claim to be largest first: a large one left for the end would be waited for alone.
+///
+/// Returns the answers in the order of the layers.
+pub(crate) async fn of<T, F>(image: &Image, ask: impl Fn(Digest) -> F) -> Result<Vec<T>, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let layers = image.layers.iter().enumerate().map(|(at, (_, layer))| (at, layer.size, layer.digest.clone()));
+    let mut layers: Vec<(usize, u64, Digest)> = layers.collect();
+    layers.sort_by_key(|(_, size, _)| Reverse(*size));
+    let asked = stream::iter(layers).map(|(at, _, digest)| ask(digest).map_ok(move |answer| (at, answer)));
+    let mut answers: Vec<(usize, T)> = asked.buffer_unordered(AT_A_TIME).try_collect().await?;
+    answers.sort_unstable_by_key(|(at, _)| *at);
+    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+}
 
 /// Reads layers of the store. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -2,7 +2,8 @@
 //!
 //! In: the bytes of a layer blob, from a stream or a file.
 //! Out: their digest, and the layer's inventory or the reason why there is none.
-//! A child that crashes, hangs, grows or lies is that layer's outcome and nobody else's.
+//! A child that crashes, hangs, grows or lies is that layer's outcome and nobody else's: it is made for one layer, as a copy of a
+//! process that was started for that and never reads a byte of an image.
 
 mod child;
 mod frame;
@@ -11,9 +12,12 @@ mod lock;
 #[cfg(not(target_os = "linux"))]
 #[path = "sandbox/lock_none.rs"]
 mod lock;
+mod pool;
 mod process;
+mod starter;
 
-pub use child::{lock_down, read_layer_main};
+pub use child::{Ground, read_layer_main};
+pub use starter::children_main;
 
 use bytes::Bytes;
 use ecosystem::layer;
@@ -22,6 +26,7 @@ use futures_util::{Stream, StreamExt};
 use model::Digest;
 use model::digest::Algorithm;
 use model::inventory::LayerInventory;
+use pool::Pool;
 use process::{Feed, Piece, Run};
 use std::ffi::OsString;
 use std::fmt;
@@ -225,13 +230,15 @@ pub struct Sandbox {
     settings: Arc<Settings>,
     children: Arc<Semaphore>,
     places: usize,
+    pool: Arc<Pool>,
 }
 
 impl Sandbox {
     /// Makes a sandbox; nothing is started yet.
     pub fn new(settings: Settings) -> Self {
         let places = settings.children.max(1);
-        Self { settings: Arc::new(settings), children: Arc::new(Semaphore::new(places)), places }
+        let children = Arc::new(Semaphore::new(places));
+        Self { settings: Arc::new(settings), children, places, pool: Arc::default() }
     }
 
     /// Returns the settings.
@@ -242,7 +249,7 @@ impl Sandbox {
     /// Returns the same sandbox with places of its own, so that its children do not wait for those of others.
     pub fn beside(&self, children: usize) -> Self {
         let places = children.max(1);
-        Self { settings: Arc::clone(&self.settings), children: Arc::new(Semaphore::new(places)), places }
+        Self { children: Arc::new(Semaphore::new(places)), places, ..self.clone() }
     }
 
     /// Reads a layer from a stream; `alone` = while no other is read, with the memory of all.
@@ -266,10 +273,10 @@ impl Sandbox {
     ) -> Result<Outcome, Error> {
         let (permit, run) = self.place(algorithm, alone).await?;
         let stop = Stop::default();
-        let stopped = Arc::clone(&stop.0);
+        let (stopped, pool) = (Arc::clone(&stop.0), Arc::clone(&self.pool));
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            process::run(&run, Feed::File(io::Read::take(file, size)), &stopped)
+            process::run(&run, &pool, Feed::File(io::Read::take(file, size)), &stopped)
         });
         joined(reading.await)?
     }
@@ -299,10 +306,10 @@ impl Sandbox {
     ) -> Result<Outcome, Error> {
         let (send, receive) = mpsc::channel(4);
         let stop = Stop::default();
-        let stopped = Arc::clone(&stop.0);
+        let (stopped, pool) = (Arc::clone(&stop.0), Arc::clone(&self.pool));
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            process::run(&run, Feed::Pieces(receive), &stopped)
+            process::run(&run, &pool, Feed::Pieces(receive), &stopped)
         });
         let mut input = std::pin::pin!(input);
         let mut last = Piece::End;

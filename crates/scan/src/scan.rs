@@ -6,9 +6,8 @@
 use crate::image::{self, Image, Refused};
 use crate::report::Report;
 use crate::sandbox::{Outcome, Sandbox};
-use crate::{Error, error::in_full};
+use crate::{Error, error::in_full, layers};
 use advisory::Database;
-use futures_util::{StreamExt, stream};
 use model::Digest;
 use model::inventory::Inventory;
 use model::manifest::{Descriptor, Manifest};
@@ -21,8 +20,6 @@ use tokio::sync::{Mutex, OnceCell};
 
 /// An index within an index, and no further.
 const LIMIT_DEPTH: usize = 2;
-/// Layers of one image that are asked for at a time; the sandbox has its own bound.
-const LAYERS_AT_A_TIME: usize = 8;
 
 /// What is read once though many images have it.
 type Known = Mutex<HashMap<Digest, Arc<OnceCell<Result<Arc<LayerOutcome>, Refused>>>>>;
@@ -146,15 +143,12 @@ impl Scan<'_> {
     }
 
     async fn inventory(&self, image: &Image) -> Result<Result<Inventory, Refused>, Error> {
-        let digests: Vec<Digest> = image.layers.iter().map(|(_, layer)| layer.digest.clone()).collect();
-        let mut reading = stream::iter(digests).map(|digest| self.layer(digest)).buffered(LAYERS_AT_A_TIME);
-        let mut outcomes = Vec::new();
-        while let Some(outcome) = reading.next().await {
-            match outcome? {
-                Ok(outcome) => outcomes.push(outcome),
-                Err(refused) => return Ok(Err(refused)),
-            }
-        }
+        let outcomes = layers::of(image, |digest| self.layer(digest)).await?;
+        // The first layer that is refused, whichever was read first.
+        let outcomes: Vec<Arc<LayerOutcome>> = match outcomes.into_iter().collect() {
+            Ok(outcomes) => outcomes,
+            Err(refused) => return Ok(Err(refused)),
+        };
         let outcomes: Vec<&LayerOutcome> = outcomes.iter().map(Arc::as_ref).collect();
         Ok(image.inventory(&outcomes, &self.sandbox.settings().walk))
     }

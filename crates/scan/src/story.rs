@@ -4,20 +4,18 @@
 //! Out: its result in the store, in one transaction: an inventory with matches, or why there is none.
 
 use crate::image::{self, Image, Refused};
-use crate::{Error, Knowledge, Layers, rematch, vulnerability};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use crate::{Error, Knowledge, Layers, layers, rematch, vulnerability};
 use model::finding::Match;
 use model::inventory::{Inventory, Note};
 use model::manifest::LIMIT_BYTES;
 use model::{Digest, Micros, PackageKey};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 use store::{Assessment, Failure, Job, LayerOutcome, Store};
 
 /// How often a result may meet a new generation before the job is put back.
 const TRIES: u32 = 5;
-/// Layers of one image that are asked for at a time; the sandbox has its own bound.
-const LAYERS_AT_A_TIME: usize = 8;
 
 /// What the walk needs.
 #[derive(Clone)]
@@ -46,7 +44,8 @@ impl Story {
             Ok(image) => image,
             Err(refused) => return Ok(Err(refused)),
         };
-        let outcomes = self.outcomes(&image).await?;
+        // Layers already known cost nothing; the same layer twice is read once.
+        let outcomes = layers::of(&image, |digest| async move { self.layers.outcome(&digest).await }).await?;
         let outcomes: Vec<&LayerOutcome> = outcomes.iter().map(Arc::as_ref).collect();
         Ok(image.inventory(&outcomes, &self.layers.sandbox().settings().walk).map(|inventory| (image, inventory)))
     }
@@ -76,16 +75,11 @@ impl Story {
         }
     }
 
-    /// Layers already known cost nothing; the same layer twice is read once.
-    async fn outcomes(&self, image: &Image) -> Result<Vec<Arc<LayerOutcome>>, Error> {
-        let digests: Vec<Digest> = image.layers.iter().map(|(_, layer)| layer.digest.clone()).collect();
-        let reading = stream::iter(digests).map(async |digest| self.layers.outcome(&digest).await);
-        reading.buffered(LAYERS_AT_A_TIME).try_collect().await
-    }
-
     /// Judges with the database in force and writes; when a new one came into force meanwhile, judges again.
     async fn record(&self, job: &Job, image: &Image, inventory: &Inventory, started: Micros) -> Result<(), Error> {
+        let reading = now().0.saturating_sub(started.0);
         for _ in 0..TRIES {
+            let begun = Instant::now();
             let db = self.knowledge.current();
             let generation = rematch::number(self.store(), &db).await?;
             let unjudged: HashSet<PackageKey> = self.store().unjudged(inventory).await?.into_iter().collect();
@@ -108,8 +102,13 @@ impl Story {
                 tier: crate::sandbox::tier().to_string(),
                 bytes: image.layers.iter().map(|(_, layer)| i64::try_from(layer.size).unwrap_or(0)).sum(),
             };
+            let (matching, begun) = (micros(begun), Instant::now());
             match self.store().record(&assessment).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    let image = job.digest.as_ref().map(Digest::as_str);
+                    tracing::debug!(image, reading, matching, writing = micros(begun), "judged, in microseconds");
+                    return Ok(());
+                }
                 // A package that another image brought a moment ago: it is there now, and may be judged by now.
                 Err(store::Error::Unjudged(_)) => {}
                 Err(store::Error::StaleGeneration { given, current }) => {
@@ -135,6 +134,10 @@ pub(crate) async fn record_refusal(store: &Store, job: &Job, refused: &Refused, 
     };
     store.record_failure(&failure).await?;
     Ok(())
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Returns the time.

@@ -226,7 +226,7 @@ fn packages() -> Vec<Row> {
     ]
 }
 
-/// The most memory that a process and its children held together, looked at every few milliseconds.
+/// The most memory that a process and all below it held together, looked at every few milliseconds.
 struct Memory {
     peak: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -238,7 +238,9 @@ impl Memory {
         let (seen, end) = (Arc::clone(&peak), Arc::clone(&stop));
         std::thread::spawn(move || {
             while !end.load(Ordering::Relaxed) {
-                let all = children_of(parent).into_iter().chain([parent]);
+                let starters = children_of(parent);
+                let readers: Vec<u32> = starters.iter().copied().flat_map(children_of).collect();
+                let all = readers.into_iter().chain(starters).chain([parent]);
                 seen.fetch_max(all.map(resident).sum(), Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(5));
             }

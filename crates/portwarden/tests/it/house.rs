@@ -314,9 +314,9 @@ impl Server {
         assert_eq!((reply.status, reply.body == blob), (200, true), "{repository} {}", images::sha(blob));
     }
 
-    /// Ids of the children that read layers.
+    /// Ids of the processes that read layers now: the children of those that start them.
     pub fn children(&self) -> Vec<u32> {
-        children_of(self.child.id())
+        children_of(self.child.id()).into_iter().flat_map(children_of).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Two processes do what one does: a registry with the console, and a worker, on one PostgreSQL and one blob store.
 
-use crate::house::{House, Server, children_of, free_port, pause, until};
+use crate::house::{House, Server, free_port, pause, until};
 use crate::images::{self, Image, OLD};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -72,9 +72,7 @@ fn walk(pair: &Pair) {
     let server = pair.front.start_as(&["--role", "server,registry"]);
     let image = slow("worker dies");
     assert_eq!(server.push("dies", "1", &image).status, 201);
-    until("the worker works", || {
-        (!children_of(worker.child.id()).is_empty() || is_judged(&server, &image)).then_some(())
-    });
+    until("the worker works", || (!worker.children().is_empty() || is_judged(&server, &image)).then_some(()));
     worker.kill();
     let begun = Instant::now();
     let worker = pair.start_worker();

@@ -2,6 +2,7 @@
 //!
 //! In: standard input, an order and the blob (`frame`).
 //! Out: standard output, an answer (`frame`); the exit code says the rest.
+//! It is a copy of its starter (`starter`), made for one layer.
 
 use super::frame::{self, Answer, Order};
 use super::{Tier, lock};
@@ -17,13 +18,18 @@ pub(crate) const NOT_LOCKED: i32 = 71;
 /// Exit code of a child that got no order, or could not answer.
 pub(crate) const NOT_SPOKEN_TO: i32 = 72;
 
-/// Runs the child, `portwarden read-layer`, and ends the process.
+/// Runs `portwarden read-layer`: starts children as it is asked to, each for one layer, and ends with the process.
 ///
 /// To be called before anything else of the program, while it has one thread and the three standard descriptors.
 pub fn read_layer_main() -> ! {
-    std::panic::set_hook(Box::new(|_| lock::end(PANICKED)));
+    super::children_main(read_layer)
+}
+
+/// Reads one layer in a child.
+fn read_layer(ground: io::Result<&Ground>) {
     let Ok(order) = Order::decode(&mut Input) else { lock::end(NOT_SPOKEN_TO) };
-    let tier = match lock_down(order.memory_bytes, order.cpu_seconds, true) {
+    let locked = ground.and_then(|ground| ground.lock(order.memory_bytes, order.cpu_seconds, true));
+    let tier = match locked {
         Ok(tier) if tier.is_full() || !order.require => tier,
         _ => lock::end(NOT_LOCKED),
     };
@@ -69,18 +75,30 @@ impl layer::Spill for Room {
     }
 }
 
-/// Gives up every right but computing, reading standard input and writing standard output. Cannot be undone.
-///
-/// Closes every other descriptor, so it belongs into a process made for it. Without `filter` the list of allowed system calls
-/// is left out, as on a kernel without seccomp.
-pub fn lock_down(memory_bytes: u64, cpu_seconds: u64, filter: bool) -> io::Result<Tier> {
-    lock::close_descriptors();
-    // What is set up at first use must be set up while it still may.
-    let _ = model::Digest::sha256(b"");
-    lock::lower(memory_bytes, cpu_seconds)?;
-    let landlock = lock::forbid_files();
-    let seccomp = filter && lock::forbid_calls()?;
-    Ok(Tier { landlock, seccomp })
+/// A process without privileges and with nothing open but its three standard descriptors: where every child begins.
+#[derive(Debug)]
+pub struct Ground {
+    mapped: lock::Mapped,
+}
+
+impl Ground {
+    /// Takes privileges and descriptors from the process, for good. It still may open files and start processes.
+    pub fn take() -> io::Result<Self> {
+        lock::close_descriptors();
+        // What is set up at first use must be set up while it still may.
+        let _ = model::Digest::sha256(b"");
+        Ok(Self { mapped: lock::lower()? })
+    }
+
+    /// Gives up every right but computing, reading standard input and writing standard output. Cannot be undone.
+    ///
+    /// Without `filter` the list of allowed system calls is left out, as on a kernel without seccomp.
+    pub fn lock(&self, memory_bytes: u64, cpu_seconds: u64, filter: bool) -> io::Result<Tier> {
+        lock::limit(self.mapped, memory_bytes, cpu_seconds)?;
+        let landlock = lock::forbid_files();
+        let seccomp = filter && lock::forbid_calls()?;
+        Ok(Tier { landlock, seccomp })
+    }
 }
 
 /// Standard input without a buffer of its own: the walker has one.

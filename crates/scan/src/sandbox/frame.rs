@@ -113,6 +113,16 @@ pub(crate) enum Answer {
     Failure(String, String),
 }
 
+impl Answer {
+    /// Returns the inventory, or reason code and sentence.
+    pub fn into_result(self) -> Result<LayerInventory, (String, String)> {
+        match self {
+            Self::Inventory(inventory) => Ok(*inventory),
+            Self::Failure(code, text) => Err((code, text)),
+        }
+    }
+}
+
 /// Writes an answer.
 pub(crate) fn write_answer(output: impl Write, tier: Tier, answer: &Answer) -> io::Result<()> {
     let mut out = Hashing { output, hash: Context::new(&SHA256), bytes: 0 };

@@ -1,13 +1,14 @@
 //! Takes every right from the process that calls it.
 //!
-//! In: how much memory and processor time may be used.
+//! In: how much memory and processor time may be used; when to make a copy of the process.
 //! Out: a process that can read its standard input, write its standard output, compute and end; and the tier reached.
 //! The only unsafe code of the sandbox: system calls that have no safe form.
 #![allow(unsafe_code)]
 
 use super::Tier;
 use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::fd::OwnedFd;
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
@@ -44,14 +45,20 @@ pub(crate) fn close_descriptors() {
     }
 }
 
-/// Gives up what the system grants a process beyond files and calls: its parent's life, its memory, its privileges.
-pub(crate) fn lower(memory_bytes: u64, cpu_seconds: u64) -> io::Result<()> {
+/// Bytes that a process has mapped, and bytes of data among them, before any foreign byte was read; 0 where the host does not say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mapped {
+    all: u64,
+    data: u64,
+}
+
+/// Gives up the privileges that the system grants a process beyond files and calls.
+pub(crate) fn lower() -> io::Result<Mapped> {
     // Landlock and the filter bind the calling thread and its children: another thread would stay free.
     if std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() > 1) {
         return Err(io::Error::other("the process has threads already"));
     }
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    let (all, data) = mapped_bytes();
+    let mapped = mapped();
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // SAFETY: a prctl with plain numbers; it can only take rights away.
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
@@ -62,17 +69,39 @@ pub(crate) fn lower(memory_bytes: u64, cpu_seconds: u64) -> io::Result<()> {
         // SAFETY: puts the default back, so that an overflowing stack is told apart from memory that was refused.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
-    for (resource, limit) in [
-        (Resource::As, all.saturating_add(memory_bytes).saturating_add(STACK_BYTES)),
-        (Resource::Data, data.saturating_add(memory_bytes)),
-        (Resource::Fsize, 0),
-        (Resource::Core, 0),
-        (Resource::Memlock, 0),
-        (Resource::Msgqueue, 0),
-    ] {
-        set_limit(resource, limit, limit)?;
+    for resource in [Resource::Fsize, Resource::Core, Resource::Memlock, Resource::Msgqueue] {
+        set_limit(resource, 0, 0)?;
     }
+    Ok(mapped)
+}
+
+/// Limits memory beyond what was mapped, and processor time.
+pub(crate) fn limit(mapped: Mapped, memory_bytes: u64, cpu_seconds: u64) -> io::Result<()> {
+    let all = mapped.all.saturating_add(memory_bytes).saturating_add(STACK_BYTES);
+    set_limit(Resource::As, all, all)?;
+    let data = mapped.data.saturating_add(memory_bytes);
+    set_limit(Resource::Data, data, data)?;
     set_limit(Resource::Cpu, cpu_seconds, cpu_seconds.saturating_add(1))
+}
+
+/// Makes a copy of the process: `None` in the copy, its id in the original. The copy ends with the original.
+pub(crate) fn fork() -> io::Result<Option<Pid>> {
+    let original = rustix::process::getpid();
+    // SAFETY: the process has one thread (`lower` saw to it), so no lock is held that the copy would wait for.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            // It may have ended before the line above.
+            if rustix::process::getppid() == Some(original) { Ok(None) } else { end(0) }
+        }
+        id => Ok(Pid::from_raw(id)),
+    }
+}
+
+/// Returns a descriptor that becomes readable when a child ends, where the host has such.
+pub(crate) fn end_of(child: Pid) -> Option<OwnedFd> {
+    rustix::process::pidfd_open(child, PidfdFlags::empty()).ok()
 }
 
 /// Forbids every file, every TCP port and every process outside, as far as the kernel has Landlock; returns its ABI.
@@ -118,12 +147,11 @@ fn set_limit(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
     Ok(rustix::process::setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) })?)
 }
 
-/// Bytes mapped, and bytes of data among them, before any foreign byte was read; 0 where the host does not say.
-fn mapped_bytes() -> (u64, u64) {
+fn mapped() -> Mapped {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let field = |n: usize| text.split(' ').nth(n).and_then(|t| t.trim().parse::<u64>().ok()).unwrap_or(0);
     let page = rustix::param::page_size() as u64;
-    (field(0).saturating_mul(page), field(5).saturating_mul(page))
+    Mapped { all: field(0).saturating_mul(page), data: field(5).saturating_mul(page) }
 }
 
 /// A scanner started by root must not read hostile bytes as root.

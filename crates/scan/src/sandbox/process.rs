@@ -2,10 +2,10 @@
 //!
 //! In: an order, the bytes of a blob.
 //! Out: the digest of those bytes, and what the child answered or how it ended.
-//! The thread that starts a child stays with it: the kernel ends a child when the *thread* that started it ends.
 
 use super::child::{ANSWERED, NOT_LOCKED, PANICKED};
-use super::frame::{self, Answer, Order};
+use super::frame::{self, Order};
+use super::pool::{Ended, Pool, Starter};
 use super::{Error, Failed, Outcome, Tier};
 use bytes::Bytes;
 use model::Digest;
@@ -13,10 +13,10 @@ use model::digest::Algorithm;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Take, Write};
+use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Take, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
@@ -56,24 +56,14 @@ pub(crate) enum Piece {
 }
 
 /// Starts a child, feeds it, and returns what came of it. Blocks.
-pub(crate) fn run(run: &Run, feed: Feed, stop: &AtomicBool) -> Result<Outcome, Error> {
-    let mut reading = Reading::start(run, stop)?;
+pub(crate) fn run(run: &Run, pool: &Pool, feed: Feed, stop: &AtomicBool) -> Result<Outcome, Error> {
+    let mut reading = Reading::start(run, pool, stop)?;
     reading.send(&run.order.encode())?;
     let (digest, bytes) = reading.feed(feed)?;
-    reading.child.0.stdin = None;
+    reading.input = None;
     reading.collect()?;
     let (tier, result) = reading.judge()?;
     Ok(Outcome { digest, bytes, tier, result, took: reading.started.elapsed(), seekable_limit: run.lowered })
-}
-
-/// A child that does not outlive its owner.
-struct Kept(Child);
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// What a waiting parent waits for.
@@ -84,7 +74,13 @@ enum Wait {
 }
 
 struct Reading<'a> {
-    child: Kept,
+    /// Ends the child when it is dropped.
+    starter: Option<Starter>,
+    pool: &'a Pool,
+    /// What the child reads; closed when it has all.
+    input: Option<PipeWriter>,
+    /// What it writes; closed when it has no more to say.
+    said: Option<PipeReader>,
     started: Instant,
     /// Time spent waiting for the child, not for the bytes.
     waited: Duration,
@@ -98,22 +94,27 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn start(run: &'a Run, stop: &'a AtomicBool) -> Result<Self, Error> {
+    fn start(run: &'a Run, pool: &'a Pool, stop: &'a AtomicBool) -> Result<Self, Error> {
         let started = Instant::now();
-        let mut command = Command::new(&run.program);
-        command.args(&run.arguments).env_clear().current_dir("/");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let child = Kept(command.spawn().map_err(|source| Error::Start { program: run.program.clone(), source })?);
-        if let Some(stdin) = &child.0.stdin {
-            // A smaller pipe is slower and nothing else.
-            #[cfg(target_os = "linux")]
-            let _ = rustix::pipe::fcntl_setpipe_size(stdin, PIPE_BYTES);
-            rustix::io::ioctl_fionbio(stdin, true).map_err(|e| Error::Pipe { source: e.into() })?;
-        }
-        if let Some(stdout) = &child.0.stdout {
-            rustix::io::ioctl_fionbio(stdout, true).map_err(|e| Error::Pipe { source: e.into() })?;
-        }
-        Ok(Self { child, started, waited: Duration::ZERO, run, stop, output: Vec::new(), listens: true, ended: None })
+        let (starter, input, said) = pool.child(run)?;
+        // A smaller pipe is slower and nothing else.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::pipe::fcntl_setpipe_size(&input, PIPE_BYTES);
+        rustix::io::ioctl_fionbio(&input, true).map_err(|e| Error::Pipe { source: e.into() })?;
+        rustix::io::ioctl_fionbio(&said, true).map_err(|e| Error::Pipe { source: e.into() })?;
+        Ok(Self {
+            starter: Some(starter),
+            pool,
+            input: Some(input),
+            said: Some(said),
+            started,
+            waited: Duration::ZERO,
+            run,
+            stop,
+            output: Vec::new(),
+            listens: true,
+            ended: None,
+        })
     }
 
     /// Hashes all bytes, and hands them to the child as long as it listens.
@@ -158,8 +159,8 @@ impl<'a> Reading<'a> {
     /// Writes to the child; a child that no longer reads is left alone.
     fn send(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         while self.listens && !bytes.is_empty() {
-            let Some(stdin) = self.child.0.stdin.as_mut() else { return Ok(()) };
-            match stdin.write(bytes) {
+            let Some(input) = self.input.as_mut() else { return Ok(()) };
+            match input.write(bytes) {
                 Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     // A child may answer while it still has bytes to come; one that closed its output has no more to say.
@@ -186,9 +187,9 @@ impl<'a> Reading<'a> {
     fn drain(&mut self) -> Result<bool, Error> {
         let mut buffer = [0u8; 64 << 10];
         while self.ended.is_none() {
-            let Some(stdout) = self.child.0.stdout.as_mut() else { return Ok(false) };
-            match stdout.read(&mut buffer) {
-                Ok(0) => self.child.0.stdout = None,
+            let Some(said) = self.said.as_mut() else { return Ok(false) };
+            match said.read(&mut buffer) {
+                Ok(0) => self.said = None,
                 Ok(n) if (self.output.len() + n) as u64 > self.run.output_bytes => {
                     let text = format!("the reader gave more than {} bytes", self.run.output_bytes);
                     self.end("limit-output", text);
@@ -204,7 +205,7 @@ impl<'a> Reading<'a> {
 
     /// Waits until the child reads or writes, in all its life at most as long as its wall time.
     fn wait_for(&mut self, what: Wait) -> Result<(), Error> {
-        while self.ended.is_none() && self.child.0.stdout.is_some() {
+        while self.ended.is_none() && self.said.is_some() {
             let since = Instant::now();
             let ready = self.poll(what)?;
             self.waited += since.elapsed();
@@ -223,9 +224,9 @@ impl<'a> Reading<'a> {
 
     /// Waits a short while; returns whether something can be done.
     fn poll(&self, what: Wait) -> Result<bool, Error> {
-        let stdin = self.child.0.stdin.as_ref().filter(|_| what == Wait::Either);
-        let input = stdin.map(|fd| PollFd::new(fd, PollFlags::OUT));
-        let output = self.child.0.stdout.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN));
+        let input = self.input.as_ref().filter(|_| what == Wait::Either);
+        let input = input.map(|fd| PollFd::new(fd, PollFlags::OUT));
+        let output = self.said.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN));
         let mut both: Vec<PollFd<'_>> = input.into_iter().chain(output).collect();
         let span = Timespec { tv_sec: 0, tv_nsec: i64::from(LOOK.subsec_nanos()) };
         match rustix::event::poll(&mut both, Some(&span)) {
@@ -236,7 +237,7 @@ impl<'a> Reading<'a> {
     }
 
     fn end(&mut self, code: &'static str, text: String) {
-        let _ = self.child.0.kill();
+        self.starter = None;
         self.listens = false;
         self.ended = Some((code, text));
     }
@@ -248,30 +249,25 @@ impl<'a> Reading<'a> {
             return Ok((Tier::default(), Err(failed(code, text))));
         }
         let answer = frame::read_answer(&self.output);
-        let status = self.last_breath()?;
+        let Some(mut starter) = self.starter.take() else { return Err(Error::Unwanted) };
+        let status = match starter.ended(LAST_BREATH).map_err(|source| Error::Pipe { source })? {
+            Ended::NeverBegan => {
+                let source = ErrorKind::WouldBlock.into();
+                return Err(Error::Start { program: self.run.program.clone(), source });
+            }
+            Ended::With(status) => Some(status),
+            Ended::Not => None,
+        };
         match (answer, status.and_then(|s| s.code())) {
-            (Ok((tier, Answer::Inventory(inventory))), Some(ANSWERED)) => Ok((tier, Ok(*inventory))),
-            // The child's own reading failed on its input: its parent's bytes were complete, so this is a crash too.
-            (Ok((tier, Answer::Failure(code, text))), Some(ANSWERED)) => Ok((tier, Err(failed(&code, text)))),
+            (Ok((tier, answer)), Some(ANSWERED)) => {
+                self.pool.keep(starter);
+                Ok((tier, answer.into_result().map_err(|(code, text)| failed(&code, text))))
+            }
             (_, Some(NOT_LOCKED)) => Err(Error::NoSandbox { offered: super::tier() }),
             (answer, _) => {
                 let (code, text) = why(status, answer.err().unwrap_or("an answer, and then a bad end"));
                 Ok((Tier::default(), Err(failed(code, text))))
             }
-        }
-    }
-
-    /// Returns how the child ended; `None` when it closed its output and went on.
-    fn last_breath(&mut self) -> Result<Option<ExitStatus>, Error> {
-        let until = Instant::now() + LAST_BREATH;
-        loop {
-            if let Some(status) = self.child.0.try_wait().map_err(|source| Error::Pipe { source })? {
-                return Ok(Some(status));
-            }
-            if Instant::now() > until {
-                return Ok(None);
-            }
-            std::thread::sleep(Duration::from_micros(200));
         }
     }
 }

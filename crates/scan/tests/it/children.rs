@@ -81,3 +81,35 @@ async fn a_slow_source_is_not_held_against_the_layer() {
     let outcome = sandbox("read-layer").read_layer(slow, Algorithm::Sha256, false).await.unwrap();
     assert_ne!(outcome.result.map_err(|f| f.code), Err("limit-time"));
 }
+
+/// The starters with this word on their command line, and the children that they have.
+fn called(word: &str) -> Vec<i32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let named = processes.filter(|p| {
+        std::fs::read_to_string(p.path().join("cmdline")).is_ok_and(|line| line.split('\0').any(|w| w == word))
+    });
+    named.filter_map(|p| p.file_name().to_string_lossy().parse().ok()).collect()
+}
+
+#[tokio::test]
+async fn one_starter_serves_layer_after_layer_and_is_replaced_once_it_has_gone() {
+    let word = format!("of-{}", std::process::id());
+    let arguments = vec!["read-layer".into(), word.clone().into()];
+    let sandbox = Sandbox::new(Settings { arguments, program: crate::child(), ..Settings::default() });
+    let read = async || {
+        let layer = stream::iter([Ok(Bytes::from(vec![0; 1024]))]);
+        sandbox.read_layer(layer, Algorithm::Sha256, false).await.unwrap().result.unwrap()
+    };
+    read().await;
+    let starter = called(&word);
+    assert_eq!(starter.len(), 1, "the child has ended, its starter waits");
+    read().await;
+    assert_eq!(called(&word), starter, "the next layer has the same");
+    let id = rustix::process::Pid::from_raw(starter[0]).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+    read().await;
+    let other = called(&word);
+    assert!(other.len() == 1 && other != starter, "the next layer has another");
+    drop(sandbox);
+    assert!(called(&word).is_empty(), "none outlives the sandbox");
+}

@@ -1,5 +1,6 @@
-//! Twenty attempts to get out of the child, each refused.
+//! Twenty attempts to get out of the child, each refused: from a process by itself, and from a copy of a starter.
 
+use scan::sandbox::{Sandbox, Settings};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -63,6 +64,25 @@ impl World {
             (Some(1), _) => "refused".into(),
             (_, Some(libc::SIGSYS)) => "killed".into(),
             other => format!("{other:?}"),
+        }
+    }
+
+    /// The same from a copy of a starter, whose parent is that starter.
+    async fn attempt_of_a_copy(&self, lock: &str, attempt: &str) -> String {
+        let arguments = ["escape-copy", lock, attempt, &self.target(attempt)];
+        let sandbox = Sandbox::new(Settings {
+            program: crate::child(),
+            arguments: arguments.map(Into::into).to_vec(),
+            ..Settings::default()
+        });
+        let nothing = futures_util::stream::empty();
+        let outcome = sandbox.read_layer(nothing, model::digest::Algorithm::Sha256, false).await.unwrap();
+        let text = outcome.result.unwrap_err().text;
+        match text.as_str() {
+            "the reader ended with code 0 and no answer" => "got out".into(),
+            "the reader ended with code 1 and no answer" => "refused".into(),
+            "the reader tried a forbidden system call and was ended" => "killed".into(),
+            _ => text,
         }
     }
 }
@@ -145,5 +165,26 @@ fn the_attempts_succeed_where_nothing_is_locked_so_that_their_refusal_means_some
         "fork",
     ] {
         assert_eq!(world.attempt("free", attempt), "got out", "{attempt}");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_of_a_starter_gets_out_as_little_as_a_process_by_itself() {
+    if !scan::sandbox::tier().is_full() {
+        println!("{} checks not run: the sandbox of this host is {}", ATTEMPTS.len(), scan::sandbox::tier());
+        return;
+    }
+    let world = World::new();
+    for attempt in ATTEMPTS {
+        let came = world.attempt_of_a_copy("full", attempt).await;
+        assert!(matches!(came.as_str(), "refused" | "killed"), "{attempt}: {came}");
+    }
+    for attempt in
+        ["read the parent's environment", "trace the parent", "signal the parent", "read a leaked descriptor"]
+    {
+        assert_eq!(world.attempt_of_a_copy("no-filter", attempt).await, "refused", "{attempt}");
+    }
+    for attempt in ["open a host file", "signal the parent", "connect by TCP", "fork"] {
+        assert_eq!(world.attempt_of_a_copy("free", attempt).await, "got out", "{attempt}");
     }
 }

@@ -1,0 +1,130 @@
+//! Starters that wait for work.
+//!
+//! In: the program. Out: children, each with two pipes; how they ended.
+//! A starter has one child at a time. One whose child ended in any other way than with an answer is not used again.
+
+use super::Error;
+use super::process::Run;
+use super::starter::NO_CHILD;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fd::AsFd;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use std::io::{self, IoSlice, PipeReader, PipeWriter, Read};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Starters that are kept without work; each is less than a megabyte.
+const KEPT: usize = 8;
+/// Children of one starter: all have its arrangement of memory, which is not to last.
+const CHILDREN: u32 = 256;
+
+/// The starters of a sandbox that have no child now.
+#[derive(Debug, Default)]
+pub(crate) struct Pool(Mutex<Vec<Starter>>);
+
+impl Pool {
+    /// Starts a child.
+    pub fn child(&self, run: &Run) -> Result<(Starter, PipeWriter, PipeReader), Error> {
+        let cannot = |source| Error::Start { program: run.program.clone(), source };
+        // One that was ended while it waited, by whomever, is passed over.
+        while let Some(mut starter) = self.idle().pop() {
+            if let Ok((input, output)) = starter.child() {
+                return Ok((starter, input, output));
+            }
+        }
+        let mut starter = Starter::new(run).map_err(cannot)?;
+        let (input, output) = starter.child().map_err(cannot)?;
+        Ok((starter, input, output))
+    }
+
+    /// Takes a starter back whose child has answered and ended.
+    pub fn keep(&self, starter: Starter) {
+        let mut idle = self.idle();
+        if idle.len() < KEPT && starter.children < CHILDREN {
+            idle.push(starter);
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Starter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A starter that does not outlive its owner, and its child neither.
+#[derive(Debug)]
+pub(crate) struct Starter {
+    process: Child,
+    socket: UnixStream,
+    children: u32,
+}
+
+impl Drop for Starter {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    With(ExitStatus),
+    /// It closed its output and went on.
+    Not,
+    /// There was no room for another process.
+    NeverBegan,
+}
+
+impl Starter {
+    fn new(run: &Run) -> io::Result<Self> {
+        let (socket, theirs) = UnixStream::pair()?;
+        let mut command = Command::new(&run.program);
+        command.args(&run.arguments).env_clear().current_dir("/");
+        command.stdin(Stdio::from(rustix::fd::OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Self { process: command.spawn()?, socket, children: 0 })
+    }
+
+    /// Starts a child; returns the pipe that it reads and the one that it writes.
+    fn child(&mut self) -> io::Result<(PipeWriter, PipeReader)> {
+        let (its_input, input) = io::pipe()?;
+        let (output, its_output) = io::pipe()?;
+        let fds = [its_input.as_fd(), its_output.as_fd()];
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut carried = SendAncillaryBuffer::new(&mut space);
+        carried.push(SendAncillaryMessage::ScmRights(&fds));
+        rustix::net::sendmsg(&self.socket, &[IoSlice::new(&[1])], &mut carried, no_signal())?;
+        self.children += 1;
+        Ok((input, output))
+    }
+
+    /// Returns how the child ended, when it does so within a while.
+    pub fn ended(&mut self, within: Duration) -> io::Result<Ended> {
+        let span = Timespec { tv_sec: 0, tv_nsec: i64::from(within.subsec_nanos()) };
+        loop {
+            match rustix::event::poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&span)) {
+                Ok(0) => return Ok(Ended::Not),
+                Ok(_) => break,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        let mut status = [0u8; 4];
+        Ok(match self.socket.read_exact(&mut status).map(|()| i32::from_le_bytes(status)) {
+            Ok(NO_CHILD) => Ended::NeverBegan,
+            Ok(status) => Ended::With(ExitStatus::from_raw(status)),
+            // The starter was ended from outside, and its child with it: the kernel does that when memory is short.
+            Err(_) => Ended::With(ExitStatus::from_raw(libc::SIGKILL)),
+        })
+    }
+}
+
+/// A starter that has gone is an error and no signal.
+fn no_signal() -> SendFlags {
+    #[cfg(target_os = "linux")]
+    return SendFlags::NOSIGNAL;
+    #[cfg(not(target_os = "linux"))]
+    SendFlags::empty()
+}
