@@ -68,8 +68,6 @@ fn cold_scans(binary: &Path) -> anyhow::Result<()> {
         "big-desktop",
         "big-npm",
         "hostile-bomb",
-        "hostile-traversal",
-        "hostile-truncated",
     ] {
         if !chosen(name) {
             continue;
