@@ -8,6 +8,11 @@ use crate::plan::Plan;
 use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{ImageRow, Tally};
 use crate::sums::Sums;
+use model::time::Micros;
+use model::verdict::Coverage;
+
+/// Length of a day.
+const DAY_MICROS: i64 = 86_400_000_000;
 
 const SORTS: [SortKey; 6] =
     [SortKey::Default, SortKey::Pushed, SortKey::Pulled, SortKey::Image, SortKey::Severity, SortKey::Findings];
@@ -65,6 +70,7 @@ impl Index {
         let inventory = self.inventory_of(position, plan.at).map(|i| &self.inventories[i]);
         let mut presences: Vec<usize> = group.iter().map(|(_, p)| *p as usize).collect();
         presences.sort_by_key(|p| (self.path(*p), self.presences[*p].id));
+        let (coverage, coverage_since) = self.coverage_of(position, &presences, plan);
         ImageRow {
             id: image.id,
             digest: self.text(image.digest).to_owned(),
@@ -73,13 +79,41 @@ impl Index {
             bytes: image.bytes,
             verdict: image.verdict,
             work: image.work,
-            coverage: image.coverage,
+            coverage,
+            coverage_since,
             reason: self.text(image.reason).to_owned(),
             inventory: inventory.map(|i| i.id),
             packages: inventory.map_or(0, |i| i.packages.len() as u64),
             places: presences.into_iter().map(|p| self.place(p, plan.at, &plan.view)).collect(),
             tally: self.image_tally(sums, group),
         }
+    }
+
+    /// Returns whether an image is kept judged in some of its places, and since when it is not: a plan that is off covers an
+    /// image only where the plans of all these places are off.
+    fn coverage_of(&self, image: usize, presences: &[usize], plan: &Plan<'_>) -> (Coverage, Micros) {
+        let registry = |p: usize| self.repositories[self.presences[p].repository as usize].registry as usize;
+        let kept = self.images[image].coverage;
+        let frozen = presences.iter().map(|p| plan.view.frozen(registry(*p)));
+        match kept {
+            Coverage::Accessory => (kept, Micros(0)),
+            _ if !presences.is_empty() && frozen.clone().all(|since| since.is_some()) => {
+                (Coverage::PlanOff, Micros(frozen.flatten().max().unwrap_or(0).max(0)))
+            }
+            Coverage::OutsideWindow => {
+                let ends = presences.iter().map(|p| self.window_end(*p, registry(*p)));
+                (kept, Micros(ends.max().unwrap_or(0)))
+            }
+            _ => (kept, Micros(0)),
+        }
+    }
+
+    /// Returns when an image leaves, or left, the window of one of its places.
+    fn window_end(&self, presence: usize, registry: usize) -> i64 {
+        let of = self.registries[registry].subscription;
+        let days = self.subscriptions.iter().find(|s| s.id == of).map_or(0, |s| s.window_days);
+        let row = &self.presences[presence];
+        row.last_push.max(row.last_pull).saturating_add(days.saturating_mul(DAY_MICROS))
     }
 }
 

@@ -169,7 +169,7 @@ impl Index {
 
     /// Returns the end of the last time in which a registry's plan was on, if it is off at a moment: before all time if it
     /// never was on.
-    fn frozen_since(&self, registry: usize, at: Option<i64>) -> Option<i64> {
+    pub(crate) fn frozen_since(&self, registry: usize, at: Option<i64>) -> Option<i64> {
         let scope = self.scope_of_registry(registry);
         let here = |plan: &&PlanFact| plan.scope.holds(&scope);
         let (own, above): (Vec<&PlanFact>, Vec<&PlanFact>) =

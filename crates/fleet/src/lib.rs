@@ -29,6 +29,7 @@ mod place_tests;
 mod plan;
 mod preview;
 mod query;
+mod reach;
 mod repositories;
 mod rows;
 mod rules;
@@ -44,6 +45,7 @@ pub use filter::{Filter, WORDS, Word};
 pub use index::Index;
 pub use preview::{Preview, Proposal};
 pub use query::{Cursor, Page, Query, Scope, Sort, SortKey};
+pub use reach::Reach;
 pub use rows::{
     BlastRadius, Counts, Exposure, FindingRow, Hit, ImageRow, PackageRow, Place, RepositoryRow, RuleMark, Tally,
     VulnerabilityRow,

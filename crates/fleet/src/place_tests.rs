@@ -118,6 +118,7 @@ impl<'q> PlaceTests<'q> {
             Test::Coverage(mask) => {
                 let registry = index.repositories[row.repository as usize].registry as usize;
                 let off = self.view.frozen(registry).is_some();
+                let off = off && image.coverage != Coverage::Accessory;
                 let coverage = if off { Coverage::PlanOff } else { image.coverage };
                 mask & 1 << coverage as u8 != 0
             }

@@ -141,8 +141,10 @@ pub struct ImageRow {
     pub verdict: Verdict,
     /// What is being done.
     pub work: Work,
-    /// Whether it is kept judged.
+    /// Whether it is kept judged, as far as the places that pass go.
     pub coverage: Coverage,
+    /// Since when it is not; 0 = it is, or nobody knows.
+    pub coverage_since: Micros,
     /// Reason codes, comma-separated, or empty.
     pub reason: String,
     /// Row id of the inventory; `None` if it was never read.

@@ -177,7 +177,13 @@ const WORDS: &[(&str, Asks)] = &[
     ("rule:00000000-0000-0000-0000-000000000003", Asks::Rule(|r| r.name == "rule-3")),
     ("-rule:rule-1", Asks::NotRule(|r| r.name == "rule-1")),
     ("-rule:*", Asks::NotRule(|_| true)),
-    ("coverage:plan-off", Asks::Place(|s, _| s.frozen.is_some() || s.image.coverage == Coverage::PlanOff)),
+    (
+        "coverage:plan-off",
+        Asks::Place(|s, _| {
+            let off = s.frozen.is_some() && s.image.coverage != Coverage::Accessory;
+            off || s.image.coverage == Coverage::PlanOff
+        }),
+    ),
 ];
 
 /// A question as the index gets it, and as plain code answers it.

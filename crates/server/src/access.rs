@@ -66,8 +66,9 @@ pub fn scope_at(parts: &Parts, principal: &Principal, field: &str, path: &str) -
     if scope.repository.as_deref().is_some_and(|name| model::reference::check_repository(name).is_err()) {
         return Err(wrong());
     }
+    let asked = scope.clone();
     let found = parts.index.ask(|index| Ok(located(index, &mut scope)))?;
-    let near = |held: &Scope| held.holds(&scope) || scope.holds(held);
+    let near = |held: &Scope| held.holds(&scope) || asked.holds(held); // what is below a registry does not name the group
     if found && principal.grants.iter().any(|grant| near(&grant.scope)) {
         return Ok(scope);
     }
@@ -92,9 +93,14 @@ fn located(index: &Index, scope: &mut Scope) -> bool {
 
 /// The part of the fleet that somebody may read; nobody without any reading role gets here.
 pub fn readable(parts: &Parts, principal: &Principal) -> Result<Within, Problem> {
-    let grants: Vec<_> = principal.grants.iter().filter(|g| g.role.allows(Action::Read)).collect();
+    within(parts, principal, Action::Read)
+}
+
+/// The part of the fleet where somebody may do something; nobody without any role for it gets here.
+pub fn within(parts: &Parts, principal: &Principal, action: Action) -> Result<Within, Problem> {
+    let grants: Vec<_> = principal.grants.iter().filter(|g| g.role.allows(action)).collect();
     if grants.is_empty() {
-        return Err(Problem::forbidden(Action::Read.as_str()));
+        return Err(Problem::forbidden(action.as_str()));
     }
     if grants.iter().any(|g| g.scope == Scope::ALL) {
         return Ok(Within::Everything);

@@ -1,9 +1,11 @@
 //! Lists as programs want them: JSON, JSON Lines, CSV.
 
-use crate::params::Format;
+use crate::params::{Format, Params, accepted, encoded, form_pairs};
+use crate::parts::Parts;
+use crate::problem::Problem;
 use crate::view::List;
 use axum::Json;
-use axum::http::header;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use model::text::csv_row;
 use serde::Serialize;
@@ -23,6 +25,59 @@ pub fn list<T: Serialize>(list: &List<T>, format: Format) -> Response {
         }
         Format::Csv => ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv(&list.items)).into_response(),
     }
+}
+
+/// Writes a page of a list in a format, with the header `Link` to the next page, which lines and CSV have no other place for.
+pub fn linked<T: Serialize>(list: &List<T>, format: Format, path: &str, asked: Option<&str>) -> Response {
+    let mut response = self::list(list, format);
+    let Some(after) = list.next.as_deref() else { return response };
+    let mut link = format!("/api/v1/{path}?after={}", encoded(after));
+    for (name, value) in form_pairs(asked.unwrap_or("")).iter().filter(|(name, _)| name != "after") {
+        link.push_str(&format!("&{}={}", encoded(name), encoded(value)));
+    }
+    if let Ok(value) = HeaderValue::from_str(&format!("<{link}>; rel=\"next\"")) {
+        response.headers_mut().insert(header::LINK, value);
+    }
+    response
+}
+
+/// A list that was asked for: its path below `/api/v1`, the query, the headers.
+pub struct Asked<'a> {
+    /// The path.
+    pub path: &'a str,
+    /// The query as it came.
+    pub query: Option<&'a str>,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// Writes a page of a list that is short enough to be made as a whole. `params` is what is left of the query; each row has a key of
+/// its own, after which the next page goes on.
+pub fn short<T: Serialize>(
+    parts: &Parts,
+    mut params: Params,
+    asked: &Asked<'_>,
+    rows: Vec<T>,
+    key: impl Fn(&T) -> String,
+) -> Result<Response, Problem> {
+    let format = params.take_format(accepted(asked.headers))?;
+    let limit = params.take_limit()?;
+    let after = params.take("after")?;
+    params.finish()?;
+    let total = rows.len() as u64;
+    let start = match after {
+        None => 0,
+        Some(after) => {
+            let found = rows.iter().position(|row| key(row) == after);
+            1 + found.ok_or_else(|| Problem::parameter("after", "this is not what a page gave as next"))?
+        }
+    };
+    let more = rows.len() > start + limit;
+    let items: Vec<T> = rows.into_iter().skip(start).take(limit).collect();
+    let next = items.last().filter(|_| more).map(key);
+    let (revision, generation) = parts.index.ask(|index| Ok((index.revision(), index.generation())))?;
+    let list = List { items, total, hidden: 0, disabled: 0, next, as_of: None, revision, generation };
+    Ok(linked(&list, format, asked.path, asked.query))
 }
 
 /// One row an item; objects inside become `outer.inner` columns, lists are joined by blanks.

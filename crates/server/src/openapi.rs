@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, made from the route table and the types of the answers.
 
-use crate::api::{findings, images, lists, tokens, work};
+use crate::api::{findings, images, lists, plans, tokens, tree, usage, work};
 use crate::routes::{self, Answer, Place, Route, Takes, Verb};
 use crate::{detail, parts, problem, view};
 use serde_json::{Map, Value, json};
@@ -39,6 +39,20 @@ use utoipa::OpenApi;
     tokens::GrantBody,
     tokens::TokenView,
     tokens::MadeToken,
+    tree::SubscriptionBody,
+    tree::SubscriptionPatch,
+    tree::SubscriptionView,
+    tree::GroupPatch,
+    tree::RegistryBody,
+    tree::RegistryPatch,
+    tree::RegistryView,
+    plans::PlanBody,
+    plans::PlanView,
+    plans::PlanPreviewView,
+    plans::ReachView,
+    plans::Tier,
+    usage::UsageView,
+    usage::UsageImageView,
     problem::Problem
 )))]
 struct Schemas;

@@ -4,6 +4,7 @@ use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use fleet::{Cursor, Filter, Query, Sort};
 use model::time::Micros;
 
@@ -97,6 +98,11 @@ impl Params {
             None => Ok(()),
         }
     }
+}
+
+/// What a client accepts.
+pub fn accepted(headers: &HeaderMap) -> &str {
+    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("")
 }
 
 /// The name in a path, decoded.

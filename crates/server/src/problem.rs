@@ -186,6 +186,7 @@ impl From<store::Error> for Problem {
         match error {
             store::Error::Repeated => Self::repeated(),
             store::Error::Conflict(why) => Self::conflict(why, "Change what stands against it first."),
+            store::Error::Invalid { field, why } => Self::parameter(field, why),
             store::Error::NotFound { what, name } => Self::absent(what, &name),
             error => Self::store(&error),
         }

@@ -4,6 +4,7 @@
 
 mod access;
 mod fleet;
+mod tree;
 mod work;
 
 use crate::access::may;
@@ -17,7 +18,7 @@ use axum::{Extension, Router};
 use model::role::Action;
 
 /// The tables, one an area.
-static AREAS: &[&[Route]] = &[fleet::ROUTES, work::ROUTES, access::ROUTES];
+static AREAS: &[&[Route]] = &[fleet::ROUTES, work::ROUTES, access::ROUTES, tree::ROUTES];
 
 /// One route.
 pub struct Route {

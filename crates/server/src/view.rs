@@ -153,6 +153,8 @@ pub struct ImageView {
     pub work: &'static str,
     /// `in-window`, `outside-window`, `plan-off`, `blocked-by-network`, `accessory`.
     pub coverage: &'static str,
+    /// Since when its plan is off, or it is outside the window; `null` where neither is so.
+    pub coverage_since: Option<String>,
     /// Distinct packages; `null` if it was never read.
     pub packages: Option<u64>,
     /// Findings by severity.
@@ -172,6 +174,7 @@ impl From<ImageRow> for ImageView {
             reasons: row.reason.split(',').filter(|r| !r.is_empty()).map(str::to_owned).collect(),
             work: row.work.as_str(),
             coverage: row.coverage.as_str(),
+            coverage_since: moment(row.coverage_since),
             packages: row.inventory.map(|_| row.packages),
             counts: row.tally.into(),
             places: row.places.into_iter().map(PlaceView::from).collect(),

@@ -8,10 +8,13 @@ mod finding;
 mod greeting;
 mod image;
 mod local;
+mod plan;
+mod registry;
 mod sample;
 mod scan;
 mod serve;
 mod token;
+mod usage;
 
 use crate::logging;
 use crate::settings::{Common, ServeFlags, Settings};
@@ -76,6 +79,20 @@ pub enum Command {
     Db(db::Command),
     /// Judge how registries are configured, from exports and templates; no server needed
     Check(check::Arguments),
+    /// Subscriptions: the top of the scope tree
+    #[command(subcommand)]
+    Subscription(registry::Subscription),
+    /// Registries of Portwarden's own
+    #[command(subcommand)]
+    Registry(registry::Registry),
+    /// Plans: where images are scanned and metered
+    #[command(subcommand)]
+    Plan(plan::Command),
+    /// The same in the words of az: `security pricing create`
+    #[command(subcommand)]
+    Security(plan::Security),
+    /// Images that were metered, by month or day
+    Usage(usage::Arguments),
     /// Tokens: logins of programs
     #[command(subcommand)]
     Token(token::Command),
@@ -99,6 +116,11 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
         Command::Finding(command) => finding::run(&settings, &command).await,
         Command::Db(command) => db::run(&settings, &command).await,
         Command::Check(arguments) => check::run(&arguments),
+        Command::Subscription(command) => registry::run_subscription(&settings, &command).await,
+        Command::Registry(command) => registry::run(&settings, &command).await,
+        Command::Plan(command) => plan::run(&settings, &command).await,
+        Command::Security(command) => plan::run_security(&settings, &command).await,
+        Command::Usage(arguments) => usage::run(&settings, &arguments).await,
         Command::Token(command) => token::run(&settings, &command).await,
         Command::Doctor(arguments) => doctor::run(&settings, &arguments).await,
     }

@@ -2,12 +2,12 @@
 
 use crate::access;
 use crate::export;
-use crate::params::{Params, encoded, form_pairs};
+use crate::params::{Params, accepted};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::view::{CountsView, FindingView, ImageView, List, PackageView, RepositoryView, VulnerabilityView};
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::{Extension, Json};
 use fleet::{Index, PackageRow, Query, QueryError};
@@ -79,29 +79,14 @@ fn answer<R, V: Serialize + From<R>>(
     path: &str,
     ask: Ask<R>,
 ) -> Result<Response, Problem> {
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
     let asked = query;
     let mut params = Params::parse(query);
-    let format = params.take_format(accept)?;
+    let format = params.take_format(accepted(headers))?;
     let mut query = params.into_query((parts.now)())?;
     query.scope = access::readable(parts, principal)?;
     let page = parts.index.ask(|index| Ok(ask(index, &query)?))?;
     let list = List::of(page, query.as_of, V::from);
-    let next = list.next.as_deref().and_then(|after| next_link(path, asked, after));
-    let mut response = export::list(&list, format);
-    if let Some(next) = next {
-        response.headers_mut().insert(header::LINK, next);
-    }
-    Ok(response)
-}
-
-/// The header `Link` to the next page, which lines and CSV have no other place for.
-fn next_link(path: &str, asked: Option<&str>, after: &str) -> Option<HeaderValue> {
-    let mut link = format!("/api/v1/{path}?after={}", encoded(after));
-    for (name, value) in form_pairs(asked.unwrap_or("")).iter().filter(|(name, _)| name != "after") {
-        link.push_str(&format!("&{}={}", encoded(name), encoded(value)));
-    }
-    HeaderValue::from_str(&format!("<{link}>; rel=\"next\"")).ok()
+    Ok(export::linked(&list, format, path, asked))
 }
 
 /// Lists findings.

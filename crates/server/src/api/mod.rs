@@ -3,5 +3,8 @@
 pub mod findings;
 pub mod images;
 pub mod lists;
+pub mod plans;
 pub mod tokens;
+pub mod tree;
+pub mod usage;
 pub mod work;

@@ -39,6 +39,11 @@ impl Filled {
         field(CSRF_FIELD, &self.csrf) + &field(KEY_FIELD, &self.key)
     }
 
+    /// What stands in a field.
+    pub fn value(&self, name: &str) -> &str {
+        self.form.typed(name)
+    }
+
     /// A field with what was typed into it and what is wrong with that.
     pub fn field(&self, field: Field) -> Field {
         Field { value: self.form.typed(field.name).to_owned(), ..field }.judged(self.problem.as_ref())

@@ -331,12 +331,31 @@ fn notes(image: &ImageRow) -> Vec<NoteLine> {
         let known = reason("accessory").into_iter();
         notes.extend(known.map(|r| NoteLine { text: r.meaning.into(), next_step: r.next_step.into(), bad }));
     }
+    notes.extend(uncovered(image));
     if image.work == Work::RetryAt {
         let text = "The last try did not succeed; it is tried again by itself.".into();
         let next_step = "Nothing to do at once. If it stays, see `portwarden doctor` and the server's log.".into();
         notes.push(NoteLine { text, next_step, bad: false });
     }
     notes
+}
+
+/// Says why an image is not kept judged, and since when.
+fn uncovered(image: &ImageRow) -> Option<NoteLine> {
+    let day = crate::view::moment(image.coverage_since);
+    let since = day.as_deref().and_then(|day| day.get(..10)).map(|day| format!(" since {day}")).unwrap_or_default();
+    let (text, next_step) = match image.coverage {
+        Coverage::PlanOff => (
+            format!("The plan is off here{since}: nothing is scanned, and findings are those of then."),
+            "Switch the plan on in Settings > Plans; images of the window are then taken in.",
+        ),
+        Coverage::OutsideWindow => (
+            format!("Outside the window{since}: nobody pushed or pulled it for as many days as the subscription says."),
+            "Push or pull it to have it kept judged again, or widen the window in Settings > Subscriptions.",
+        ),
+        _ => return None,
+    };
+    Some(NoteLine { text, next_step: next_step.into(), bad: false })
 }
 
 /// What an empty list says: what was looked at, never a bare tick.

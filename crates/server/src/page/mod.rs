@@ -4,6 +4,7 @@
 //! seen (control characters, bidirectional marks) is made visible.
 
 mod chart;
+mod edit;
 mod filled;
 mod findings;
 mod form;
@@ -15,8 +16,11 @@ mod list;
 mod nav;
 mod overview;
 mod pane;
+mod plans;
 mod scope;
 mod tokens;
+mod tree;
+mod usage;
 mod visit;
 mod vulnerabilities;
 mod walk;
@@ -71,6 +75,77 @@ pub static PAGES: &[Page] = &[
         action: Action::Read,
         place: Place::Own,
         handler: || post(tokens::revoke),
+    },
+    Page { path: "/settings/plans", action: Action::Read, place: Place::Any, handler: || get(plans::page) },
+    Page { path: "/settings/plans", action: Action::Secure, place: Place::Any, handler: || post(plans::save) },
+    Page { path: "/settings/plans/change", action: Action::Secure, place: Place::Any, handler: || get(plans::ask) },
+    Page {
+        path: "/settings/plans/{registry}/follow",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || post(plans::follow),
+    },
+    Page {
+        path: "/settings/subscriptions",
+        action: Action::Read,
+        place: Place::Any,
+        handler: || get(tree::subscriptions),
+    },
+    Page {
+        path: "/settings/subscriptions",
+        action: Action::Own,
+        place: Place::All,
+        handler: || post(tree::make_subscription),
+    },
+    Page {
+        path: "/settings/subscriptions/{guid}",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || get(tree::subscription),
+    },
+    Page {
+        path: "/settings/subscriptions/{guid}",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || post(tree::change_subscription),
+    },
+    Page {
+        path: "/settings/subscriptions/{guid}/delete",
+        action: Action::Own,
+        place: Place::All,
+        handler: || post(tree::drop_subscription),
+    },
+    Page { path: "/settings/registries", action: Action::Read, place: Place::Any, handler: || get(tree::registries) },
+    Page {
+        path: "/settings/registries",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || post(tree::make_registry),
+    },
+    Page {
+        path: "/settings/registries/{name}",
+        action: Action::Read,
+        place: Place::Any,
+        handler: || get(tree::registry),
+    },
+    Page {
+        path: "/settings/registries/{name}",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || post(tree::change_registry),
+    },
+    Page {
+        path: "/settings/registries/{name}/delete",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || post(tree::drop_registry),
+    },
+    Page { path: "/activity/usage", action: Action::ReadUsage, place: Place::Any, handler: || get(usage::page) },
+    Page {
+        path: "/activity/usage/{period}",
+        action: Action::ReadUsage,
+        place: Place::Any,
+        handler: || get(usage::behind),
     },
 ];
 

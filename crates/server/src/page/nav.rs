@@ -54,12 +54,22 @@ pub static NAV: &[Entry] = &[
         icon: "M2 4h7M12 4h2M2 8h2M7 8h7M2 12h5M10 12h4M10.500 2.500v3M5.500 6.500v3M8.500 10.500v3",
         pages: &[],
     },
-    Entry { key: "activity", text: "Activity", icon: "M1.500 8.500h3l2-6 3 11 2-5h3", pages: &[] },
+    Entry {
+        key: "activity",
+        text: "Activity",
+        icon: "M1.500 8.500h3l2-6 3 11 2-5h3",
+        pages: &[("/activity/usage", "Usage", Action::ReadUsage)],
+    },
     Entry {
         key: "settings",
         text: "Settings",
         icon: "M8 5.500a2.500 2.500 0 1 0 0 5 2.500 2.500 0 0 0 0-5zM8 1.500v2M8 12.500v2M1.500 8h2M12.500 8h2M3.400 3.400l1.400 1.400M11.200 11.200l1.400 1.400M12.600 3.400l-1.400 1.400M4.800 11.200l-1.400 1.400",
-        pages: &[("/settings/tokens", "Tokens", Action::Read)],
+        pages: &[
+            ("/settings/plans", "Plans", Action::Read),
+            ("/settings/subscriptions", "Subscriptions", Action::Read),
+            ("/settings/registries", "Registries", Action::Read),
+            ("/settings/tokens", "Tokens", Action::Read),
+        ],
     },
 ];
 

@@ -48,6 +48,10 @@ async fn everybody_gets_of_every_route_what_their_roles_allow() {
         if route.ends_with("/tokens") {
             continue; // everybody has tokens of their own
         }
+        let tree = ["/subscriptions", "/registries", "/plans", "/usage"];
+        if tree.iter().any(|area| route.starts_with(&format!("/api/v1{area}"))) {
+            continue; // about nodes of the tree, not images: `tree.rs` asks them
+        }
         for (user, of_own, of_other, of_absent) in [
             ("admin", 200, 200, 404),
             ("auditor", 200, 200, 404),

@@ -42,7 +42,7 @@ pub struct Fleet {
     pub queued: String,
     pub accessory: String,
     pub subscription: String,
-    index: Handle,
+    pub index: Handle,
     _folder: tempfile::TempDir,
 }
 
@@ -75,7 +75,7 @@ impl Answer {
     }
 }
 
-fn now() -> Micros {
+pub fn now() -> Micros {
     Micros(i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap())
 }
 

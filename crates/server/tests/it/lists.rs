@@ -34,9 +34,15 @@ async fn every_route_answers_the_fields_of_its_schema() {
     let document = fleet.list("/api/v1/openapi.json").await;
     let finding = fleet.finding("severity=critical").await["id"].as_str().unwrap().to_owned();
     fleet.post_as("admin", "/api/v1/tokens", &serde_json::json!({"name": "ci"})).await.is(201, "a token to list");
+    let period = fleet.list("/api/v1/usage").await["items"][0]["period"].as_str().unwrap().to_owned();
     for route in fleet.routes().await {
-        let id = if route.contains("/findings/") { finding.as_str() } else { "CVE-2024-0000" };
+        let id = match route.split('/').nth(3) {
+            Some("findings") => finding.as_str(),
+            Some("subscriptions") => "default",
+            _ => "CVE-2024-0000",
+        };
         let path = route.replace("{digest}", &fleet.one).replace("{id}", id);
+        let path = path.replace("{name}", "local").replace("{period}", &period);
         let answer = fleet.get(&path).await.is(200, &path);
         assert_eq!(answer.header("content-type"), "application/json", "{path}");
         let body = answer.json();

@@ -9,4 +9,5 @@ mod hostile;
 mod lists;
 mod looks;
 mod pages;
+mod tree;
 mod writes;

@@ -296,14 +296,11 @@ fn what_was_granted_or_planned_for_a_registry_stays_its_own_when_it_is_renamed_o
 }
 
 #[test]
-fn names_are_checked_and_only_what_is_empty_may_go() {
+fn names_and_hosts_are_checked_and_unique() {
     on_every_engine(|fresh| async move {
         let (store, by) = (&fresh.store, caller());
         let other = fresh.subscription("other", true).await;
-        let registry = fresh.second_registry(other.id, "second").await;
-        let robot = store.make_principal("robot", "robot", "").await.unwrap();
-        let grant = Grant { role: Role::Owner, scope: registry.scope() };
-        store.grant(robot, &grant).await.unwrap();
+        fresh.second_registry(other.id, "second").await;
         let new = |name: &str, group: &str, host: &str| NewRegistry {
             subscription: other.id,
             resource_group: group.into(),
@@ -341,6 +338,18 @@ fn names_are_checked_and_only_what_is_empty_may_go() {
             };
             assert_eq!(got, want, "{guid:?} {name:?}");
         }
+    });
+}
+
+#[test]
+fn only_what_is_empty_may_go_and_its_name_is_free_again() {
+    on_every_engine(|fresh| async move {
+        let (store, by) = (&fresh.store, caller());
+        let other = fresh.subscription("other", true).await;
+        let registry = fresh.second_registry(other.id, "second").await;
+        let robot = store.make_principal("robot", "robot", "").await.unwrap();
+        let grant = Grant { role: Role::Owner, scope: registry.scope() };
+        store.grant(robot, &grant).await.unwrap();
         fresh.push_to(registry.id, "v1", "a").await;
         let digest = fresh.image("app", "v1", "a").await.digest;
         let refused = store.drop_registry(registry.id, &by).await.unwrap_err().to_string();
