@@ -8,7 +8,9 @@ mod grade;
 mod hit;
 mod matching;
 pub mod posture;
+pub mod recommendation;
 mod remediation;
+pub mod score;
 mod verdict;
 mod why;
 

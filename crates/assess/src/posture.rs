@@ -204,7 +204,9 @@ pub fn rule(name: &str) -> Option<&'static Rule> {
 /// passes.
 pub fn tally(records: &[Record], control: Control) -> (u64, u64) {
     let mut states: std::collections::BTreeMap<(&str, &str), bool> = std::collections::BTreeMap::new();
-    for record in records.iter().filter(|r| r.rule.control == Some(control) && r.outcome != "Suppressed") {
+    for record in
+        records.iter().filter(|r| r.rule.control == Some(control) && !r.rule.preview && r.outcome != "Suppressed")
+    {
         let state = states.entry((&record.target_type, &record.target_name)).or_insert(true);
         *state &= record.outcome == "Pass";
     }

@@ -8,9 +8,10 @@
 use crate::index::{Index, Lanes, holds};
 use crate::selection::Selection;
 use crate::sets::{Bits, RowSet};
-use model::facts::PlanFact;
+use model::facts::{Id, PlanFact};
 use model::plan::spans;
 use model::role::Scope;
+use model::time::Micros;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use uuid::Uuid;
@@ -165,6 +166,12 @@ impl Index {
             registry: Some(row.name.clone()),
             repository: None,
         }
+    }
+
+    /// Returns since when a registry's plan is off; `None` while it is on.
+    pub fn plan_off_since(&self, registry: Id, now: Micros) -> Option<Micros> {
+        let at = self.registries.iter().position(|row| row.id == registry)?;
+        self.frozen_since(at, Some(now.0)).map(Micros)
     }
 
     /// Returns the end of the last time in which a registry's plan was on, if it is off at a moment: before all time if it

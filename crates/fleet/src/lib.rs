@@ -50,4 +50,4 @@ pub use rows::{
     BlastRadius, Counts, Exposure, FindingRow, Hit, ImageRow, PackageRow, Place, RepositoryRow, RuleMark, Tally,
     VulnerabilityRow,
 };
-pub use score::{ImageState, Score, ScoreSettings, ScoreTally, StateRow};
+pub use score::{ImageState, ImageTest, Score, ScoreSettings, ScoreTally, StateRow};

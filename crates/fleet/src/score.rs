@@ -8,28 +8,43 @@ use crate::cursor::{Key, Names, falling, page};
 use crate::error::QueryError;
 use crate::filter::TextIn;
 use crate::images::tally_order;
-use crate::index::{Index, Lanes, holds};
+use crate::index::{Image, Index, Lanes, Presence, holds};
 use crate::plan::Plan;
 use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{Place, Tally};
 use crate::sums::Sums;
 use model::facts::Id;
+use model::pattern::Pattern;
 use model::severity::Severity;
+use model::time::Micros;
 use model::verdict::{Coverage, Verdict};
 use std::collections::HashMap;
+
+/// What is asked of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageTest {
+    /// No open finding; one below this severity does not count; `unknown` is below none.
+    Findings(Severity),
+    /// Judged completely.
+    Judged,
+    /// Its distribution names itself like none of these.
+    Supported(Vec<Pattern>),
+    /// If it is pulled: pushed after this moment.
+    Fresh(Micros),
+}
 
 /// What a score asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScoreSettings {
-    /// A finding below this severity makes no image unhealthy; `unknown` is below none.
-    pub floor: Severity,
+    /// What is asked of an image.
+    pub test: ImageTest,
     /// Key of the recommendation that exemptions are made from.
     pub recommendation: String,
 }
 
 impl Default for ScoreSettings {
     fn default() -> Self {
-        Self { floor: Severity::Low, recommendation: String::new() }
+        Self { test: ImageTest::Findings(Severity::Low), recommendation: String::new() }
     }
 }
 
@@ -121,13 +136,13 @@ pub struct StateRow {
 /// Answers how places stand.
 pub(crate) struct States<'a> {
     index: &'a Index,
-    floor: Severity,
+    test: &'a ImageTest,
     /// By repository: digests that are exempt; the empty one stands for all.
     exempt: HashMap<u32, Vec<&'a str>>,
 }
 
 impl<'a> States<'a> {
-    pub fn new(index: &'a Index, settings: &ScoreSettings, at: Option<i64>, clock: i64) -> Self {
+    pub fn new(index: &'a Index, settings: &'a ScoreSettings, at: Option<i64>, clock: i64) -> Self {
         let mut exempt: HashMap<u32, Vec<&str>> = HashMap::new();
         let asked = |e: &&model::facts::ExemptionFact| {
             e.recommendation == settings.recommendation && holds(e.since.0, e.until.0, at) && clock < e.expires.0
@@ -137,7 +152,7 @@ impl<'a> States<'a> {
                 exempt.entry(repository as u32).or_default().push(&exemption.digest);
             }
         }
-        Self { index, floor: settings.floor, exempt }
+        Self { index, test: &settings.test, exempt }
     }
 
     /// Returns how a place stands and why.
@@ -153,15 +168,35 @@ impl<'a> States<'a> {
         if matches!(coverage, Coverage::Accessory | Coverage::OutsideWindow | Coverage::PlanOff) {
             return (ImageState::NotApplicable, coverage.as_str());
         }
-        let counts = |s: &&Severity| **s == Severity::Unknown || **s >= self.floor;
-        if Severity::WORST_FIRST.iter().filter(counts).any(|s| lanes.0[*s as usize] > 0) {
-            return (ImageState::Unhealthy, "findings");
+        self.tested(row, image, coverage, lanes)
+    }
+
+    /// Returns how a place stands of which the question is asked.
+    fn tested(&self, row: &Presence, image: &Image, coverage: Coverage, lanes: &Lanes) -> (ImageState, &'static str) {
+        let complete = image.verdict == Verdict::Complete;
+        match self.test {
+            ImageTest::Findings(floor) => {
+                let counts = |s: &&Severity| **s == Severity::Unknown || **s >= *floor;
+                if Severity::WORST_FIRST.iter().filter(counts).any(|s| lanes.0[*s as usize] > 0) {
+                    return (ImageState::Unhealthy, "findings");
+                }
+                if coverage == Coverage::BlockedByNetwork {
+                    return (ImageState::Unverified, coverage.as_str());
+                }
+                (if complete { ImageState::Healthy } else { ImageState::Unverified }, image.verdict.as_str())
+            }
+            ImageTest::Judged => {
+                (if complete { ImageState::Healthy } else { ImageState::Unhealthy }, image.verdict.as_str())
+            }
+            ImageTest::Supported(_) if image.verdict == Verdict::None => (ImageState::Unverified, "none"),
+            ImageTest::Supported(over) => match over.iter().any(|name| name.matches(self.index.text(image.os))) {
+                true => (ImageState::Unhealthy, "end-of-life"),
+                false => (ImageState::Healthy, "supported"),
+            },
+            ImageTest::Fresh(_) if row.last_pull == 0 => (ImageState::NotApplicable, "not-pulled"),
+            ImageTest::Fresh(after) if row.last_push < after.0 => (ImageState::Unhealthy, "stale"),
+            ImageTest::Fresh(_) => (ImageState::Healthy, "fresh"),
         }
-        if coverage == Coverage::BlockedByNetwork {
-            return (ImageState::Unverified, coverage.as_str());
-        }
-        let state = if image.verdict == Verdict::Complete { ImageState::Healthy } else { ImageState::Unverified };
-        (state, image.verdict.as_str())
     }
 }
 

@@ -75,6 +75,13 @@ pub fn scope_at(parts: &Parts, principal: &Principal, field: &str, path: &str) -
     Err(Problem { field: field.into(), ..Problem::absent("scope", path) })
 }
 
+/// The same scope with its resource group, if it is still there.
+pub fn placed(parts: &Parts, scope: &Scope) -> Option<Scope> {
+    let mut scope = scope.clone();
+    let found = parts.index.ask(|index| Ok(located(index, &mut scope))).unwrap_or(false);
+    found.then_some(scope)
+}
+
 /// Finds a scope in the tree and fills its resource group in. A repository need not be there yet.
 fn located(index: &Index, scope: &mut Scope) -> bool {
     let Some(guid) = &scope.subscription else { return true };

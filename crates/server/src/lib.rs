@@ -21,6 +21,7 @@ mod page;
 mod params;
 mod parts;
 mod problem;
+mod recommend;
 mod routes;
 mod view;
 

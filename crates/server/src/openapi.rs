@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, made from the route table and the types of the answers.
 
-use crate::api::{findings, images, lists, plans, tokens, tree, usage, work};
+use crate::api::{findings, images, lists, plans, recommendations, score, tokens, tree, usage, work};
 use crate::routes::{self, Answer, Place, Route, Takes, Verb};
 use crate::{detail, parts, problem, view};
 use serde_json::{Map, Value, json};
@@ -35,6 +35,17 @@ use utoipa::OpenApi;
     work::JobView,
     parts::DatabaseView,
     parts::FeedView,
+    recommendations::RecommendationView,
+    recommendations::RemediationStep,
+    recommendations::ResourceView,
+    recommendations::AssignmentBody,
+    recommendations::ExemptionBody,
+    recommendations::ExemptionView,
+    score::ScoreView,
+    score::ControlView,
+    score::SubscriptionScore,
+    score::ScoreDay,
+    score::PostureView,
     tokens::TokenBody,
     tokens::GrantBody,
     tokens::TokenView,

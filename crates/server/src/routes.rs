@@ -4,6 +4,7 @@
 
 mod access;
 mod fleet;
+mod security;
 mod tree;
 mod work;
 
@@ -18,7 +19,8 @@ use axum::{Extension, Router};
 use model::role::Action;
 
 /// The tables, one an area.
-static AREAS: &[&[Route]] = &[fleet::ROUTES, work::ROUTES, access::ROUTES, tree::ROUTES];
+static AREAS: &[&[Route]] =
+    &[fleet::ROUTES, work::ROUTES, access::ROUTES, tree::ROUTES, security::ROUTES];
 
 /// One route.
 pub struct Route {

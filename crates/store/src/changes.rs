@@ -29,6 +29,7 @@ impl Store {
         let rows = &mut changes.rows;
         rows.subscriptions = log.read(&rows::SUBSCRIPTIONS, What::Subscription, rows::subscription).await?;
         rows.registries = log.read(&rows::REGISTRIES, What::Registry, rows::registry).await?;
+        rows.exemptions = log.read(&rows::EXEMPTIONS, What::Exemption, rows::exemption).await?;
         rows.plans = log.read(&rows::PLANS, What::Plan, rows::plan).await?;
         rows.repositories = log.read(&rows::REPOSITORIES, What::Repository, rows::repository).await?;
         rows.images = log.read(&rows::IMAGES, What::Image, rows::image).await?;

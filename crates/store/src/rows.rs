@@ -25,6 +25,11 @@ pub(crate) const REGISTRIES: Query = Query {
 };
 pub(crate) const PLANS: Query =
     Query { select: "SELECT id, scope, tier, enforce, since, until FROM plan", all: "", changed: "WHERE id IN" };
+pub(crate) const EXEMPTIONS: Query = Query {
+    select: "SELECT id, recommendation, scope, digest, expires, since, until FROM exemption",
+    all: "",
+    changed: "WHERE id IN",
+};
 pub(crate) const REPOSITORIES: Query =
     Query { select: "SELECT id, registry, name FROM repository", all: "", changed: "WHERE id IN" };
 pub(crate) const IMAGES: Query = Query {
@@ -104,6 +109,18 @@ pub(crate) fn plan(row: &Row) -> Result<PlanFact> {
         enforce: row.int(3)? != 0,
         since: row.at(4)?,
         until: row.at(5)?,
+    })
+}
+
+pub(crate) fn exemption(row: &Row) -> Result<ExemptionFact> {
+    Ok(ExemptionFact {
+        id: row.int(0)?,
+        recommendation: row.text(1)?,
+        scope: Scope::parse(&row.text(2)?).ok_or_else(|| Error::damaged("exemption", "its scope is none"))?,
+        digest: row.text(3)?,
+        expires: row.at(4)?,
+        since: row.at(5)?,
+        until: row.at(6)?,
     })
 }
 

@@ -12,6 +12,7 @@ mod plan;
 mod registry;
 mod sample;
 mod scan;
+mod score;
 mod serve;
 mod token;
 mod usage;
@@ -77,6 +78,15 @@ pub enum Command {
     /// The advisory database
     #[command(subcommand)]
     Db(db::Command),
+    /// The secure score
+    #[command(subcommand)]
+    Score(score::ScoreCommand),
+    /// What should be done, and how much of it is
+    #[command(subcommand)]
+    Recommendation(score::RecommendationCommand),
+    /// Resources that a recommendation is not asked of
+    #[command(subcommand)]
+    Exemption(score::ExemptionCommand),
     /// Judge how registries are configured, from exports and templates; no server needed
     Check(check::Arguments),
     /// Subscriptions: the top of the scope tree
@@ -115,6 +125,9 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
         Command::Image(command) => image::run(&settings, &command).await,
         Command::Finding(command) => finding::run(&settings, &command).await,
         Command::Db(command) => db::run(&settings, &command).await,
+        Command::Score(command) => score::score(&settings, &command).await,
+        Command::Recommendation(command) => score::recommendation(&settings, &command).await,
+        Command::Exemption(command) => score::exemption(&settings, &command).await,
         Command::Check(arguments) => check::run(&arguments),
         Command::Subscription(command) => registry::run_subscription(&settings, &command).await,
         Command::Registry(command) => registry::run(&settings, &command).await,

@@ -4,6 +4,8 @@ pub mod findings;
 pub mod images;
 pub mod lists;
 pub mod plans;
+pub mod recommendations;
+pub mod score;
 pub mod tokens;
 pub mod tree;
 pub mod usage;

@@ -17,7 +17,9 @@ mod nav;
 mod overview;
 mod pane;
 mod plans;
+mod recommendations;
 mod scope;
+mod score;
 mod tokens;
 mod tree;
 mod usage;
@@ -66,6 +68,34 @@ pub static PAGES: &[Page] = &[
         place: Place::Any,
         handler: || get(vulnerabilities::one),
     },
+    Page { path: "/recommendations", action: Action::Read, place: Place::Any, handler: || get(recommendations::list) },
+    Page {
+        path: "/recommendations/{key}",
+        action: Action::Read,
+        place: Place::Any,
+        handler: || get(recommendations::one),
+    },
+    Page {
+        path: "/recommendations/{key}/exempt",
+        action: Action::EditPolicy,
+        place: Place::Any,
+        handler: || post(recommendations::exempt),
+    },
+    Page {
+        path: "/recommendations/{key}/assign",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || post(recommendations::assign),
+    },
+    Page { path: "/exemptions", action: Action::Read, place: Place::Any, handler: || get(recommendations::exemptions) },
+    Page {
+        path: "/exemptions/{id}/delete",
+        action: Action::EditPolicy,
+        place: Place::Any,
+        handler: || post(recommendations::end),
+    },
+    Page { path: "/score", action: Action::Read, place: Place::Any, handler: || get(score::score) },
+    Page { path: "/posture", action: Action::Read, place: Place::Any, handler: || get(score::posture) },
     Page { path: "/go", action: Action::Read, place: Place::Any, handler: || get(go::to) },
     Page { path: "/look", action: Action::Read, place: Place::Own, handler: || post(visit::choose) },
     Page { path: "/settings/tokens", action: Action::Read, place: Place::Own, handler: || get(tokens::page) },

@@ -30,7 +30,12 @@ pub static NAV: &[Entry] = &[
         key: "recommendations",
         text: "Recommendations",
         icon: "M2.5 4l1 1 2-2M2.5 8.500l1 1 2-2M2.500 13l1 1 2-2M8 4h5.500M8 8.500h5.500M8 13h5.500",
-        pages: &[],
+        pages: &[
+            ("/recommendations", "Recommendations", Action::Read),
+            ("/score", "Secure score", Action::Read),
+            ("/posture", "Posture", Action::Read),
+            ("/exemptions", "Exemptions", Action::Read),
+        ],
     },
     Entry {
         key: "inventory",

@@ -1,0 +1,278 @@
+//! The secure score: its controls, its past, what it would be, and the posture that feeds it.
+
+use super::recommendations::asked;
+use crate::asker::Asker;
+use crate::export;
+use crate::params::Params;
+use crate::parts::Parts;
+use crate::problem::Problem;
+use crate::recommend::{self, Question};
+use crate::view::List;
+use assess::posture::Record;
+use assess::score::{self, Control, Score};
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use fleet::Index;
+use model::Micros;
+use model::role::Scope;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+/// The most days of a history.
+const MOST_DAYS: i64 = 365;
+
+/// A secure score.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ScoreView {
+    /// The part of the tree that it is of.
+    pub scope: String,
+    /// Points, to two digits.
+    pub current: f64,
+    /// The most points of the controls that count.
+    pub max: u32,
+    /// Points ÷ most points, to four digits; `null` if nothing counts. Of several subscriptions: each weighed by its resources.
+    pub percentage: Option<f64>,
+    /// Resources that count.
+    pub weight: u64,
+    /// The sum with its numbers.
+    pub formula: String,
+    /// The controls.
+    pub controls: Vec<ControlView>,
+    /// The subscriptions of the scope, where it is everything.
+    pub subscriptions: Vec<SubscriptionScore>,
+    /// The past moment that was asked for.
+    pub as_of: Option<String>,
+    /// Generation of the advisory database in force.
+    pub generation: i64,
+}
+
+/// A control.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ControlView {
+    /// Name.
+    pub name: String,
+    /// The most points that it gives.
+    pub max: u32,
+    /// Points, to two digits; `null` if no resource counts.
+    pub current: Option<f64>,
+    /// Points that its unhealthy resources would add.
+    pub gain: f64,
+    /// Healthy resources.
+    pub healthy: u64,
+    /// Unhealthy resources.
+    pub unhealthy: u64,
+    /// Resources that do not count: exempt, outside the window, plan off, not verified.
+    pub not_applicable: u64,
+    /// The sum with its numbers: `6 / 78 × 4 = 0.31`.
+    pub formula: String,
+}
+
+/// The score of one subscription.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SubscriptionScore {
+    /// GUID.
+    pub subscription: String,
+    /// Name.
+    pub name: String,
+    /// Points ÷ most points.
+    pub percentage: Option<f64>,
+    /// Resources that count.
+    pub weight: u64,
+    /// The sum with its numbers.
+    pub formula: String,
+}
+
+/// The control of findings at the end of a day.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ScoreDay {
+    /// The day, UTC.
+    pub date: String,
+    /// Points of the control "Remediate vulnerabilities"; `null` if no image counted.
+    pub current: Option<f64>,
+    /// Healthy images.
+    pub healthy: u64,
+    /// Unhealthy images.
+    pub unhealthy: u64,
+    /// The sum with its numbers.
+    pub formula: String,
+}
+
+/// What a posture rule says of a registry.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct PostureView {
+    /// Name of the rule.
+    pub rule: String,
+    /// Stable reference, or empty.
+    pub reference: String,
+    /// `Critical`, `Important`, `Awareness`.
+    pub severity: String,
+    /// Name of the registry.
+    pub resource: String,
+    /// `Pass`, `Fail`, `Error`, `Suppressed`.
+    pub outcome: String,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// What to do.
+    pub recommendation: String,
+}
+
+impl From<&Record> for PostureView {
+    fn from(record: &Record) -> Self {
+        Self {
+            rule: record.rule.name.into(),
+            reference: record.rule.reference.into(),
+            severity: record.rule.weight.as_str().into(),
+            resource: record.target_name.clone(),
+            outcome: record.outcome.into(),
+            reasons: record.reasons.clone(),
+            recommendation: record.rule.recommendation.into(),
+        }
+    }
+}
+
+fn two(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+impl From<&Control> for ControlView {
+    fn from(control: &Control) -> Self {
+        Self {
+            name: control.name.clone(),
+            max: control.max,
+            current: control.current().map(two),
+            gain: two(control.gain()),
+            healthy: control.healthy,
+            unhealthy: control.unhealthy,
+            not_applicable: control.not_applicable,
+            formula: control.formula(),
+        }
+    }
+}
+
+/// The score of a question; of everything it is made of its subscriptions.
+pub fn view(index: &Index, question: &Question, fixed: Option<&str>) -> Result<ScoreView, Problem> {
+    let whole = match fixed {
+        Some(digests) => recommend::what_if(index, question, digests)?,
+        None => recommend::score(index, question)?,
+    };
+    let parts = if question.node.subscription.is_none() { split(index, question, fixed)? } else { Vec::new() };
+    let scores: Vec<Score> = parts.iter().map(|(_, score)| score.clone()).collect();
+    Ok(ScoreView {
+        scope: question.node.to_path(),
+        current: two(whole.current()),
+        max: whole.max(),
+        percentage: if parts.len() > 1 { score::together(&scores) } else { whole.ratio() },
+        weight: whole.weight(),
+        formula: whole.formula(),
+        controls: whole.controls.iter().map(ControlView::from).collect(),
+        subscriptions: parts.into_iter().map(|(view, _)| view).collect(),
+        as_of: question.query.as_of.map(Micros::rfc3339),
+        generation: index.generation(),
+    })
+}
+
+fn split(index: &Index, question: &Question, fixed: Option<&str>) -> Result<Vec<(SubscriptionScore, Score)>, Problem> {
+    let mut all = Vec::new();
+    for subscription in index.subscriptions() {
+        let node = Scope { subscription: Some(subscription.guid.clone()), ..Scope::ALL };
+        let narrow = question.within(node)?;
+        let score = match fixed {
+            Some(digests) => recommend::what_if(index, &narrow, digests)?,
+            None => recommend::score(index, &narrow)?,
+        };
+        if score.weight() == 0 {
+            continue;
+        }
+        let view = SubscriptionScore {
+            subscription: subscription.guid.clone(),
+            name: subscription.name.clone(),
+            percentage: score.ratio(),
+            weight: score.weight(),
+            formula: score.formula(),
+        };
+        all.push((view, score));
+    }
+    Ok(all)
+}
+
+/// The control of findings at the end of the last days, and now.
+pub fn history(index: &Index, question: &Question, days: i64) -> Result<Vec<ScoreDay>, Problem> {
+    let now = question.query.now;
+    let today = now.0.div_euclid(DAY);
+    let mut all = Vec::new();
+    for day in today - days + 1..=today {
+        let at = if day == today { now } else { Micros((day + 1) * DAY - 1) };
+        let control = recommend::past(index, question, at)?;
+        all.push(ScoreDay {
+            date: Micros(day * DAY).rfc3339().chars().take(10).collect(),
+            current: control.current().map(two),
+            healthy: control.healthy,
+            unhealthy: control.unhealthy,
+            formula: control.formula(),
+        });
+    }
+    Ok(all)
+}
+
+/// `GET /score`
+pub async fn score(
+    State(parts): State<Parts>,
+    asker: Asker,
+    RawQuery(query): RawQuery,
+) -> Result<Json<ScoreView>, Problem> {
+    let mut params = Params::parse(query.as_deref());
+    let fixed = params.take("fixed")?;
+    let question = asked(&parts, &asker, &mut params).await?;
+    params.finish()?;
+    parts.index.ask(|index| Ok(Json(view(index, &question, fixed.as_deref())?)))
+}
+
+/// `GET /score/history`
+pub async fn past(
+    State(parts): State<Parts>,
+    asker: Asker,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mut params = Params::parse(query.as_deref());
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let format = params.take_format(accept)?;
+    let days = match params.take("days")? {
+        None => 30,
+        Some(text) => text.parse().ok().filter(|days| (1..=MOST_DAYS).contains(days)).ok_or_else(|| {
+            Problem::parameter("days", format!("days={text:?} is not a number from 1 to {MOST_DAYS}"))
+        })?,
+    };
+    let question = asked(&parts, &asker, &mut params).await?;
+    params.finish()?;
+    let items = parts.index.ask(|index| history(index, &question, days))?;
+    Ok(export::list(&List::whole(items, &parts, None)?, format))
+}
+
+/// `GET /posture`
+pub async fn posture(State(parts): State<Parts>, asker: Asker, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let mut params = Params::parse(query.as_deref());
+    let format = params.take("format")?.unwrap_or_else(|| "json".into());
+    let question = asked(&parts, &asker, &mut params).await?;
+    params.finish()?;
+    let known = assess::posture::format(&format).ok_or_else(|| {
+        let names: Vec<&str> = assess::posture::FORMATS.iter().map(|f| f.name).collect();
+        Problem::parameter("format", format!("format={format:?}; allowed: {}", names.join(", ")))
+    })?;
+    let records = records(&parts, &question)?;
+    if known.name == "json" {
+        let items: Vec<PostureView> = records.iter().map(PostureView::from).collect();
+        return Ok(Json(List::whole(items, &parts, question.query.as_of)?).into_response());
+    }
+    let kind = HeaderValue::from_static(known.media_type);
+    Ok(([(header::CONTENT_TYPE, kind)], (known.write)(&records)).into_response())
+}
+
+/// What the posture rules say of the registries of a question.
+pub fn records(parts: &Parts, question: &Question) -> Result<Vec<Record>, Problem> {
+    parts.index.ask(|index| recommend::posture(index, question))
+}

@@ -1,0 +1,145 @@
+//! `/score`: the secure score, its arithmetic, its past, and what would raise it. `/posture`: the rules that feed it.
+
+use super::frame::{self, Frame, Step, visible};
+use super::scope::Scoped;
+use super::visit::Visit;
+use crate::access;
+use crate::api::score::{self as api, ScoreDay, ScoreView};
+use crate::params::Params;
+use crate::problem::Problem;
+use crate::recommend::{self, Question};
+use askama::Template;
+use axum::response::Response;
+use fleet::Query;
+
+/// Days of the chart.
+const DAYS: i64 = 30;
+
+#[derive(Template)]
+#[template(path = "score.html")]
+struct ScorePage {
+    frame: Frame,
+    score: ScoreView,
+    percent: String,
+    fixed: String,
+    if_fixed: String,
+    what_if: Option<ScoreView>,
+    days: Vec<ScoreDay>,
+    line: String,
+    gains: Vec<Step>,
+}
+
+#[derive(Template)]
+#[template(path = "posture.html")]
+struct PosturePage {
+    frame: Frame,
+    rows: Vec<RuleRow>,
+}
+
+struct RuleRow {
+    rule: &'static str,
+    reference: &'static str,
+    weight: &'static str,
+    resource: String,
+    outcome: &'static str,
+    tone: &'static str,
+    reasons: String,
+    recommendation: &'static str,
+}
+
+async fn question(visit: &Visit, scoped: &Scoped) -> Result<Question, Problem> {
+    let path = scoped.path();
+    let path = if path.is_empty() { "/" } else { &path };
+    let node = access::scope_at(&visit.parts, &visit.who, "scope", path)?;
+    let query = Query { limit: 1, now: (visit.parts.now)(), ..Query::default() };
+    recommend::question(&visit.parts, &visit.who, node, query).await
+}
+
+/// `GET /score`
+pub async fn score(visit: Visit) -> Response {
+    frame::answer(&visit, build(&visit).await)
+}
+
+async fn build(visit: &Visit) -> Result<ScorePage, Problem> {
+    let mut params = Params::parse(visit.query.as_deref());
+    let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
+    let fixed = params.take("fixed")?.unwrap_or_default();
+    params.finish()?;
+    let question = question(visit, &scoped).await?;
+    let path = scoped.path();
+    let (score, what_if, days, best) = visit.parts.index.ask(|index| {
+        let what_if = (!fixed.is_empty()).then(|| api::view(index, &question, Some(&fixed))).transpose()?;
+        let best = recommend::summaries(index, &question)?;
+        Ok((api::view(index, &question, None)?, what_if, api::history(index, &question, DAYS)?, best))
+    })?;
+    let gain = |s: recommend::Summary| Step {
+        link: frame::link(&format!("/recommendations/{}", s.recommendation.key), &[("scope", &path)]),
+        text: format!("{}: +{:.2}", s.recommendation.title, s.gain),
+    };
+    let frame = Frame::new(visit, "recommendations");
+    let frame = frame.programs(visit, &frame::link("/score", &[("scope", &path)]), "portwarden score show");
+    Ok(ScorePage {
+        frame: frame.scoped(visit, &scoped, "/score", "")?,
+        percent: percent(&score),
+        line: line(&days),
+        gains: best.into_iter().filter(|s| s.gain > 0.0).take(3).map(gain).collect(),
+        score,
+        if_fixed: what_if.as_ref().map(percent).unwrap_or_default(),
+        fixed,
+        what_if,
+        days,
+    })
+}
+
+fn percent(score: &ScoreView) -> String {
+    score.percentage.map_or_else(|| "none yet".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0))
+}
+
+/// The points of the days as a line in a field of 1,000 by 100; a day without images breaks it.
+fn line(days: &[ScoreDay]) -> String {
+    let step = 1000.0 / (days.len().saturating_sub(1).max(1) as f64);
+    let mut path = String::new();
+    let mut on = false;
+    for (at, day) in days.iter().enumerate() {
+        let Some(current) = day.current else {
+            on = false;
+            continue;
+        };
+        let share = current / f64::from(assess::score::VULNERABILITIES_MAX);
+        path.push_str(&format!("{}{:.1} {:.1}", if on { "L" } else { "M" }, at as f64 * step, 100.0 - share * 100.0));
+        on = true;
+    }
+    path
+}
+
+/// `GET /posture`
+pub async fn posture(visit: Visit) -> Response {
+    frame::answer(&visit, build_posture(&visit).await)
+}
+
+async fn build_posture(visit: &Visit) -> Result<PosturePage, Problem> {
+    let mut params = Params::parse(visit.query.as_deref());
+    let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
+    params.finish()?;
+    let question = question(visit, &scoped).await?;
+    let mut records = api::records(&visit.parts, &question)?;
+    records.sort_by_key(|r| (r.outcome == "Pass", std::cmp::Reverse(r.rule.weight)));
+    let row = |record: assess::posture::Record| RuleRow {
+        rule: record.rule.name,
+        reference: record.rule.reference,
+        weight: record.rule.weight.as_str(),
+        resource: visible(&record.target_name),
+        outcome: record.outcome,
+        tone: if record.outcome == "Pass" { "good" } else { "warn" },
+        reasons: visible(&record.reasons.join(" ")),
+        recommendation: record.rule.recommendation,
+    };
+    let path = scoped.path();
+    let frame = Frame::new(visit, "recommendations");
+    let api = frame::link("/posture", &[("scope", &path), ("format", "json")]);
+    let frame = frame.programs(visit, &api, "portwarden check --live");
+    Ok(PosturePage {
+        frame: frame.scoped(visit, &scoped, "/posture", "")?,
+        rows: records.into_iter().map(row).collect(),
+    })
+}

@@ -1,0 +1,352 @@
+//! Recommendations and the secure score of a part of the tree, as every surface shows them.
+//!
+//! In: what is asked of the index, who asks. Out: for each recommendation how many resources follow it, which, and what that gives
+//! or costs in the score. REST, the console and the command line ask here, so that a figure is the same everywhere.
+
+use crate::access;
+use crate::parts::Parts;
+use crate::problem::Problem;
+use assess::posture::{self, Record, Resource};
+use assess::recommendation::{self, Asked, Recommendation, VULNERABILITIES};
+use assess::score::{self, Control, Score};
+use fleet::{Filter, ImageState, ImageTest, Index, Query, ScoreSettings, ScoreTally};
+use model::facts::{RegistryFact, SubscriptionFact};
+use model::pattern::Pattern;
+use model::role::{Action, Scope, allowed};
+use model::{Micros, Severity};
+use serde_json::json;
+use store::{Assignment, Exemption, Principal};
+
+/// Days after which an image in use should be built anew.
+const FRESH_DAYS: i64 = 90;
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// What is asked, by whom, with the facts that the index does not hold.
+pub struct Question {
+    /// The part of the tree.
+    pub node: Scope,
+    /// The same as a filter, what the asker may see, and the time.
+    pub query: Query,
+    /// Everything that was exempted.
+    pub exemptions: Vec<Exemption>,
+    /// Who looks after what.
+    pub assignments: Vec<Assignment>,
+    grants: Vec<model::role::Grant>,
+    data_age_hours: Option<i64>,
+}
+
+/// A recommendation and how it stands.
+pub struct Summary {
+    /// The recommendation.
+    pub recommendation: Recommendation,
+    /// Resources by state.
+    pub tally: ScoreTally,
+    /// Points that following it would add.
+    pub gain: f64,
+    /// Who looks after it, from the narrowest scope.
+    pub assignment: Option<Assignment>,
+}
+
+/// A registry as a resource of a recommendation.
+#[derive(Debug, Clone)]
+pub struct RegistryState {
+    /// The subscription.
+    pub subscription: SubscriptionFact,
+    /// The registry.
+    pub registry: RegistryFact,
+    /// How it stands.
+    pub state: ImageState,
+    /// Why.
+    pub reasons: Vec<String>,
+}
+
+/// Collects what a question about a part of the tree needs beside the index.
+pub async fn question(parts: &Parts, principal: &Principal, node: Scope, query: Query) -> Result<Question, Problem> {
+    let scope = access::readable(parts, principal)?;
+    let mut filter = query.filter.clone();
+    let fields = [("subscription", &node.subscription), ("registry", &node.registry), ("repository", &node.repository)];
+    for (field, name) in fields.into_iter().filter_map(|(field, name)| Some((field, name.as_deref()?))) {
+        filter.field(field, name)?;
+    }
+    let fetched = (parts.database)().feeds.into_iter().filter_map(|feed| Micros::parse(&feed.fetched?)).max();
+    let age = |at: Micros| (query.now.0.saturating_sub(at.0)).max(0) / (DAY / 24);
+    Ok(Question {
+        exemptions: parts.store.exemptions().await?,
+        assignments: parts.store.assignments().await?,
+        grants: principal.grants.clone(),
+        data_age_hours: fetched.map(age),
+        query: Query { scope, filter, ..query },
+        node,
+    })
+}
+
+impl Question {
+    /// The same question about a narrower part of the tree.
+    pub fn within(&self, node: Scope) -> Result<Self, Problem> {
+        let mut query = self.query.clone();
+        if let Some(guid) = node.subscription.as_deref() {
+            query.filter.field("subscription", guid)?;
+        }
+        let (exemptions, assignments) = (self.exemptions.clone(), self.assignments.clone());
+        Ok(Self {
+            node,
+            query,
+            exemptions,
+            assignments,
+            grants: self.grants.clone(),
+            data_age_hours: self.data_age_hours,
+        })
+    }
+}
+
+/// Every recommendation with how it stands, those with most to gain first.
+pub fn summaries(index: &Index, question: &Question) -> Result<Vec<Summary>, Problem> {
+    let controls = score(index, question)?.controls;
+    let mut all = Vec::new();
+    for recommendation in recommendation::all() {
+        all.push(summary(index, question, recommendation, &controls)?);
+    }
+    let order = |s: &Summary| (s.tally.unhealthy == 0, std::cmp::Reverse(s.recommendation.severity));
+    all.sort_by(|a, b| order(a).cmp(&order(b)).then(b.gain.total_cmp(&a.gain)));
+    Ok(all)
+}
+
+/// One recommendation with how it stands.
+pub fn one(index: &Index, question: &Question, key: &str) -> Result<Summary, Problem> {
+    let found = recommendation::all().into_iter().find(|r| r.key == key);
+    let controls = score(index, question)?.controls;
+    summary(index, question, found.ok_or_else(|| Problem::absent("recommendation", key))?, &controls)
+}
+
+fn summary(
+    index: &Index,
+    question: &Question,
+    recommendation: Recommendation,
+    controls: &[Control],
+) -> Result<Summary, Problem> {
+    let tally = match image_settings(&recommendation, question) {
+        Some(settings) => total(index, question, &settings)?,
+        None => count(&registries(index, question, &recommendation)?),
+    };
+    let control = controls.iter().find(|control| Some(control.name.as_str()) == recommendation.control);
+    let unhealthy = if tally.unhealthy == 0 { 0.0 } else { control.map_or(0.0, Control::gain) };
+    let of_it = question.assignments.iter().filter(|a| a.recommendation == recommendation.key);
+    let held = of_it.filter(|a| question.sees(&a.scope));
+    let assignment = held.max_by_key(|a| a.scope.to_path().len()).cloned();
+    Ok(Summary { recommendation, tally, gain: unhealthy, assignment })
+}
+
+impl Question {
+    /// Whether the asker may read anything in a scope.
+    fn sees(&self, scope: &Scope) -> bool {
+        self.grants.iter().any(|g| g.role.allows(Action::Read) && (g.scope.holds(scope) || scope.holds(&g.scope)))
+    }
+}
+
+/// How the index is asked for the images of a recommendation; `None` where it is asked of registries.
+pub fn image_settings(recommendation: &Recommendation, question: &Question) -> Option<ScoreSettings> {
+    let now = question.query.as_of.unwrap_or(question.query.now);
+    let test = match recommendation.asked {
+        Asked::Findings => ImageTest::Findings(Severity::Low),
+        Asked::Judged => ImageTest::Judged,
+        Asked::Supported => {
+            ImageTest::Supported(recommendation::over(now).iter().map(|name| Pattern::new(name)).collect())
+        }
+        Asked::Fresh => ImageTest::Fresh(Micros(now.0.saturating_sub(FRESH_DAYS * DAY))),
+        Asked::Plan | Asked::Posture(_) => return None,
+    };
+    Some(ScoreSettings { test, recommendation: recommendation.key.to_owned() })
+}
+
+fn total(index: &Index, question: &Question, settings: &ScoreSettings) -> Result<ScoreTally, Problem> {
+    let score = index.score(&Query { limit: 1, ..question.query.clone() }, settings)?;
+    Ok(score.subscriptions.iter().fold(ScoreTally::default(), |sum, (_, tally)| ScoreTally {
+        healthy: sum.healthy + tally.healthy,
+        unhealthy: sum.unhealthy + tally.unhealthy,
+        not_applicable: sum.not_applicable + tally.not_applicable,
+        unverified: sum.unverified + tally.unverified,
+    }))
+}
+
+fn count(states: &[RegistryState]) -> ScoreTally {
+    let of = |state: ImageState| states.iter().filter(|s| s.state == state).count() as u64;
+    ScoreTally {
+        healthy: of(ImageState::Healthy),
+        unhealthy: of(ImageState::Unhealthy),
+        not_applicable: of(ImageState::NotApplicable),
+        unverified: of(ImageState::Unverified),
+    }
+}
+
+/// The registries that the asker may read as a whole, within the scope of the question.
+fn readable<'a>(
+    index: &'a Index,
+    question: &Question,
+) -> Result<Vec<(&'a SubscriptionFact, &'a RegistryFact)>, Problem> {
+    let mut found = Vec::new();
+    for registry in index.registries() {
+        let Some(subscription) = index.subscriptions().iter().find(|s| s.id == registry.subscription) else { continue };
+        let scope = scope_of(subscription, registry);
+        if allowed(&question.grants, Action::Read, &scope) && question.node.holds(&scope) {
+            found.push((subscription, registry));
+        }
+    }
+    Ok(found)
+}
+
+fn scope_of(subscription: &SubscriptionFact, registry: &RegistryFact) -> Scope {
+    Scope {
+        subscription: Some(subscription.guid.clone()),
+        resource_group: Some(registry.resource_group.clone()),
+        registry: Some(registry.name.clone()),
+        repository: None,
+    }
+}
+
+/// How the registries stand that a recommendation is asked of.
+pub fn registries(
+    index: &Index,
+    question: &Question,
+    recommendation: &Recommendation,
+) -> Result<Vec<RegistryState>, Problem> {
+    let mut states = Vec::new();
+    for (subscription, registry) in readable(index, question)? {
+        let exempt = question.exempt(recommendation.key, &scope_of(subscription, registry));
+        let (state, reasons) = match (exempt, recommendation.asked) {
+            (Some(reason), _) => (ImageState::NotApplicable, vec![format!("exempt: {reason}")]),
+            (None, Asked::Plan) => match index.plan_off_since(registry.id, question.query.now) {
+                Some(_) => (ImageState::Unhealthy, vec!["The plan is off.".to_owned()]),
+                None => (ImageState::Healthy, Vec::new()),
+            },
+            (None, Asked::Posture(rule)) => {
+                let live = live(index, question, subscription, registry)?;
+                let records = posture::check(&[live], &[rule], &posture::Settings::default());
+                match records.into_iter().next() {
+                    Some(Record { outcome: "Pass", .. }) => (ImageState::Healthy, Vec::new()),
+                    Some(record) => (ImageState::Unhealthy, record.reasons),
+                    None => (ImageState::NotApplicable, vec!["The rule is not about such a registry.".to_owned()]),
+                }
+            }
+            (None, _) => continue,
+        };
+        let (subscription, registry) = (subscription.clone(), registry.clone());
+        states.push(RegistryState { subscription, registry, state, reasons });
+    }
+    Ok(states)
+}
+
+impl Question {
+    /// The reason of an exemption in force that holds a resource as a whole.
+    fn exempt(&self, key: &str, scope: &Scope) -> Option<&str> {
+        let at = self.query.as_of.unwrap_or(self.query.now);
+        let in_force = |e: &&Exemption| e.since <= at && at < e.what.expires && e.what.digest.is_empty();
+        let here = |e: &&Exemption| e.what.recommendation == key && e.what.scope.holds(scope);
+        self.exemptions.iter().filter(in_force).find(here).map(|e| e.what.reason.as_str())
+    }
+}
+
+/// A registry as posture rules see it.
+fn live(
+    index: &Index,
+    question: &Question,
+    subscription: &SubscriptionFact,
+    registry: &RegistryFact,
+) -> Result<Resource, Problem> {
+    let mut filter = Filter::default();
+    filter.field("registry", &registry.name)?;
+    let query = Query { filter, limit: 1, ..question.query.clone() };
+    let of = |test: ImageTest| -> Result<ScoreTally, Problem> {
+        let score = index.score(&query, &ScoreSettings { test, recommendation: String::new() })?;
+        Ok(score.registries.iter().find(|(id, _)| *id == registry.id).map(|(_, tally)| *tally).unwrap_or_default())
+    };
+    let judged = of(ImageTest::Judged)?;
+    let health = of(ImageTest::Findings(Severity::Low))?;
+    let standard = index.plan_off_since(registry.id, question.query.now).is_none();
+    let code = if health.unhealthy == 0 { "Healthy" } else { "Unhealthy" };
+    let assessment = json!({"Name": VULNERABILITIES, "ResourceType": "Microsoft.Security/assessments", "Properties": {"status": {"code": code}}});
+    // Logins and repository events of the embedded registry are always recorded.
+    let logs = json!({"Name": "resource-logs", "ResourceType": "Microsoft.Insights/diagnosticSettings",
+        "Properties": {"logs": [{"categoryGroup": "allLogs", "enabled": true}]}});
+    let children: Vec<_> = standard.then_some(assessment).into_iter().chain([logs]).collect();
+    let body = json!({
+        "Name": registry.name,
+        "ResourceType": posture::REGISTRY,
+        "SubscriptionId": subscription.guid,
+        "Location": "local",
+        "Sku": {"name": "Standard"},
+        "Properties": {"adminUserEnabled": false, "anonymousPullEnabled": false},
+        "resources": children,
+        "portwarden": {
+            "planStandard": standard,
+            "eligibleImages": judged.healthy + judged.unhealthy,
+            "judgedImages": judged.healthy,
+            "dataAgeHours": question.data_age_hours,
+        },
+    });
+    Resource::new(body).ok_or_else(|| Problem::absent("registry", &registry.name))
+}
+
+/// Every posture rule on every registry that the asker may read as a whole.
+pub fn posture(index: &Index, question: &Question) -> Result<Vec<Record>, Problem> {
+    let mut resources = Vec::new();
+    for (subscription, registry) in readable(index, question)? {
+        resources.push(live(index, question, subscription, registry)?);
+    }
+    Ok(posture::check(&resources, posture::ALL, &posture::Settings::default()))
+}
+
+/// The secure score of what is asked.
+pub fn score(index: &Index, question: &Question) -> Result<Score, Problem> {
+    let settings = ScoreSettings { recommendation: VULNERABILITIES.to_owned(), ..ScoreSettings::default() };
+    let images = total(index, question, &settings)?;
+    let mut controls = vec![control(&images)];
+    let records = posture(index, question)?;
+    for of in posture::Control::ALL {
+        let (healthy, unhealthy) = posture::tally(&records, of);
+        let name = of.title().to_owned();
+        controls.push(Control { name, max: of.max(), healthy, unhealthy, not_applicable: 0 });
+    }
+    Ok(Score { controls })
+}
+
+/// The control of findings.
+pub fn control(images: &ScoreTally) -> Control {
+    Control {
+        name: score::VULNERABILITIES.to_owned(),
+        max: score::VULNERABILITIES_MAX,
+        healthy: images.healthy,
+        unhealthy: images.unhealthy,
+        not_applicable: images.not_applicable + images.unverified,
+    }
+}
+
+/// The score if some images were fixed.
+pub fn what_if(index: &Index, question: &Question, digests: &str) -> Result<Score, Problem> {
+    let mut filter = question.query.filter.clone();
+    filter.field("image", digests)?;
+    let settings = ScoreSettings { recommendation: VULNERABILITIES.to_owned(), ..ScoreSettings::default() };
+    let score = index.score(&Query { filter, limit: 1, ..question.query.clone() }, &settings)?;
+    let fixed: u64 = score.subscriptions.iter().map(|(_, tally)| tally.unhealthy).sum();
+    let mut score = self::score(index, question)?;
+    for control in score.controls.iter_mut().filter(|control| control.name == score::VULNERABILITIES) {
+        let fixed = fixed.min(control.unhealthy);
+        (control.healthy, control.unhealthy) = (control.healthy + fixed, control.unhealthy - fixed);
+    }
+    Ok(score)
+}
+
+/// The control of findings at a past moment.
+pub fn past(index: &Index, question: &Question, at: Micros) -> Result<Control, Problem> {
+    let settings = ScoreSettings { recommendation: VULNERABILITIES.to_owned(), ..ScoreSettings::default() };
+    let query = Query { as_of: Some(at), limit: 1, ..question.query.clone() };
+    let of = Question {
+        node: question.node.clone(),
+        query,
+        exemptions: Vec::new(),
+        assignments: Vec::new(),
+        grants: Vec::new(),
+        data_age_hours: None,
+    };
+    Ok(control(&total(index, &of, &settings)?))
+}
