@@ -19,8 +19,7 @@ use axum::{Extension, Router};
 use model::role::Action;
 
 /// The tables, one an area.
-static AREAS: &[&[Route]] =
-    &[fleet::ROUTES, work::ROUTES, access::ROUTES, tree::ROUTES, security::ROUTES];
+static AREAS: &[&[Route]] = &[fleet::ROUTES, work::ROUTES, access::ROUTES, tree::ROUTES, security::ROUTES];
 
 /// One route.
 pub struct Route {
