@@ -11,14 +11,14 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 /// Raised when the meaning of the numbers in a cursor changes.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// What rows are ordered by: numbers, then names, then ids, which no two rows share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key<'a> {
     pub numbers: [i64; 6],
     pub names: Names<'a>,
-    pub ids: [i64; 3],
+    pub ids: [i64; 4],
 }
 
 /// Names to order by, one after the other, forwards or backwards.
@@ -47,7 +47,7 @@ pub(crate) fn falling(reverse: bool, number: i64) -> i64 {
 }
 
 /// Numbers of a cursor: those of a key, its ids, and up to six more where a row is part of a block.
-pub(crate) type Numbers = [i64; 15];
+pub(crate) type Numbers = [i64; 16];
 
 /// Reads the cursor of a query; `list` names the list.
 pub(crate) fn read(query: &Query, list: &str) -> Result<Option<Numbers>, QueryError> {
@@ -131,9 +131,9 @@ pub(crate) fn page<'a, T>(
     let after = match read(query, list)? {
         None => None,
         Some(numbers) => {
-            let [n0, n1, n2, n3, n4, n5, i0, i1, i2, ..] = numbers;
+            let [n0, n1, n2, n3, n4, n5, i0, i1, i2, i3, ..] = numbers;
             let gone = QueryError::Cursor { problem: "names a row that is gone" };
-            let ids = [i0, i1, i2];
+            let ids = [i0, i1, i2, i3];
             Some(Key { numbers: [n0, n1, n2, n3, n4, n5], names: names(i0).ok_or(gone)?, ids })
         }
     };

@@ -10,7 +10,6 @@ use crate::selection::Cell;
 use crate::sets::{Bits, RowSet};
 use model::facts::Id;
 use model::time::Micros;
-use std::collections::HashMap;
 use uuid::Uuid;
 
 /// What a rule does now.
@@ -34,6 +33,10 @@ struct Counting<'a> {
     findings: Vec<u64>,
     /// Rule and image.
     images: Vec<(u32, u32)>,
+    /// By package of the group that is looked at: where its rules begin in `hits`, and how many there are.
+    of_package: Vec<(u32, u32)>,
+    /// Rules that hide findings of a package in one place: the rule, and how many.
+    hits: Vec<(u32, u32)>,
     /// By rule: the last cell that it hid something in.
     seen: Vec<u32>,
 }
@@ -46,6 +49,8 @@ impl Index {
             index: self,
             findings: vec![0; self.rules.len()],
             images: Vec::new(),
+            of_package: vec![(u32::MAX, 0); self.packages.len()],
+            hits: Vec::new(),
             seen: vec![u32::MAX; self.rules.len()],
         };
         if !view.is_plain() {
@@ -138,48 +143,53 @@ impl Past<'_> {
 
 impl Counting<'_> {
     fn count(&mut self, view: &View) {
-        let everything = view.everything(self.index);
+        let everything = &view.everything(self.index).selection;
         let mut members: Vec<(u32, u32)> = Vec::new();
         for (presence, cell) in everything.cell_of.iter().enumerate().filter(|(_, cell)| **cell != crate::ids::NONE) {
             members.push((*cell, self.index.presences[presence].image));
         }
         members.sort_unstable();
         let mut by_cell = members.chunk_by(|a, b| a.0 == b.0);
-        let mut numbered = everything.cells.iter().enumerate().peekable();
-        while let Some((_, first)) = numbered.peek() {
-            let group = first.group;
-            let mut rules: HashMap<u32, Box<[u32]>> = HashMap::new();
-            while let Some((number, cell)) = numbered.next_if(|(_, cell)| cell.group == group) {
-                let images = by_cell.next().unwrap_or_default();
-                self.count_cell(&view.groups[group as usize], number as u32, cell, images, &mut rules);
+        let mut number = 0;
+        for cells in everything.cells.chunk_by(|a, b| a.group == b.group) {
+            let group = cells.first().map_or(0, |cell| cell.group as usize);
+            for cell in cells {
+                self.count_cell(&view.groups[group], number, cell, by_cell.next().unwrap_or_default());
+                number += 1;
             }
+            self.hits.clear();
+            let packages = view.groups[group].hides.packages.iter();
+            packages.for_each(|package| self.of_package[package] = (u32::MAX, 0));
         }
     }
 
-    fn count_cell(
-        &mut self,
-        group: &Group,
-        number: u32,
-        cell: &Cell,
-        images: &[(u32, u32)],
-        rules: &mut HashMap<u32, Box<[u32]>>,
-    ) {
+    fn count_cell(&mut self, group: &Group, number: u32, cell: &Cell, images: &[(u32, u32)]) {
         let index = self.index;
         let packages = index.inventories[cell.inventory as usize].packages.iter().map(|p| *p as usize);
-        let packages = packages.filter(|p| group.hides.packages.get(*p));
-        let hidden = |m: &usize| group.hides.matches.get(*m);
-        for matched in packages.flat_map(|p| index.matches_of_package(p)).filter(hidden) {
-            let row = &index.matches[matched];
-            if !holds(row.since, row.until, group.frozen) || hidden_bits(row.severity, row.category, row.state) != 0 {
-                continue;
+        for package in packages.filter(|p| group.hides.packages.get(*p)) {
+            if self.of_package[package].0 == u32::MAX {
+                self.find_hits(group, package);
             }
-            let of = rules.entry(matched as u32).or_insert_with(|| group.rules_of(index, matched).collect());
-            for rule in of.iter() {
-                self.findings[*rule as usize] += u64::from(cell.places);
+            let (start, count) = self.of_package[package];
+            for (rule, findings) in &self.hits[start as usize..(start + count) as usize] {
+                self.findings[*rule as usize] += u64::from(cell.places * findings);
                 let new = std::mem::replace(&mut self.seen[*rule as usize], number) != number;
                 let images = images.iter().filter(|_| new);
                 self.images.extend(images.map(|(_, image)| (*rule, *image)));
             }
         }
+    }
+
+    /// Works out which rules hide how many findings of a package in one place of a group.
+    fn find_hits(&mut self, group: &Group, package: usize) {
+        let (index, start) = (self.index, self.hits.len());
+        for matched in index.matches_of_package(package).filter(|m| group.hides.matches.get(*m)) {
+            let row = &index.matches[matched];
+            let open = holds(row.since, row.until, group.frozen);
+            if open && hidden_bits(row.severity, row.category, row.state) == 0 {
+                self.hits.extend(group.rules_of(index, matched).map(|rule| (rule, 1)));
+            }
+        }
+        self.of_package[package] = (start as u32, (self.hits.len() - start) as u32);
     }
 }

@@ -66,7 +66,7 @@ impl Index {
         rows.truncate(query.limit);
         let next = rows.last().filter(|_| more).map(|(key, (inner, ..))| {
             let mut all = numbers(key);
-            all[9..].copy_from_slice(inner);
+            all[10..].copy_from_slice(inner);
             write(query, LIST, &all)
         });
         let make = |(_, (_, matched, presence)): &(Key<'_>, Row)| {
@@ -142,7 +142,7 @@ impl Index {
     }
 
     fn cursor_key(&self, sort: Sort, numbers: &Numbers) -> Result<(Key<'_>, Inner), QueryError> {
-        let [n0, n1, n2, n3, n4, n5, i0, i1, i2, inner @ ..] = *numbers;
+        let [n0, n1, n2, n3, n4, n5, i0, i1, i2, i3, inner @ ..] = *numbers;
         let gone = QueryError::Cursor { problem: "names a row that is gone" };
         let names = match i0 {
             MATCH => self
@@ -153,7 +153,7 @@ impl Index {
             _ => self.presence_ids.get(i1).map(|p| self.place_names(sort, p as usize)),
         };
         let names = names.ok_or(gone)?;
-        Ok((Key { numbers: [n0, n1, n2, n3, n4, n5], names, ids: [i0, i1, i2] }, inner))
+        Ok((Key { numbers: [n0, n1, n2, n3, n4, n5], names, ids: [i0, i1, i2, i3] }, inner))
     }
 
     fn match_names(&self, sort: Sort, package: usize, vulnerability: usize) -> Names<'_> {
@@ -210,14 +210,15 @@ impl Index {
             numbers = [0; 6]; // the name comes first; ids decide between equal names
         }
         let [package, vulnerability] = self.match_ids(row);
-        Key { numbers, names, ids: [MATCH, package, vulnerability] }
+        // Where a plan is off, an earlier row of a match can be seen beside the one that holds now.
+        Key { numbers, names, ids: [MATCH, package, vulnerability, row.since] }
     }
 
     fn place_key(&self, sort: Sort, presence: usize) -> Key<'_> {
         let row = &self.presences[presence];
         let by_time = sort.key == SortKey::FirstSeen;
         let first = if by_time { falling(sort.reverse, row.since) } else { 0 };
-        Key { numbers: [first, 0, 0, 0, 0, 0], names: self.place_names(sort, presence), ids: [PLACE, row.id, 0] }
+        Key { numbers: [first, 0, 0, 0, 0, 0], names: self.place_names(sort, presence), ids: [PLACE, row.id, 0, 0] }
     }
 }
 

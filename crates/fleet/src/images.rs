@@ -23,7 +23,8 @@ impl Index {
     pub fn images(&self, query: &Query) -> Result<Page<ImageRow>, QueryError> {
         let sort = query.sort.only(&SORTS)?;
         let plan = Plan::new(self, query, TextIn::Places)?;
-        let sums = Sums::new(&plan);
+        let by_findings = matches!(sort.key, SortKey::Severity | SortKey::Findings);
+        let sums = if by_findings { Sums::of_all(&plan) } else { Sums::new(&plan) };
         let mut places: Vec<(u32, u32)> = Vec::new();
         sums.each_passing_place(|presence| places.push((self.presences[presence].image, presence as u32)));
         places.sort_unstable();
@@ -31,7 +32,8 @@ impl Index {
         let rows = groups.iter().enumerate().map(|(at, group)| (self.image_key(sort, &sums, group), at as u32));
         let names = |id| {
             let image = self.image_ids.get(id)? as usize;
-            let here = self.presences_of_image(image).filter(|p| plan.place_passes(*p)).map(|p| self.path(p)).min();
+            let passing = self.presences_of_image(image).filter(|p| plan.place_passes(*p) && sums.passes(*p));
+            let here = passing.map(|p| self.path(p)).min();
             let path = here.or_else(|| self.presences_of_image(image).map(|p| self.path(p)).min())?;
             Some(by_path(sort, path))
         };
@@ -55,7 +57,7 @@ impl Index {
             }
             _ => numbers[0] = latest(&mut presences().map(|p| p.last_push)),
         }
-        Key { numbers, names, ids: [self.images[image].id, 0, 0] }
+        Key { numbers, names, ids: [self.images[image].id, 0, 0, 0] }
     }
 
     fn image_tally(&self, sums: &Sums<'_>, group: &[(u32, u32)]) -> Tally {

@@ -5,8 +5,8 @@
 //! expired nor paused, and no rule of a narrower scope there overrides it. A paused rule still overrides: where it stands,
 //! nothing is hidden by either. A registry whose plan is off is seen as of the moment at which it was switched off.
 
-use crate::index::{Index, Lanes, holds};
-use crate::selection::Selection;
+use crate::everything::Everything;
+use crate::index::{Index, holds};
 use crate::sets::{Bits, RowSet};
 use model::facts::{Id, PlanFact};
 use model::plan::spans;
@@ -22,15 +22,17 @@ pub(crate) struct View {
     /// It is the same at every moment from the one until the other.
     since: i64,
     until: i64,
-    pub groups: Vec<Group>,
+    pub groups: Vec<Arc<Group>>,
+    /// What makes each group but the first.
+    keys: HashMap<GroupKey, u32>,
     /// By presence: its group; empty where there is only one.
     of_presence: Vec<u32>,
     /// By registry: the moment of which it is seen, if its plan is off.
     frozen: Vec<Option<i64>>,
     /// Everything that is selected where nothing is asked, now.
-    pub everything: OnceLock<Selection>,
-    /// By cell of `everything`: its findings where nothing is asked.
-    pub lanes: OnceLock<Vec<Lanes>>,
+    pub everything: OnceLock<Everything>,
+    /// The view before, if nothing but rules changed since.
+    before: Mutex<Option<Arc<View>>>,
 }
 
 /// Places that are seen alike.
@@ -78,13 +80,19 @@ impl Group {
     }
 }
 
-/// The view of now, kept until a fact changes or a rule expires.
+/// The view of now, kept until a fact changes or a rule expires; and whether only rules changed since it was made.
 #[derive(Debug, Default)]
-pub(crate) struct Now(Mutex<Option<Arc<View>>>);
+pub(crate) struct Now(Mutex<(Option<Arc<View>>, bool)>);
 
 impl Now {
+    /// Forgets the view, and all that was worked out for it.
     pub fn forget(&mut self) {
-        *self.0.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.get_mut().unwrap_or_else(PoisonError::into_inner) = (None, false);
+    }
+
+    /// Forgets the view, but not what the next one may take over: rules came or went, and nothing else.
+    pub fn forget_rules(&mut self) {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).1 = true;
     }
 }
 
@@ -102,6 +110,24 @@ impl View {
         self.groups.iter().any(|g| g.frozen.is_some())
     }
 
+    /// Returns the group that is as one of another view: in force are the same rules.
+    pub fn group_like(&self, other: &Self, group: usize) -> Option<usize> {
+        if group == 0 {
+            return Some(0);
+        }
+        let group = &other.groups[group];
+        let key = (group.rules.clone(), group.by_path.clone(), group.frozen);
+        self.keys.get(&key).map(|same| *same as usize)
+    }
+
+    pub fn before(&self) -> Option<Arc<View>> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn forget_before(&self) {
+        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     pub fn group_of(&self, presence: usize) -> usize {
         self.of_presence.get(presence).map_or(0, |g| *g as usize)
     }
@@ -115,25 +141,29 @@ impl Index {
     /// Returns how every place is seen at a moment; `None` is now, which is at `clock`.
     pub(crate) fn view(&self, at: Option<i64>, clock: i64) -> Arc<View> {
         if at.is_some() {
-            return Arc::new(self.make_view(at, clock, None));
+            return Arc::new(self.make_view(at, clock, None, None));
         }
         let lock = || self.now.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = lock().clone();
-        if let Some(view) = kept.filter(|view| view.since <= clock && clock < view.until) {
-            return view;
+        let (kept, rules_changed) = lock().clone();
+        let good = |view: &&Arc<View>| !rules_changed && view.since <= clock && clock < view.until;
+        if let Some(view) = kept.as_ref().filter(good) {
+            return Arc::clone(view);
         }
-        let view = Arc::new(self.make_view(at, clock, None));
-        *lock() = Some(Arc::clone(&view));
+        // One that was never worked out has nothing to take over, and must not hold on to all before it.
+        let worked_out = |view: Arc<View>| if view.everything.get().is_some() { Some(view) } else { view.before() };
+        let view = Arc::new(self.make_view(at, clock, None, kept.and_then(worked_out)));
+        *lock() = (Some(Arc::clone(&view)), false);
         view
     }
 
     /// Returns how every place would be seen now without a rule.
     pub(crate) fn view_without(&self, clock: i64, rule: Uuid) -> View {
-        self.make_view(None, clock, Some(rule))
+        self.make_view(None, clock, Some(rule), None)
     }
 
-    fn make_view(&self, at: Option<i64>, clock: i64, without: Option<Uuid>) -> View {
-        let mut view = View { since: i64::MIN, until: i64::MAX, groups: vec![Group::default()], ..View::default() };
+    fn make_view(&self, at: Option<i64>, clock: i64, without: Option<Uuid>, before: Option<Arc<View>>) -> View {
+        let groups = vec![Arc::default()];
+        let mut view = View { since: i64::MIN, until: i64::MAX, groups, ..View::default() };
         for expires in self.rules.iter().filter(|r| holds(r.fact.since.0, r.fact.until.0, at)).map(|r| r.fact.expires.0)
         {
             if expires <= clock {
@@ -149,7 +179,8 @@ impl Index {
         if in_force.is_empty() && view.frozen.iter().all(Option::is_none) {
             return view;
         }
-        let mut makes = MakeGroups { index: self, at, known: HashMap::new(), paths: HashMap::new(), view };
+        view.before = Mutex::new(before);
+        let mut makes = MakeGroups { index: self, at, paths: HashMap::new(), view };
         for repository in 0..self.repositories.len() {
             makes.take(repository, &in_force);
         }
@@ -201,7 +232,8 @@ struct InForce<'a> {
     overrides: HashMap<u32, (Uuid, usize)>,
 }
 
-fn depth(scope: &Scope) -> usize {
+/// Returns how far down the tree a scope stands: 0 for everything, 4 for a repository.
+pub(crate) fn depth(scope: &Scope) -> usize {
     match scope {
         Scope { repository: Some(_), .. } => 4,
         Scope { registry: Some(_), .. } => 3,
@@ -261,7 +293,6 @@ impl<'a> InForce<'a> {
 struct MakeGroups<'a> {
     index: &'a Index,
     at: Option<i64>,
-    known: HashMap<GroupKey, u32>,
     /// By rule and inventory: what a rule that asks for paths hides there.
     paths: HashMap<(u32, u32), RowSet>,
     view: View,
@@ -277,19 +308,27 @@ impl MakeGroups<'_> {
             return;
         }
         let whole = if some.is_empty() { Some(self.group((all.clone(), Vec::new(), frozen))) } else { None };
+        let mut groups: HashMap<Vec<u32>, u32> = HashMap::new();
         self.view.of_presence.resize(index.presences.len(), 0);
         for presence in index.presences_of_repository(repository) {
             let row = &index.presences[presence];
             if holds(row.since, row.until, self.at) {
-                let group = whole.unwrap_or_else(|| self.group_of_place(presence, &all, &some, frozen));
+                let group = whole.unwrap_or_else(|| self.group_of_place(presence, [&all, &some], frozen, &mut groups));
                 self.view.of_presence[presence] = group;
             }
         }
     }
 
-    fn group_of_place(&mut self, presence: usize, all: &[u32], some: &[u32], frozen: Option<i64>) -> u32 {
+    /// `groups` are those of the repository by the rules that differ among its images.
+    fn group_of_place(
+        &mut self,
+        presence: usize,
+        [all, some]: [&[u32]; 2],
+        frozen: Option<i64>,
+        groups: &mut HashMap<Vec<u32>, u32>,
+    ) -> u32 {
         let index = self.index;
-        let (mut rules, mut by_path) = (all.to_vec(), Vec::new());
+        let (mut rules, mut by_path) = (Vec::new(), Vec::new());
         for rule in some {
             let tests = &index.rules[*rule as usize].tests;
             if !tests.image_passes(index, presence, self.at) {
@@ -303,8 +342,17 @@ impl MakeGroups<'_> {
             let found = inventory.map(|i| self.hidden_by_path(*rule, i)).filter(|set| !set.is_empty());
             by_path.extend(found.map(|set| (*rule, set)));
         }
+        if let Some(known) = groups.get(&rules).filter(|_| by_path.is_empty()) {
+            return *known;
+        }
+        let (own, plain) = (rules.clone(), by_path.is_empty());
+        rules.extend(all);
         rules.sort_unstable();
-        self.group((rules, by_path, frozen))
+        let group = self.group((rules, by_path, frozen));
+        if plain {
+            groups.insert(own, group);
+        }
+        group
     }
 
     fn hidden_by_path(&mut self, rule: u32, inventory: usize) -> RowSet {
@@ -317,14 +365,23 @@ impl MakeGroups<'_> {
         if key.0.is_empty() && key.1.is_empty() && key.2.is_none() {
             return 0;
         }
-        let (index, groups) = (self.index, &mut self.view.groups);
-        *self.known.entry(key).or_insert_with_key(|(rules, by_path, frozen)| {
-            let mut group =
-                Group { rules: rules.clone(), by_path: by_path.clone(), frozen: *frozen, hides: Marked::default() };
-            group.hides = Marked::new(index, group.hidden_by(index, |_| true));
-            groups.push(group);
-            groups.len() as u32 - 1
-        })
+        if let Some(known) = self.view.keys.get(&key) {
+            return *known;
+        }
+        let before = self.view.before();
+        let same = before.as_ref().and_then(|before| before.keys.get(&key).map(|at| &before.groups[*at as usize]));
+        let group = same.map_or_else(|| Arc::new(self.make(&key)), Arc::clone);
+        let number = self.view.groups.len() as u32;
+        self.view.groups.push(group);
+        self.view.keys.insert(key, number);
+        number
+    }
+
+    fn make(&self, (rules, by_path, frozen): &GroupKey) -> Group {
+        let hides = Marked::default();
+        let mut group = Group { rules: rules.clone(), by_path: by_path.clone(), frozen: *frozen, hides };
+        group.hides = Marked::new(self.index, group.hidden_by(self.index, |_| true));
+        group
     }
 }
 

@@ -15,6 +15,7 @@ mod counts;
 mod cursor;
 mod effects;
 mod error;
+mod everything;
 mod exposure;
 mod filter;
 mod findings;
@@ -33,6 +34,7 @@ mod reach;
 mod repositories;
 mod rows;
 mod rules;
+mod scopes;
 mod score;
 mod selection;
 mod sets;
@@ -51,3 +53,5 @@ pub use rows::{
     VulnerabilityRow,
 };
 pub use score::{ImageState, ImageTest, Score, ScoreSettings, ScoreTally, StateRow};
+pub use scopes::{Level, ScopeRow};
+pub use score::{ImageState, Score, ScoreSettings, ScoreTally, StateRow};

@@ -30,7 +30,7 @@ impl Index {
                 SortKey::Severity | SortKey::Findings => tally_order(sort, &tallies[p]),
                 _ => [0; 6],
             };
-            (Key { numbers, names: self.package_names(sort, p), ids: [self.packages[p].id, 0, 0] }, p as u32)
+            (Key { numbers, names: self.package_names(sort, p), ids: [self.packages[p].id, 0, 0, 0] }, p as u32)
         });
         let names = |id| self.package_ids.get(id).map(|p| self.package_names(sort, p as usize));
         page(self, query, "packages", rows, names, |p| self.package_row(&plan, &tallies, p))

@@ -120,10 +120,10 @@ impl<'a> Plan<'a> {
     }
 
     /// What is selected; `None` where everything is, seen plainly.
-    fn selection(&self) -> Option<&Selection> {
+    pub fn selection(&self) -> Option<&Selection> {
         match &self.places {
             Places::All => None,
-            Places::AllOfView => self.view.everything.get(),
+            Places::AllOfView => Some(&self.view.everything(self.index).selection),
             Places::Selected(selection) => Some(selection),
         }
     }

@@ -3,12 +3,16 @@
 //! In: criteria and a scope. Out: the findings it would hide of those that are open there now, in how many images and
 //! repositories, examples, what other rules hide already, and how images stand before and after.
 
+use crate::filter::TextIn;
 use crate::index::{Index, Lanes, hidden_bits, holds};
-use crate::lens::View;
+use crate::lens::{Group, Marked, View};
+use crate::plan::Plan;
+use crate::query::Query;
 use crate::rows::{FindingRow, Tally};
 use crate::rules::{Rule, RuleTests};
 use crate::score::{ImageState, ScoreSettings, ScoreTally, States};
-use crate::sets::RowSet;
+use crate::sets::{Bits, RowSet};
+use crate::sums::Sums;
 use model::facts::RuleFact;
 use model::role::Scope;
 use model::rule::Criteria;
@@ -75,11 +79,27 @@ struct Alike {
     presences: Vec<u32>,
 }
 
+/// What is known of a package in the group that is looked at.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    places: u32,
+    example: u32,
+    /// What would be hidden in one place.
+    less: Lanes,
+    already: u32,
+}
+
 /// A proposal that is being looked at.
 struct Looking<'a> {
     index: &'a Index,
     view: Arc<View>,
     rule: Rule,
+    /// Packages of the matches that the rule speaks of.
+    packages: Bits,
+    /// The group that is looked at, and what is known of packages there.
+    group: usize,
+    known: Vec<Known>,
+    touched: Vec<u32>,
     /// By match: findings that would be hidden.
     hidden: Vec<u32>,
     /// By match: a place of an example.
@@ -95,21 +115,31 @@ impl Index {
             None => self.view(None, clock),
             Some(uid) => Arc::new(self.view_without(clock, uid)),
         };
+        let rule = Rule::new(proposed(proposal));
+        let packages = Marked::new(self, rule.matches(self).to_bits()).packages;
         let mut looking = Looking {
             index: self,
             view,
-            rule: Rule::new(proposed(proposal)),
+            rule,
+            packages,
+            group: 0,
+            known: vec![Known::default(); self.packages.len()],
+            touched: Vec::new(),
             hidden: vec![0; self.matches.len()],
             example: vec![0; self.matches.len()],
             preview: Preview::default(),
         };
         let repositories = self.repositories_in(proposal.scope);
+        let query = Query { limit: 1, now: proposal.now, ..Query::default() };
+        let Ok(plan) = Plan::new(self, &query, TextIn::Places) else { return looking.preview };
+        let kept = proposal.instead_of.is_none().then(|| Sums::new(&plan));
         let (alike, bare) = looking.alike(&repositories);
         let states = States::new(self, &proposal.score, None, clock);
         let mut standing: Vec<(u32, u32, ImageState, ImageState)> = Vec::new();
         let mut hit: Vec<(u32, u32)> = Vec::new();
         for places in &alike {
-            let before = looking.lanes(places);
+            let presence = places.presences.first().map_or(0, |p| *p as usize);
+            let before = kept.as_ref().map_or_else(|| looking.lanes(places), |sums| sums.place(presence));
             let less = looking.look(places);
             looking.preview.in_scope += before.tally().findings() * places.presences.len() as u64;
             let mut after = before;
@@ -123,6 +153,7 @@ impl Index {
                 standing.push((looking.unit(presence), row.image, state(&before), state(&after)));
             }
         }
+        looking.settle();
         for presence in bare {
             let state = looking.state(&states, presence, &Lanes::default());
             standing.push((looking.unit(presence), self.presences[presence as usize].image, state, state));
@@ -130,6 +161,29 @@ impl Index {
         looking.count(standing, hit);
         looking.examples();
         looking.preview
+    }
+}
+
+impl Index {
+    /// Says what a rule would hide of a package in one place of a group.
+    fn less(&self, group: &Group, set: &RowSet, package: usize) -> Known {
+        let mut known = Known::default();
+        for matched in self.matches_of_package(package).filter(|m| set.contains(*m)) {
+            match self.would_hide(group, matched) {
+                Some(true) => known.less.add(&self.matches[matched].lanes_as(self, false)),
+                Some(false) => known.already += 1,
+                None => {}
+            }
+        }
+        known
+    }
+
+    /// Returns whether a match that a rule speaks of is open in a group, or hidden already; by default hidden ones are neither.
+    fn would_hide(&self, group: &Group, matched: usize) -> Option<bool> {
+        let row = &self.matches[matched];
+        let hidden = hidden_bits(row.severity, row.category, row.state) != 0;
+        let counts = !hidden && holds(row.since, row.until, group.frozen);
+        counts.then(|| !group.hides.matches.get(matched))
     }
 }
 
@@ -175,8 +229,18 @@ impl Looking<'_> {
         (alike.collect(), bare)
     }
 
+    /// The open findings of one of the places, where the view is not the one that the index keeps.
     fn lanes(&self, places: &Alike) -> Lanes {
-        self.index.lanes_in(&self.view, places.inventory, places.group)
+        let (index, group) = (self.index, &self.view.groups[places.group]);
+        let mut sum = Lanes::default();
+        let packages = index.inventories[places.inventory].packages.iter();
+        for matched in packages.flat_map(|p| index.matches_of_package(*p as usize)) {
+            let row = &index.matches[matched];
+            if holds(row.since, row.until, group.frozen) && !group.hides.matches.get(matched) {
+                sum.add(&row.lanes(index.vulnerabilities[row.vulnerability as usize].kev > 0, 0));
+            }
+        }
+        sum
     }
 
     /// Counts what would be hidden in places that are alike; returns the findings of one of them.
@@ -187,25 +251,48 @@ impl Looking<'_> {
         }
         let index = self.index;
         let here = self.rule_here(places.inventory);
+        if here.is_some() || self.group != places.group {
+            self.settle();
+            self.group = places.group;
+        }
         let set = here.as_ref().unwrap_or_else(|| self.rule.matches(index));
-        let group = &self.view.groups[places.group];
-        let count = places.presences.len() as u32;
-        let packages = index.inventories[places.inventory].packages.iter();
-        for matched in packages.flat_map(|p| index.matches_of_package(*p as usize)).filter(|m| set.contains(*m)) {
-            let row = &index.matches[matched];
-            let hidden = hidden_bits(row.severity, row.category, row.state) != 0;
-            if hidden || !holds(row.since, row.until, group.frozen) {
-                continue;
+        let (count, example) = (places.presences.len() as u32, places.presences.first().copied().unwrap_or(0));
+        let spoken_of = index.inventories[places.inventory].packages.iter().map(|p| *p as usize);
+        for package in spoken_of.filter(|p| self.packages.get(*p)) {
+            if self.known[package].places == 0 {
+                self.touched.push(package as u32);
+                self.known[package] = index.less(&self.view.groups[places.group], set, package);
+                self.known[package].example = example;
             }
-            if group.hides.matches.get(matched) {
-                self.preview.hidden_already += u64::from(count);
-                continue;
-            }
-            less.add(&row.lanes_as(index, false));
-            self.hidden[matched] += count;
-            self.example[matched] = places.presences.first().copied().unwrap_or(0);
+            let known = &mut self.known[package];
+            known.places += count;
+            less.add(&known.less);
+            self.preview.hidden_already += u64::from(count * known.already);
+        }
+        if let Some(set) = here {
+            self.settle_with(&set);
         }
         less
+    }
+
+    /// Counts by match what was counted by package in one group.
+    fn settle(&mut self) {
+        let set = self.rule.matches(self.index).clone();
+        self.settle_with(&set);
+    }
+
+    fn settle_with(&mut self, set: &RowSet) {
+        let view = Arc::clone(&self.view);
+        for package in std::mem::take(&mut self.touched) {
+            let Known { places, example, .. } = std::mem::take(&mut self.known[package as usize]);
+            let rows = self.index.matches_of_package(package as usize);
+            let (index, group) = (self.index, &view.groups[self.group]);
+            let new = |m: &usize| set.contains(*m) && index.would_hide(group, *m) == Some(true);
+            for matched in rows.filter(new) {
+                self.hidden[matched] += places;
+                self.example[matched] = example;
+            }
+        }
     }
 
     /// What the rule hides where an image has an inventory, if it asks for paths.

@@ -44,7 +44,7 @@ impl Index {
     }
 
     fn sum_repositories(&self, plan: &Plan<'_>) -> Vec<Sum> {
-        let findings = Sums::new(plan);
+        let findings = Sums::of_all(plan);
         let mut sums = vec![Sum::default(); self.repositories.len()];
         findings.each_passing_place(|presence| {
             let row = &self.presences[presence];
@@ -77,7 +77,7 @@ impl Index {
             SortKey::Pulled => one(sum.last_pull),
             _ => [0; 6],
         };
-        Key { numbers, names: self.repository_names(sort, at), ids: [self.repositories[at].id, 0, 0] }
+        Key { numbers, names: self.repository_names(sort, at), ids: [self.repositories[at].id, 0, 0, 0] }
     }
 
     fn repository_row(&self, at: usize, sum: &Sum) -> RepositoryRow {

@@ -207,7 +207,7 @@ impl Index {
     /// Counts images by state. The filter's words of places say which; words of findings say which findings count.
     pub fn score(&self, query: &Query, settings: &ScoreSettings) -> Result<Score, QueryError> {
         let plan = Plan::new(self, &Query { limit: 1, ..query.clone() }, TextIn::Places)?;
-        let mut places = self.standing(&plan, &Sums::new(&plan), query, settings);
+        let mut places = self.standing(&plan, &Sums::of_all(&plan), query, settings);
         let mut score = Score::default();
         let registry = |p: u32| self.repositories[self.presences[p as usize].repository as usize].registry;
         places.iter_mut().for_each(|place| place.0 = registry(place.2));
@@ -231,7 +231,7 @@ impl Index {
     ) -> Result<Page<StateRow>, QueryError> {
         query.sort.only(&[SortKey::Default])?;
         let plan = Plan::new(self, query, TextIn::Places)?;
-        let sums = Sums::new(&plan);
+        let sums = Sums::of_all(&plan);
         let mut places = self.standing(&plan, &sums, query, settings);
         places.sort_unstable();
         let all = places.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
@@ -246,7 +246,7 @@ impl Index {
             let [critical, high, medium, low, ..] = tally_order(by_severity, &tally(group));
             let numbers = [falling(false, worst(group) as i64), critical, high, medium, low, 0];
             let (subscription, image, ..) = group.first().copied().unwrap_or((0, 0, 0, ImageState::Healthy, ""));
-            let ids = [self.images[image as usize].id, i64::from(subscription), 0];
+            let ids = [self.images[image as usize].id, i64::from(subscription), 0, 0];
             (Key { numbers, names: Names::default(), ids }, at as u32)
         });
         let list = format!("states {state:?} {settings:?}");

@@ -43,25 +43,33 @@ pub(crate) struct Correction {
     pub disabled: [i32; 2],
 }
 
-/// Places by package and class, for a few of the packages at a time.
+/// Places by package and class, of one group at a time.
 struct Counts {
     places: Vec<[i32; 2]>,
     packages: Vec<u32>,
 }
 
 impl Counts {
-    fn add(&mut self, package: u32, cell: &Cell) {
-        let places = &mut self.places[package as usize];
-        if *places == [0; 2] {
+    fn add(&mut self, packages: &[u32], cell: &Cell) {
+        let (class, places) = (usize::from(cell.class & 1), cell.places as i32);
+        for package in packages {
+            let count = &mut self.places[*package as usize];
+            if *count == [0; 2] {
+                self.packages.push(*package);
+            }
+            count[class] += places;
+        }
+    }
+}
+
+impl Selection {
+    /// Adds the places of a package in one group.
+    fn add(&mut self, package: u32, count: [i32; 2]) {
+        let sum = &mut self.places[package as usize];
+        if *sum == [0; 2] {
             self.packages.push(package);
         }
-        places[cell.class as usize] += cell.places as i32;
-    }
-
-    fn drain(&mut self, mut call: impl FnMut(u32, [i32; 2])) {
-        for package in self.packages.drain(..) {
-            call(package, std::mem::take(&mut self.places[package as usize]));
-        }
+        *sum = [sum[0] + count[0] as u32, sum[1] + count[1] as u32];
     }
 }
 
@@ -97,43 +105,38 @@ impl Selecting<'_> {
             same.iter().for_each(|(_, presence)| to.cell_of[*presence as usize] = to.cells.len() as u32);
             to.cells.push(Cell { group, inventory, class: (key & 1) as u8, places: same.len() as u32 });
         }
-        self.add_places(&mut to);
-        self.correct(&mut to);
+        self.add_up(&mut to);
         to
     }
 
-    fn add_places(&self, to: &mut Selection) {
-        to.places = vec![[0; 2]; self.index.packages.len()];
-        let held = |cell: &Cell| self.index.inventories[cell.inventory as usize].packages.iter();
-        for (package, cell) in to.cells.iter().flat_map(|cell| held(cell).map(move |p| (*p, cell))) {
-            let places = &mut to.places[package as usize];
-            if *places == [0; 2] {
-                to.packages.push(package);
-            }
-            places[cell.class as usize] += cell.places;
+    /// Adds up places by package, and what there is to correct by match, group by group: a package is then looked at once a
+    /// group, not once a place.
+    fn add_up(&self, to: &mut Selection) {
+        let index = self.index;
+        to.places = vec![[0; 2]; index.packages.len()];
+        if self.view.is_some() {
+            to.corrections = vec![Correction::default(); index.matches.len()];
         }
+        let mut counts = Counts { places: vec![[0; 2]; index.packages.len()], packages: Vec::new() };
+        let cells = std::mem::take(&mut to.cells);
+        for cells in cells.chunk_by(|a, b| a.group == b.group) {
+            cells.iter().for_each(|cell| counts.add(&index.inventories[cell.inventory as usize].packages, cell));
+            let group = cells.first().map_or(0, |cell| cell.group as usize);
+            let packages = std::mem::take(&mut counts.packages);
+            packages.iter().for_each(|p| to.add(*p, counts.places[*p as usize]));
+            self.correct(to, group, &packages, &counts.places);
+            packages.iter().for_each(|p| counts.places[*p as usize] = [0; 2]);
+        }
+        to.cells = cells;
     }
 
-    fn correct(&self, to: &mut Selection) {
-        let (Some(view), index) = (self.view, self.index) else { return };
-        to.corrections = vec![Correction::default(); index.matches.len()];
-        let mut counts = Counts { places: vec![[0; 2]; index.packages.len()], packages: Vec::new() };
-        for cells in to.cells.chunk_by(|a, b| a.group == b.group) {
-            let group = cells.first().map_or(0, |cell| cell.group as usize);
-            let frozen = view.groups[group].frozen;
-            let marked = self.marks.of(view, group);
-            if frozen.is_none() && marked.is_none_or(|m| m.matches.is_empty()) {
-                continue;
-            }
-            for cell in cells {
-                let packages = &index.inventories[cell.inventory as usize].packages;
-                let some = |p: u32| frozen.is_some() || marked.is_some_and(|m| m.packages.get(p as usize));
-                packages.iter().filter(|p| some(**p)).for_each(|p| counts.add(*p, cell));
-            }
-            let rows = |p: u32| index.matches_of_package(p as usize);
-            counts.drain(|package, places| {
-                rows(package).for_each(|m| self.correct_match(&mut to.corrections[m], m, places, marked, frozen));
-            });
+    fn correct(&self, to: &mut Selection, group: usize, packages: &[u32], counts: &[[i32; 2]]) {
+        let Some(view) = self.view else { return };
+        let (frozen, marked) = (view.groups[group].frozen, self.marks.of(view, group));
+        let corrects = |p: &&u32| frozen.is_some() || marked.is_some_and(|m| m.packages.get(**p as usize));
+        for package in packages.iter().filter(corrects).map(|p| *p as usize) {
+            let rows = self.index.matches_of_package(package);
+            rows.for_each(|m| self.correct_match(&mut to.corrections[m], m, counts[package], marked, frozen));
         }
     }
 

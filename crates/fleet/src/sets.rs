@@ -17,10 +17,6 @@ impl Bits {
         self.0[word] |= 1 << (at % 64);
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
-    }
-
     pub fn and(&mut self, other: &Self) {
         let others = other.0.iter().copied().chain(std::iter::repeat(0));
         self.0.iter_mut().zip(others).for_each(|(to, from)| *to &= from);
@@ -72,6 +68,13 @@ impl RowSet {
         }
     }
 
+    /// Returns the same set as bits.
+    pub fn to_bits(&self) -> Bits {
+        let mut bits = Bits::default();
+        self.add_to(&mut bits);
+        bits
+    }
+
     /// Adds every row to a set.
     pub fn add_to(&self, bits: &mut Bits) {
         match self {
@@ -97,7 +100,7 @@ mod tests {
                 let set = RowSet::new(rows.clone(), of);
                 let mut bits = Bits::default();
                 set.add_to(&mut bits);
-                assert_eq!((set.is_empty(), bits.is_empty()), (rows.is_empty(), rows.is_empty()));
+                assert_eq!((set.is_empty(), bits.iter().next().is_none()), (rows.is_empty(), rows.is_empty()));
                 assert_eq!(bits.iter().map(|row| row as u32).collect::<Vec<_>>(), rows);
                 let alike = |row: &usize| [set.contains(*row), bits.get(*row)] == [rows.contains(&(*row as u32)); 2];
                 assert!((0..1100).all(|row| alike(&row)));

@@ -3,27 +3,31 @@
 //! In: a plan. Out: numbers by place. Without a question those that the index or the view keeps; else by package first,
 //! less what rules hide there.
 
-use crate::index::{Index, Lanes, holds};
-use crate::lens::View;
-use crate::marks::Marks;
+use crate::index::{Lanes, holds};
 use crate::plan::Plan;
-use crate::selection::{Selecting, Selection};
+use crate::selection::Selection;
+use crate::sets::Bits;
 
 /// Findings by package of one place; by class.
 pub(crate) struct Sums<'a> {
     plan: &'a Plan<'a>,
     /// Of matches that hold at the plan's moment, rules aside; `None` = those that the index keeps.
     own: Option<[Vec<Lanes>; 2]>,
+    /// By cell of the plan's selection, if worked out.
+    cells: Option<Vec<Lanes>>,
+}
+
+/// By package: what rules change there, worked out once a group and class.
+struct Changed {
+    rounds: Vec<u32>,
+    lanes: Vec<Lanes>,
+    round: u32,
 }
 
 impl<'a> Sums<'a> {
     pub fn new(plan: &'a Plan<'a>) -> Self {
         if plan.all_matches {
-            let sums = Self { plan, own: None };
-            if plan.kept_lanes() {
-                plan.view.work_out_lanes(plan.index);
-            }
-            return sums;
+            return Self { plan, own: None, cells: None };
         }
         let index = plan.index;
         let mut own = [vec![Lanes::default(); index.packages.len()], vec![Lanes::default(); index.packages.len()]];
@@ -37,15 +41,27 @@ impl<'a> Sums<'a> {
                 sums[row.package as usize].add(&lanes);
             }
         });
-        Self { plan, own: Some(own) }
+        Self { plan, own: Some(own), cells: None }
+    }
+
+    /// Works out every place at once: for who asks for most of them.
+    pub fn of_all(plan: &'a Plan<'a>) -> Self {
+        let mut sums = Self::new(plan);
+        if let Some(selection) = plan.selection().filter(|_| !plan.kept_lanes()) {
+            sums.cells = Some(sums.of_cells(selection));
+        }
+        sums
     }
 
     /// Returns the findings of a place.
     pub fn place(&self, presence: usize) -> Lanes {
         let plan = self.plan;
         if plan.kept_lanes() {
-            let kept = plan.view.lanes.get().zip(plan.cell_of(presence));
-            return kept.map_or_else(Lanes::default, |(lanes, cell)| lanes[cell]);
+            let kept = &plan.view.everything(plan.index).lanes;
+            return plan.cell_of(presence).map_or_else(Lanes::default, |cell| kept[cell]);
+        }
+        if let Some(cells) = &self.cells {
+            return plan.cell_of(presence).map_or_else(Lanes::default, |cell| cells[cell]);
         }
         let Some(inventory) = plan.inventory_of(presence) else { return Lanes::default() };
         self.inventory(inventory, plan.group_of(presence), plan.class_of(presence))
@@ -56,7 +72,7 @@ impl<'a> Sums<'a> {
         let plan = self.plan;
         let Some(inventory) = plan.inventory_of(presence) else { return false };
         let (group, class) = (plan.group_of(presence), plan.class_of(presence));
-        if plan.kept_lanes() || (self.own.is_none() && plan.is_plain(group)) {
+        if self.cells.is_some() || plan.kept_lanes() || (self.own.is_none() && plan.is_plain(group)) {
             return self.place(presence).any();
         }
         let index = plan.index;
@@ -69,31 +85,82 @@ impl<'a> Sums<'a> {
             return packages.into_iter().any(|p| own(p).any());
         }
         let shown = |m: usize| plan.shows(m, class, group) == Some(true) && plan.verdict(m) == Some(true);
-        let mut packages = packages.filter(|p| plan.frozen(group).is_some() || own(*p).any());
+        let marked = plan.marked(group).filter(|_| plan.starts_from_nothing());
+        let can =
+            |p: &usize| marked.is_none_or(|m| m.packages.get(*p)) && (plan.frozen(group).is_some() || own(*p).any());
+        let mut packages = packages.filter(can);
         packages.any(|p| index.matches_of_package(p).any(shown))
     }
 
     fn inventory(&self, inventory: usize, group: usize, class: usize) -> Lanes {
-        let (plan, index) = (self.plan, self.plan.index);
-        let packages = &index.inventories[inventory].packages;
-        let mut sum = Lanes::default();
-        if plan.frozen(group).is_some() || plan.starts_from_nothing() {
-            packages.iter().for_each(|p| self.add_package(&mut sum, *p as usize, group, class));
-            return sum;
-        }
-        match &self.own {
-            None => sum = index.inventory_lanes[inventory],
-            Some(own) => packages.iter().for_each(|p| sum.add(&own[class][*p as usize])),
-        }
-        let Some(marked) = plan.marked(group) else { return sum };
-        for package in packages.iter().map(|p| *p as usize).filter(|p| marked.packages.get(*p)) {
-            match &self.own {
-                None => sum.take(&index.package_lanes[package]),
-                Some(own) => sum.take(&own[class][package]),
-            }
-            self.add_package(&mut sum, package, group, class);
+        let mut sum = self.base(inventory, group, class, None);
+        for package in self.looked_at(inventory, group) {
+            sum.add(&self.change(package, group, class));
         }
         sum
+    }
+
+    /// Returns the findings of every cell, group by group.
+    fn of_cells(&self, selection: &Selection) -> Vec<Lanes> {
+        let packages = self.plan.index.packages.len();
+        let some = |own: &Vec<Lanes>| {
+            let mut bits = Bits::default();
+            let found = own.iter().enumerate().filter(|(_, lanes)| **lanes != Lanes::default());
+            found.for_each(|(package, _)| bits.set(package));
+            bits
+        };
+        let some = self.own.as_ref().map(|own| [some(&own[0]), some(&own[1])]);
+        let changed = || Changed { rounds: vec![0; packages], lanes: vec![Lanes::default(); packages], round: 0 };
+        let mut changed = [changed(), changed()];
+        let mut all = Vec::with_capacity(selection.cells.len());
+        for cells in selection.cells.chunk_by(|a, b| a.group == b.group) {
+            changed.iter_mut().for_each(|changed| changed.round += 1);
+            for cell in cells {
+                let (inventory, group, class) = (cell.inventory as usize, cell.group as usize, cell.class as usize);
+                let mut sum = self.base(inventory, group, class, some.as_ref().map(|some| &some[class]));
+                let changed = &mut changed[class];
+                let looked_at = self.looked_at(inventory, group);
+                looked_at.for_each(|p| sum.add(changed.of(p, || self.change(p, group, class))));
+                all.push(sum);
+            }
+        }
+        all
+    }
+
+    /// Returns the findings of a place before what rules change: nothing where all is looked at.
+    fn base(&self, inventory: usize, group: usize, class: usize, some: Option<&Bits>) -> Lanes {
+        let (plan, index) = (self.plan, self.plan.index);
+        if plan.frozen(group).is_some() || plan.starts_from_nothing() {
+            return Lanes::default();
+        }
+        let Some(own) = &self.own else { return index.inventory_lanes[inventory] };
+        let mut sum = Lanes::default();
+        for package in index.inventories[inventory].packages.iter().map(|p| *p as usize) {
+            if some.is_none_or(|some| some.get(package)) {
+                sum.add(&own[class][package]);
+            }
+        }
+        sum
+    }
+
+    /// Returns the packages of an inventory in which rules, or a plan that is off, change something.
+    fn looked_at(&self, inventory: usize, group: usize) -> impl Iterator<Item = usize> {
+        let (all, marked) = (self.plan.frozen(group).is_some(), self.plan.marked(group));
+        let packages = self.plan.index.inventories[inventory].packages.iter().map(|p| *p as usize);
+        packages.filter(move |p| all || marked.is_some_and(|m| m.packages.get(*p)))
+    }
+
+    /// Returns what is to be added for a package to the base of a place.
+    fn change(&self, package: usize, group: usize, class: usize) -> Lanes {
+        let mut lanes = Lanes::default();
+        self.add_package(&mut lanes, package, group, class);
+        if self.plan.frozen(group).is_none() && !self.plan.starts_from_nothing() {
+            match &self.own {
+                None => lanes.take(&self.plan.index.package_lanes[package]),
+                Some(own) => lanes.take(&own[class][package]),
+            }
+        }
+        lanes
     }
 
     /// Adds the findings of a package, match by match.
@@ -130,50 +197,11 @@ impl<'a> Sums<'a> {
     }
 }
 
-impl Index {
-    /// Returns the findings of a place that holds an inventory and is in a group of a view of now, nothing asked.
-    pub(crate) fn lanes_in(&self, view: &View, inventory: usize, group: usize) -> Lanes {
-        let group = &view.groups[group];
-        let packages = self.inventories[inventory].packages.iter().map(|p| *p as usize);
-        let mut sum = if group.frozen.is_none() { self.inventory_lanes[inventory] } else { Lanes::default() };
-        let looked_at = packages.filter(|p| group.frozen.is_some() || group.hides.packages.get(*p));
-        for matched in looked_at.flat_map(|p| self.matches_of_package(p)) {
-            let row = &self.matches[matched];
-            if !holds(row.since, row.until, group.frozen) {
-                continue;
-            }
-            let kev = self.vulnerabilities[row.vulnerability as usize].kev > 0;
-            let lanes = row.lanes(kev, 0);
-            let hides = group.hides.matches.get(matched);
-            match (hides, group.frozen) {
-                (false, None) => {}
-                (false, Some(_)) => sum.add(&lanes),
-                (true, None) => sum.take(&lanes),
-                (true, Some(_)) => {}
-            }
-            if hides && lanes != Lanes::HIDDEN {
-                sum.add(&Lanes::DISABLED);
-            }
+impl Changed {
+    fn of(&mut self, package: usize, make: impl FnOnce() -> Lanes) -> &Lanes {
+        if std::mem::replace(&mut self.rounds[package], self.round) != self.round {
+            self.lanes[package] = make();
         }
-        sum
-    }
-}
-
-impl View {
-    /// Works out the findings of every cell of `everything`, once.
-    fn work_out_lanes(&self, index: &Index) {
-        let cells = &self.everything(index).cells;
-        let lanes = || cells.iter().map(|c| index.lanes_in(self, c.inventory as usize, c.group as usize));
-        self.lanes.get_or_init(|| lanes().collect());
-    }
-
-    /// Works out everything that is selected where nothing is asked, once; and its findings by cell.
-    pub fn everything(&self, index: &Index) -> &Selection {
-        let marks = Marks::default();
-        self.everything.get_or_init(|| {
-            let open = (0..index.presences.len()).filter(|p| index.presences[*p].until == i64::MAX);
-            let selecting = Selecting { index, at: None, view: Some(self), marks: &marks };
-            selecting.take(open.map(|presence| (presence, 0)))
-        })
+        &self.lanes[package]
     }
 }

@@ -257,7 +257,7 @@ impl Index {
             SortKey::Default => [kev, severity, fixable, epss, 0, 0].map(|n| falling(sort.reverse, n)),
             _ => [falling(sort.reverse, first), -kev, -severity, -fixable, -epss, 0],
         };
-        Key { numbers, names: self.vulnerability_names(sort, at), ids: [row.id, 0, 0] }
+        Key { numbers, names: self.vulnerability_names(sort, at), ids: [row.id, 0, 0, 0] }
     }
 
     fn vulnerability_row(&self, at: usize, sum: &Sum, images: &mut Images<'_>) -> VulnerabilityRow {

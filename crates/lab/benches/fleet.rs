@@ -1,6 +1,7 @@
 //! The fleet index at size: time and memory of building, every kind of answer, every kind of change.
 //!
-//! `cargo bench -p lab --bench fleet`; `FLEET_IMAGES=20000,200000,1000000` chooses the sizes. Times are p50 / p95 in
+//! `cargo bench -p lab --bench fleet`; `FLEET_IMAGES=20000,200000,1000000` chooses the sizes, `FLEET_RULES=0,20,1000` how
+//! many disable rules (20 unless said), `FLEET_PART=rules` leaves out all but what rules are about. Times are p50 / p95 in
 //! milliseconds of the runs named in the row, without the time in which another process had the core; memory is what the
 //! process grew by when a second index was built beside the first.
 
@@ -60,34 +61,48 @@ fn main() {
 }
 
 fn measure(images: i64) {
-    let facts = fleet(images, 1);
-    let mut index = Index::build(&facts);
+    let mut facts = fleet(images, 1);
+    let rules = std::env::var("FLEET_RULES").unwrap_or_else(|_| "20".to_owned());
+    for rules in rules.split(',').filter_map(|s| s.trim().parse().ok()) {
+        facts.rules = lab::rules::rules(&facts, rules);
+        measure_with_rules(&facts, images);
+    }
+}
+
+fn measure_with_rules(facts: &Snapshot, images: i64) {
+    let mut index = Index::build(facts);
     let before = resident();
-    let second = Index::build(&facts);
+    let second = Index::build(facts);
     let grown = resident() - before;
     drop(second);
     let counts = index.counts(&query("", "default")).expect("counts");
     println!(
-        "\n{images} images, {} inventories, {} packages, {} matches, {} findings + {} hidden",
+        "\n{images} images, {} inventories, {} packages, {} matches, {} findings + {} hidden + {} disabled by {} rules",
         facts.inventories.len(),
         facts.packages.len(),
         facts.matches.len(),
         counts.tally.findings(),
-        counts.tally.hidden
+        counts.tally.hidden,
+        counts.tally.disabled,
+        facts.rules.len()
     );
     println!("memory of the index {grown:.0} MB (bar 120 MB at 20,000 images, 3 GB at 1,000,000)");
     let mut built = None;
     let mut builds = Vec::new();
     for _ in 0..if images > 100_000 { 3 } else { 9 } {
         drop(built.take()); // an index that is replaced is given back outside of the time
-        builds.extend(time(1, |_| built = Some(black_box(Index::build(&facts)))));
+        builds.extend(time(1, |_| built = Some(black_box(Index::build(facts)))));
     }
     drop(built);
     row("built from facts", builds, Some(if images > 500_000 { 4000.0 } else { 200.0 }));
     let runs = if images > 100_000 { 10 } else { 40 };
-    lists(&index, &facts, runs);
+    rules(&mut index, facts, runs);
+    if std::env::var("FLEET_PART").is_ok_and(|part| part == "rules") {
+        return;
+    }
+    lists(&index, facts, runs);
     findings_by_id(&index, runs);
-    changes(&mut index, &facts);
+    changes(&mut index, facts);
 }
 
 fn lists(index: &Index, facts: &Snapshot, runs: usize) {
@@ -170,6 +185,64 @@ fn other_lists(index: &Index, facts: &Snapshot, runs: usize, past: &Query) {
         }
     });
     row("exposure of a page of 50 rows", exposures, bar);
+}
+
+/// What is asked of disable rules, and how soon a change of one is seen.
+fn rules(index: &mut Index, facts: &Snapshot, runs: usize) {
+    let bar = Some(50.0);
+    let plain = query("", "default");
+    let now = plain.now;
+    let counted = facts.rules.len() as i64;
+    // A rule that is written last is numbered after all others: 11 names vulnerabilities, 20 is broad.
+    for (what, kind) in [("names vulnerabilities", 11), ("is broad", 20), ("asks for tags", 25)] {
+        let times = time(runs.min(20), |i| {
+            let number = counted / 20 * 20 + 20 * (i as i64 + 1) + kind;
+            let mut rows = Snapshot { revision: facts.revision + 1, generation: 1, ..Snapshot::default() };
+            rows.rules = vec![lab::rules::rule(facts, number)];
+            index.apply(&change(rows));
+            page(index, &plain);
+            drop(black_box(index.counts(&plain)));
+        });
+        row(&format!("a rule that {what}: made, in a list and in counts"), times, bar);
+    }
+    for (what, words) in [
+        ("fleet", ""),
+        ("subscription", "sub:division-2"),
+        ("fleet, severity >= high, fixable", "severity:>=high fix:yes"),
+        ("fleet, one platform", "platform:linux/amd64"),
+        ("fleet, disabled", "status:disabled"),
+        ("fleet, disabled by one", "rule:rule-1"),
+        ("fleet, all", "status:all"),
+    ] {
+        let query = query(words, "default");
+        row(&format!("with rules: findings: {what}"), time(runs, |_| page(index, &query)), bar);
+        row(&format!("with rules: counts: {what}"), time(runs, |_| drop(black_box(index.counts(&query)))), bar);
+        row(&format!("with rules: images: {what}"), time(runs, |_| drop(black_box(index.images(&query)))), bar);
+        let times = time(runs, |_| drop(black_box(index.repositories(&query))));
+        row(&format!("with rules: repositories: {what}"), times, bar);
+        let times = time(runs, |_| drop(black_box(index.vulnerabilities(&query))));
+        row(&format!("with rules: vulnerabilities: {what}"), times, bar);
+    }
+    let past = Query { as_of: Some(Micros(NOW - 30 * DAY)), ..plain.clone() };
+    row("with rules: findings: fleet, 30 days back", time(runs, |_| page(index, &past)), bar);
+    let settings = fleet::ScoreSettings::default();
+    row("score: fleet", time(runs, |_| drop(black_box(index.score(&plain, &settings)))), bar);
+    row("what every rule does", time(runs, |_| drop(black_box(index.rule_effects(now)))), bar);
+    for (what, scope) in [("fleet", model::role::Scope::ALL), ("subscription", index_scope(facts, 1))] {
+        for kind in [0, 1, 2, 3, 6, 11] {
+            let criteria = lab::rules::rule(facts, 40 + kind).criteria;
+            let proposal =
+                fleet::Proposal { criteria: &criteria, scope: &scope, instead_of: None, score: settings.clone(), now };
+            let hides = index.preview(&proposal).findings();
+            let times = time(runs, |_| drop(black_box(index.preview(&proposal))));
+            row(&format!("preview, {what}: hides {hides}"), times, bar);
+        }
+    }
+}
+
+fn index_scope(facts: &Snapshot, subscription: usize) -> model::role::Scope {
+    let subscription = Some(facts.subscriptions[subscription].guid.clone());
+    model::role::Scope { subscription, ..Default::default() }
 }
 
 fn findings_by_id(index: &Index, runs: usize) {

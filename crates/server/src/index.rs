@@ -78,6 +78,17 @@ impl Handle {
         Ok(())
     }
 
+    /// Takes the paths of packages, if the index has none yet: a rule that asks for them hides nothing without.
+    pub async fn learn_paths(&self, store: &Store) -> Result<(), store::Error> {
+        if self.ask(|index| Ok(index.knows_paths())).unwrap_or(true) {
+            return Ok(());
+        }
+        let paths = store.paths().await?;
+        let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        index.iter_mut().for_each(|index| index.learn_paths(&paths));
+        Ok(())
+    }
+
     fn apply(&self, changes: &Changes) -> i64 {
         let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(index) = index.as_mut() else { return 0 };

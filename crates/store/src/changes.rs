@@ -39,6 +39,7 @@ impl Store {
         rows.image_inventories =
             log.read(&rows::IMAGE_INVENTORIES, What::ImageInventory, rows::image_inventory).await?;
         rows.inventories = log.read(&rows::INVENTORIES, What::Inventory, rows::inventory).await?;
+        rows.paths = self.changed_paths(&mut log.tx, after).await?;
         rows.packages = log.read(&rows::PACKAGES, What::Package, rows::package).await?;
         rows.vulnerabilities = log.read(&rows::VULNERABILITIES, What::Vulnerability, rows::vulnerability).await?;
         rows.aliases = log.read(&rows::ALIASES, What::Vulnerability, rows::alias).await?;

@@ -23,6 +23,7 @@ mod manifests;
 mod matches;
 mod open;
 mod packages;
+mod paths;
 mod plans;
 mod push;
 mod queue;

@@ -7,6 +7,7 @@ use crate::{Blobs, Error, Result, Staging, access, schema, scope, secret, stagin
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     boot: String,
     lock: Option<File>,
     pub(crate) sealing: Option<SealingKey>,
+    /// Whether changes bring the paths of new inventories though no rule asks for them.
+    pub(crate) wants_paths: AtomicBool,
 }
 
 /// How long changes are kept for indexes to follow.
@@ -85,6 +88,7 @@ impl Store {
             boot: format!("{instance}:{}", uuid::Uuid::new_v4().simple()),
             lock,
             sealing,
+            wants_paths: AtomicBool::new(false),
             data,
         };
         let store = Self { inner: Arc::new(inner) };

@@ -22,6 +22,7 @@ impl Store {
         snapshot.tags.extend(all(&mut tx, &rows::CHILD_TAGS, rows::tag).await?);
         snapshot.image_inventories = all(&mut tx, &rows::IMAGE_INVENTORIES, rows::image_inventory).await?;
         snapshot.inventories = all(&mut tx, &rows::INVENTORIES, rows::inventory).await?;
+        snapshot.paths = self.all_paths(&mut tx).await?;
         snapshot.packages = all(&mut tx, &rows::PACKAGES, rows::package).await?;
         snapshot.vulnerabilities = all(&mut tx, &rows::VULNERABILITIES, rows::vulnerability).await?;
         snapshot.aliases = all(&mut tx, &rows::ALIASES, rows::alias).await?;

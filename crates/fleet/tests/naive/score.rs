@@ -3,7 +3,7 @@
 use crate::rules::{frozen, hidden_by, hides, scope_of};
 use crate::world::{DAY, Dice, END, criteria, scope};
 use crate::{Row, Spot, holds, join, spots};
-use fleet::{ImageState, Index, Preview, Proposal, Query, ScoreSettings, ScoreTally};
+use fleet::{ImageState, Index, Level, Preview, Proposal, Query, ScoreSettings, ScoreTally};
 use model::facts::*;
 use model::severity::Severity;
 use model::time::Micros;
@@ -159,4 +159,34 @@ pub fn check_score(index: &Index, world: &Snapshot, as_of: Option<Micros>) {
         }
     }
     assert_eq!(listed, by_subscription.len());
+}
+
+pub fn check_scopes(index: &Index, world: &Snapshot, as_of: Option<Micros>, dice: &mut Dice) {
+    let query = Query { as_of, now: NOW, limit: 1, ..Query::default() };
+    let deepest = dice.pick(&[Level::Subscription, Level::ResourceGroup, Level::Registry, Level::Repository]);
+    let nodes = index.scopes(&query, &settings(), deepest).expect("a tree");
+    let rows = rows(world, as_of);
+    let open: BTreeSet<_> = rows.iter().filter(|(_, by)| by.is_empty()).map(|(row, _)| row.ids()).collect();
+    let spots = spots(world, as_of, true);
+    let repositories: BTreeSet<Id> = spots.iter().map(|s| s.repository.id).collect();
+    let listed = nodes.iter().filter(|n| n.level == Level::Repository).map(|n| n.id).collect::<BTreeSet<_>>();
+    assert_eq!(listed, if deepest == Level::Repository { repositories } else { BTreeSet::new() });
+    assert!(nodes.iter().all(|n| n.level <= deepest));
+    for node in &nodes {
+        let here = |s: &Spot<'_>| node.scope.holds(&scope_of(s));
+        let (all, open_here): (Vec<_>, Vec<_>) =
+            rows.iter().map(|(row, _)| row).filter(|r| here(&r.spot)).partition(|r| !open.contains(&r.ids()));
+        let distinct =
+            |of: &dyn Fn(&Row<'_>) -> Id| open_here.iter().copied().map(of).collect::<BTreeSet<_>>().len() as u64;
+        assert_eq!(
+            (node.tally.findings(), node.tally.disabled),
+            (open_here.len() as u64, all.len() as u64),
+            "{node:?}"
+        );
+        assert_eq!(node.vulnerabilities, distinct(&|r| r.vulnerability.id), "{node:?}");
+        assert_eq!(node.affected, distinct(&|r| r.spot.image.id));
+        let images: BTreeSet<Id> = spots.iter().filter(|s| here(s)).map(|s| s.image.id).collect();
+        assert_eq!(node.images, images.len() as u64);
+        assert_eq!(node.states, tally(&states(world, &open, as_of, |s| here(s).then_some(1)), None), "{node:?}");
+    }
 }
