@@ -52,6 +52,5 @@ pub use rows::{
     BlastRadius, Counts, Exposure, FindingRow, Hit, ImageRow, PackageRow, Place, RepositoryRow, RuleMark, Tally,
     VulnerabilityRow,
 };
-pub use score::{ImageState, ImageTest, Score, ScoreSettings, ScoreTally, StateRow};
 pub use scopes::{Level, ScopeRow};
-pub use score::{ImageState, Score, ScoreSettings, ScoreTally, StateRow};
+pub use score::{ImageState, ImageTest, Score, ScoreSettings, ScoreTally, StateRow};
