@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What every command takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -87,6 +88,9 @@ pub struct ServeFlags {
     /// A host in front of the feeds: URL/<upstream host>/<path>
     #[arg(long, env = "PORTWARDEN_FEEDS_BASE", value_name = "URL")]
     pub feeds_base: Option<String>,
+    /// Seconds that a worker which says nothing keeps its job [default: 60]
+    #[arg(long, env = "PORTWARDEN_LEASE", value_name = "SECONDS", hide = true, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub lease: Option<u64>,
     /// Push a sample image and show its findings
     #[arg(long)]
     pub sample: bool,
@@ -178,6 +182,7 @@ impl Settings {
             offline: flags.offline || file.offline,
             feeds_base: flags.feeds_base.or(file.feeds_base),
             sample: flags.sample,
+            lease: flags.lease,
             scans: flags.scans.or(file.scans),
             require_sandbox: flags.require_sandbox || file.require_sandbox,
         };
@@ -199,6 +204,7 @@ impl Settings {
             database: self.database.clone(),
             blobs: self.blobs.clone(),
             key_file: self.serve.key_file.clone(),
+            lease: self.serve.lease.map(Duration::from_secs),
         }
     }
 

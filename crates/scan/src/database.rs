@@ -92,7 +92,9 @@ impl Folder {
     /// Writes a new generation, makes it durable, names it as the one in force, and removes the oldest beyond three.
     pub fn publish(&self, generation: i64, bytes: &[u8]) -> Result<(), Error> {
         self.make()?;
+        store::fault::step("publish:begun");
         durably(&self.path(generation), |file| file.write_all(bytes))?;
+        store::fault::step("publish:written");
         self.name(generation)
     }
 
@@ -138,6 +140,7 @@ impl Folder {
 
     fn name(&self, generation: i64) -> Result<(), Error> {
         durably(&self.0.join("current"), |file| writeln!(file, "{generation}"))?;
+        store::fault::step("publish:named");
         let mut old: Vec<i64> = self.kept().into_iter().filter(|kept| *kept != generation).collect();
         old.sort_unstable_by(|a, b| b.cmp(a));
         for generation in old.into_iter().skip(KEPT - 1) {
@@ -168,6 +171,7 @@ pub(crate) fn durably(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
         let mut file = File::create(&temporary)?;
         write(&mut file)?;
         file.sync_all()?;
+        store::fault::step("durably:synced");
         fs::rename(&temporary, path)
     })();
     if let Err(source) = written {

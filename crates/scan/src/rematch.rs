@@ -71,7 +71,9 @@ pub(crate) async fn catch_up(store: &Store, knowledge: &Knowledge, given: i64, c
 pub(crate) async fn rematch(store: &Store, knowledge: &Knowledge, job: &Job) -> Result<(), Error> {
     for _ in 0..TRIES {
         let generation = store.generation().await?;
+        store.step("rematch:generation");
         let db = knowledge.current();
+        store.step("rematch:database");
         if number(store, &db).await? != generation.target {
             catch_up(store, knowledge, db.generation(), generation.target).await?;
             continue;
@@ -91,6 +93,7 @@ pub(crate) async fn rematch(store: &Store, knowledge: &Knowledge, job: &Job) -> 
 
 async fn bring_to(store: &Store, target: i64, old: Option<&Database>, db: &Database, job: &Job) -> Result<(), Error> {
     sweep(store, target, old, db).await?;
+    store.step("rematch:swept");
     if old.is_none_or(|old| covers_other(old, db)) {
         let images = store.judge_again().await?;
         tracing::info!(images, "the feeds cover other packages than before: verdicts are made anew");
@@ -106,10 +109,13 @@ fn covers_other(old: &Database, new: &Database) -> bool {
 async fn sweep(store: &Store, target: i64, old: Option<&Database>, db: &Database) -> Result<(), Error> {
     // Without the old file nobody can say what changed: then every package is matched again.
     let delta = old.map(|old| diff(old, db));
+    store.step("rematch:compared");
     let packages = store.to_rematch(delta.as_ref().map(|delta| delta.names.as_slice())).await?;
+    store.step("rematch:listed");
     tracing::info!(generation = target, packages = packages.len(), "matching again");
     for chunk in packages.chunks(CHUNK) {
         let (rematched, vulnerabilities) = judge(chunk, db);
+        store.step("rematch:judged");
         store.sweep(target, &rematched, &vulnerabilities).await?;
     }
     if let Some(delta) = delta {

@@ -32,6 +32,7 @@ impl Story {
     /// Reads and judges the image of a job, and writes the result.
     pub(crate) async fn tell(&self, job: &Job) -> Result<(), Error> {
         let started = now();
+        self.store().step("scan:claimed");
         match self.read(job).await? {
             Ok((image, inventory)) => self.record(job, &image, &inventory, started).await,
             Err(refused) => record_refusal(self.store(), job, &refused, started).await,
@@ -44,8 +45,10 @@ impl Story {
             Ok(image) => image,
             Err(refused) => return Ok(Err(refused)),
         };
+        self.store().step("scan:manifest");
         // Layers already known cost nothing; the same layer twice is read once.
         let outcomes = layers::of(&image, |digest| async move { self.layers.outcome(&digest).await }).await?;
+        self.store().step("scan:layers");
         let outcomes: Vec<&LayerOutcome> = outcomes.iter().map(Arc::as_ref).collect();
         Ok(image.inventory(&outcomes, &self.layers.sandbox().settings().walk).map(|inventory| (image, inventory)))
     }
@@ -80,9 +83,13 @@ impl Story {
         let reading = now().0.saturating_sub(started.0);
         for _ in 0..TRIES {
             let begun = Instant::now();
+            self.store().step("scan:inventory");
             let db = self.knowledge.current();
+            self.store().step("scan:database");
             let generation = rematch::number(self.store(), &db).await?;
+            self.store().step("scan:generation");
             let unjudged: HashSet<PackageKey> = self.store().unjudged(inventory).await?.into_iter().collect();
+            self.store().step("scan:unjudged");
             let mut assessed = assess::assess(inventory, &db);
             let own = assessed.notes.iter().filter(|note| !inventory.notes.contains(note)).cloned().collect();
             assessed.packages.retain(|(key, _)| unjudged.contains(key));
@@ -103,6 +110,7 @@ impl Story {
                 bytes: image.layers.iter().map(|(_, layer)| i64::try_from(layer.size).unwrap_or(0)).sum(),
             };
             let (matching, begun) = (micros(begun), Instant::now());
+            self.store().step("scan:judged");
             match self.store().record(&assessment).await {
                 Ok(_) => {
                     let image = job.digest.as_ref().map(Digest::as_str);

@@ -13,14 +13,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// The lease that a claim gives.
-const LEASE: Duration = Duration::from_secs(60);
-/// How often it is prolonged.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A lease is prolonged as often as this within its time.
+const HEARTBEATS: u32 = 4;
 /// How long a worker waits for work before it looks by itself.
 const LOOK: Duration = Duration::from_secs(5);
-/// How long work may go on after the end was asked for.
-const DRAIN: Duration = Duration::from_secs(20);
+/// Work may go on after the end was asked for this part of a lease: 20 seconds of 60.
+const DRAIN: u32 = 3;
+/// How long jobs may take to be given back.
+const GIVE_BACK: Duration = Duration::from_secs(3);
 /// How long to wait when the store fails.
 const BREATH: Duration = Duration::from_secs(2);
 /// Nothing takes longer: 512 layers, each within its own limit, in parallel.
@@ -44,23 +44,30 @@ impl Default for Workers {
     }
 }
 
-/// Claims and runs jobs until the end is asked for; then lets those under way finish for a while.
+/// Claims and runs jobs until the end is asked for. Jobs under way then have a while to finish; what does not is given back, so
+/// that another worker takes it at once.
 pub async fn worker(layers: Layers, knowledge: Knowledge, workers: Workers, shutdown: CancellationToken) {
     let story = Story { knowledge, layers };
-    let mut running = JoinSet::new();
+    let (mut running, over) = (JoinSet::new(), CancellationToken::new());
     for _ in 0..workers.at_a_time.max(1) {
-        running.spawn(claim_for_ever(story.clone(), workers.name.clone(), shutdown.clone()));
+        let claiming = claim_for_ever(story.clone(), workers.name.clone(), shutdown.clone(), over.clone());
+        running.spawn(claiming);
     }
     shutdown.cancelled().await;
-    let _ = timeout(DRAIN, async { while running.join_next().await.is_some() {} }).await;
-    // What is still under way is dropped: its children end, its lease runs out, another worker takes it.
+    let drained = async { while running.join_next().await.is_some() {} };
+    if timeout(story.layers.store().lease() / DRAIN, drained).await.is_ok() {
+        return;
+    }
+    over.cancel();
+    let _ = timeout(GIVE_BACK, async { while running.join_next().await.is_some() {} }).await;
+    // What could not even be given back is dropped: its lease runs out, another worker takes it.
 }
 
-async fn claim_for_ever(story: Story, name: String, shutdown: CancellationToken) {
+async fn claim_for_ever(story: Story, name: String, shutdown: CancellationToken, over: CancellationToken) {
     let store = story.layers.store().clone();
     while !shutdown.is_cancelled() {
         match store.claim(&name).await {
-            Ok(Some(job)) => run(&story, &store, job).await,
+            Ok(Some(job)) => run(&story, &store, job, &over).await,
             Ok(None) => {
                 tokio::select! {
                     () = store.wait_for_work(LOOK) => {}
@@ -76,7 +83,7 @@ async fn claim_for_ever(story: Story, name: String, shutdown: CancellationToken)
 }
 
 /// Runs a job as long as its lease holds, and decides what comes next.
-async fn run(story: &Story, store: &Store, job: Job) {
+async fn run(story: &Story, store: &Store, job: Job, over: &CancellationToken) {
     if job.attempt > CLAIMS {
         let refused = Refused::new("crash", format!("the work was begun {} times and never ended", job.attempt));
         let done = record_refusal(store, &job, &refused, now()).await;
@@ -87,6 +94,10 @@ async fn run(story: &Story, store: &Store, job: Job) {
         () = lease_lost(store, &job) => {
             tracing::warn!(job = job.id, "the lease was lost, the work was stopped");
             return;
+        }
+        () = over.cancelled() => {
+            tracing::info!(job = job.id, "given back, for another worker or the next start");
+            return log_if_failed(&job, store.release(&job, Duration::ZERO).await.map_err(Error::from));
         }
     };
     if let Err(error) = result {
@@ -115,11 +126,12 @@ async fn guarded(story: &Story, job: &Job) -> Result<(), Error> {
 
 /// Returns when the job is no longer ours. Prolongs the lease until then; a store that does not answer prolongs nothing.
 async fn lease_lost(store: &Store, job: &Job) {
-    let mut until = Instant::now() + LEASE;
+    let lease = store.lease();
+    let mut until = Instant::now() + lease;
     loop {
-        tokio::time::sleep(HEARTBEAT).await;
+        tokio::time::sleep(lease / HEARTBEATS).await;
         match tokio::time::timeout_at(until, store.heartbeat(job)).await {
-            Ok(Ok(true)) => until = Instant::now() + LEASE,
+            Ok(Ok(true)) => until = Instant::now() + lease,
             Ok(Ok(false)) => return,
             Ok(Err(_)) | Err(_) if Instant::now() >= until => return,
             Ok(Err(error)) => tracing::warn!(job = job.id, error = in_full(&error), "cannot prolong a lease"),

@@ -33,7 +33,7 @@ fn main() -> Outcome {
         return Ok(());
     };
     let folder = tempfile::tempdir()?;
-    let settings = Settings { data: folder.path().to_owned(), database: Some(url), blobs: None, key_file: None };
+    let settings = Settings { data: folder.path().to_owned(), database: Some(url), ..Settings::default() };
     runtime.block_on(run("postgres", settings, images))
 }
 

@@ -107,8 +107,9 @@ const PARAMETERS: usize = 8_000;
 const LOOKS: u32 = 20;
 
 impl Engine {
-    /// Opens the file, or connects to the server that `url` names.
-    pub(crate) async fn open(data: &Path, url: Option<&str>) -> Result<Self> {
+    /// Opens the file, or connects to the server that `url` names. A server ends transactions of a process that says nothing for
+    /// longer than `patience`: one that hangs must not hold up the others.
+    pub(crate) async fn open(data: &Path, url: Option<&str>, patience: Duration) -> Result<Self> {
         match url {
             None => Self::open_sqlite(&data.join("portwarden.db")).await,
             Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
@@ -116,6 +117,7 @@ impl Engine {
                     .map_err(|why| Error::Setting { what: "database".into(), why: why.to_string() })?
                     .statement_cache_capacity(400);
                 let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10));
+                let pool = pool.after_connect(move |connection, _| Box::pin(be_patient(connection, patience)));
                 let place =
                     format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or(""));
                 let source = match pool.connect_with(options.clone()).await {
@@ -404,6 +406,12 @@ impl Row {
     pub(crate) fn digest(&self, at: usize) -> Result<model::Digest> {
         model::Digest::parse(&self.text(at)?).map_err(|why| Error::damaged("digest", why))
     }
+}
+
+/// Lets the server end transactions in which nothing is said for this long.
+async fn be_patient(connection: &mut PgConnection, patience: Duration) -> sqlx::Result<()> {
+    let limit = format!("SET idle_in_transaction_session_timeout = {}", patience.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(limit)).execute(connection).await.map(drop)
 }
 
 /// Returns whether a connection can be used again. When a disk is full or fails, SQLite ends the transaction by itself; the

@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod events;
 mod exemptions;
+pub mod fault;
 mod generation;
 mod idempotency;
 mod inventories;

@@ -23,6 +23,8 @@ pub struct Settings {
     pub blobs: Option<String>,
     /// The key that secrets are sealed with; `None` = they are kept as they are.
     pub key_file: Option<PathBuf>,
+    /// How long a worker that says nothing keeps its job; `None` = 60 seconds.
+    pub lease: Option<Duration>,
 }
 
 /// Everything that is kept. Cheap to clone.
@@ -46,8 +48,13 @@ pub(crate) struct Inner {
     pub(crate) sealing: Option<SealingKey>,
     /// Whether changes bring the paths of new inventories though no rule asks for them.
     pub(crate) wants_paths: AtomicBool,
+    lease: Duration,
+    #[cfg(debug_assertions)]
+    pub(crate) steps: crate::fault::Steps,
 }
 
+/// How long a claim holds without a heartbeat.
+const LEASE: Duration = Duration::from_secs(60);
 /// How long changes are kept for indexes to follow.
 const KEEP_CHANGES: Duration = Duration::from_secs(3600);
 
@@ -66,7 +73,8 @@ impl Store {
         let data = settings.data.clone();
         let bad = |source| Error::Data { path: data.display().to_string(), source };
         let (lock, instance) = claim_folder(&data).map_err(bad)?;
-        let engine = Engine::open(&data, settings.database.as_deref()).await?;
+        let lease = settings.lease.unwrap_or(LEASE);
+        let engine = Engine::open(&data, settings.database.as_deref(), lease).await?;
         schema::migrate(&engine).await?;
         scope::defaults(&engine).await?;
         let sealing = match &settings.key_file {
@@ -89,6 +97,9 @@ impl Store {
             lock,
             sealing,
             wants_paths: AtomicBool::new(false),
+            lease,
+            #[cfg(debug_assertions)]
+            steps: Default::default(),
             data,
         };
         let store = Self { inner: Arc::new(inner) };
@@ -108,6 +119,11 @@ impl Store {
     /// Follows the revision: changes whenever facts changed, in this process at once, in others within 250 ms.
     pub fn revision_watch(&self) -> watch::Receiver<i64> {
         self.inner.revision.subscribe()
+    }
+
+    /// Returns how long a claim holds without a heartbeat.
+    pub fn lease(&self) -> Duration {
+        self.inner.lease
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -43,6 +43,7 @@ impl Store {
         let Place { subscription, standard: plan, .. } = place_of(&mut write, manifest.registry).await?;
 
         let image = ensure_image(&mut write, &manifest, plan).await?;
+        self.step("manifest:image");
         if image.is_new {
             add_content(&mut write, &manifest, image.id, &children).await?;
         }
@@ -50,6 +51,7 @@ impl Store {
         for tag in &manifest.tags {
             move_tag(&mut write, repository, tag, image.id).await?;
         }
+        self.step("manifest:tagged");
         announce(&mut write, &manifest).await?;
         let job = if image_is_read(&image, &manifest, plan) {
             Some(add_image_job(&mut write, image.id, manifest.class, manifest.registry, repository).await?)
@@ -57,7 +59,9 @@ impl Store {
             meter(&mut write, &image, &manifest, subscription, repository, plan).await?;
             None
         };
+        self.step("manifest:queued");
         let revision = write.commit().await?;
+        self.step("manifest:committed");
         Ok(PutOutcome { image: image.id, created, job, revision })
     }
 }

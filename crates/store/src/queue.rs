@@ -119,8 +119,6 @@ impl Class {
     }
 }
 
-/// How long a claim holds without a heartbeat.
-const LEASE: Duration = Duration::from_secs(60);
 /// When a job comes again after its first, second, … transient error.
 const AGAIN: [u64; 5] = [10, 40, 180, 600, 1800];
 /// Leases that may be lost without a word (a crash of the whole worker) before the job counts as poison.
@@ -169,7 +167,7 @@ impl Store {
         Ok(queued)
     }
 
-    /// Takes the most urgent job under a lease of 60 seconds. Within a priority, registries take turns.
+    /// Takes the most urgent job under a lease. Within a priority, registries take turns.
     pub async fn claim(&self, worker: &str) -> Result<Option<Job>> {
         loop {
             let engine = self.engine();
@@ -187,7 +185,9 @@ impl Store {
             let row = tx.one(&format!("{JOB} WHERE j.id = $1"), values![id]).await?.ok_or(sqlx::Error::RowNotFound)?;
             let mut write = Write::ordered(self, tx).await?;
             if let Some(job) = self.take(&mut write, &row, worker).await? {
+                self.step("claim:taken");
                 write.commit().await?;
+                self.step("claim:committed");
                 return Ok(Some(job));
             }
             write.commit().await?;
@@ -234,20 +234,20 @@ impl Store {
             }
             set_work(write, image, Work::Running).await?;
         }
-        let until = write.now.saturating_add(LEASE);
+        let until = write.now.saturating_add(self.lease());
         let take = "UPDATE job SET lease = $2, leased_until = $3, worker = $4, attempt = $5, lost = $6 WHERE id = $1";
         write.run(take, values![job.id, job.lease, until, self.worker_name(worker), job.attempt, lost]).await?;
         Ok(Some(job))
     }
 
-    /// Prolongs the lease by 60 seconds from now; false = the job is somebody else's by now: stop.
+    /// Prolongs the lease from now on; false = the job is somebody else's by now: stop.
     pub async fn heartbeat(&self, job: &Job) -> Result<bool> {
         let mut tx = self.engine().begin().await?;
         let sql = format!(
             "UPDATE job SET leased_until = {} + $3 WHERE id = $1 AND lease = $2 AND worker <> ''",
             self.engine().clock()
         );
-        let span = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);
+        let span = i64::try_from(self.lease().as_micros()).unwrap_or(i64::MAX);
         let mine = tx.run(&sql, values![job.id, job.lease, span]).await?;
         tx.commit().await?;
         Ok(mine > 0)

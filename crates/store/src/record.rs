@@ -104,6 +104,7 @@ impl Store {
         if generation.target != assessment.generation {
             return Err(Error::StaleGeneration { given: assessment.generation, current: generation.target });
         }
+        self.step("record:begun");
         let mut recorded = Recorded { image, ..Recorded::default() };
         let mut learnt = Learnt::default();
         let hash = inventories::hash(assessment.inventory);
@@ -112,6 +113,7 @@ impl Store {
             None => add_inventory(&mut write, assessment, &generation, &hash, &mut recorded, &mut learnt).await?,
         };
         place_inventory(&mut write, image, inventory, assessment.revision).await?;
+        self.step("record:placed");
         describe_image(&mut write, image, assessment).await?;
         let mut notes = assessment.inventory.notes.clone();
         notes.extend_from_slice(&assessment.notes);
@@ -126,8 +128,11 @@ impl Store {
             bytes: assessment.bytes,
         };
         scans::add(&mut write, &done).await?;
+        self.step("record:described");
         end_job(&mut write, assessment.job).await?;
+        self.step("record:ended");
         recorded.revision = write.commit().await?;
+        self.step("record:committed");
         self.known().learn(learnt);
         Ok(recorded)
     }
@@ -148,6 +153,7 @@ impl Store {
         };
         scans::add_failure(&mut write, &done).await?;
         end_job(&mut write, failure.job).await?;
+        self.step("failure:ended");
         Ok(Recorded { revision: write.commit().await?, image, ..Recorded::default() })
     }
 
@@ -171,6 +177,7 @@ async fn add_inventory(
 ) -> Result<Id> {
     let keys = packages::distinct(assessment.inventory);
     let rows = packages::ensure(write, &keys, generation, learnt).await?;
+    write.store().step("record:packages");
     let judged: HashMap<&PackageKey, &Vec<Match>> = assessment.judged.iter().map(|(key, found)| (key, found)).collect();
     let wanted: Vec<(&PackageKey, &packages::Row)> =
         rows.iter().filter(|(_, row)| row.wants_judgement(generation)).map(|(key, row)| (*key, row)).collect();
@@ -187,12 +194,15 @@ async fn add_inventory(
         })
         .collect();
     let ids = vulnerabilities::ensure(write, &judged, &assessment.vulnerabilities, generation.target, learnt).await?;
+    write.store().step("record:vulnerabilities");
     recorded.changed_matches = matches::write(write, &judged, &ids, generation.target).await?;
+    write.store().step("record:matches");
 
     let id_of = |key: &PackageKey| rows.get(key).map_or(0, |row| row.id);
     let (packages, places) = inventories::pack(assessment.inventory, id_of)?;
     let make = "INSERT INTO inventory (hash, packages, places) VALUES ($1, $2, $3) RETURNING id";
     let id = write.tx.int(make, values![hash, packages, places]).await?;
+    write.store().step("record:inventory");
     write.changed(What::Inventory, id);
     Ok(id)
 }

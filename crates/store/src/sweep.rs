@@ -61,10 +61,13 @@ impl Store {
         (now.target, now.content_hash) = (generation, content_hash.to_owned());
         let sql = "UPDATE knowledge SET target = $1, swept = $2, content_hash = $3, adopted = $4 WHERE one = 1";
         write.run(sql, values![now.target, now.swept, content_hash, write.now]).await?;
+        self.step("adopt:knowledge");
         if now.swept < now.target {
             add_rematch(&mut write).await?;
         }
+        self.step("adopt:queued");
         write.commit().await?;
+        self.step("adopt:committed");
         Ok(now)
     }
 
@@ -111,12 +114,15 @@ impl Store {
         let mut learnt = Learnt::default();
         let ids = vulnerabilities::ensure(&mut write, &judged, vulnerabilities, generation, &mut learnt).await?;
         let changed = matches::write(&mut write, &judged, &ids, generation).await?;
+        self.step("sweep:matches");
         let ids: Vec<Value> = packages.iter().map(|p| p.package.into()).collect();
         write
             .tx
             .among(&format!("UPDATE package SET matched_generation = {generation} WHERE id IN"), 1, &ids, "")
             .await?;
+        self.step("sweep:packages");
         write.commit().await?;
+        self.step("sweep:committed");
         self.known().learn(learnt);
         Ok(changed)
     }
@@ -127,8 +133,11 @@ impl Store {
         let mut write = self.fenced(job).await?;
         in_force(&mut write.tx, generation).await?;
         write.run("UPDATE knowledge SET swept = target WHERE one = 1", values![]).await?;
+        self.step("finish:swept");
         end_job(&mut write, job).await?;
+        self.step("finish:ended");
         write.commit().await?;
+        self.step("finish:committed");
         Ok(())
     }
 

@@ -260,8 +260,11 @@ impl Upload {
         };
         // From here on a failure leaves the file or the blob; the next request finds out which.
         self.store.slots().remove(&id);
+        self.store.step("blob:synced");
         self.store.inner.blobs.take(&self.state.path, &got).await?;
+        self.store.step("blob:renamed");
         self.store.add_blob(&self.state.staged, &got, bytes).await?;
+        self.store.step("blob:committed");
         self.store.inner.staging.ended(id, End::Committed(got.clone()));
         Ok(got)
     }
@@ -325,6 +328,7 @@ impl Store {
         tx.run(&blob, values![digest, i64::try_from(bytes).unwrap_or(i64::MAX)]).await?;
         let link = "INSERT INTO blob_link (registry, repository, digest) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
         tx.run(link, values![staged.registry, &staged.repository, digest]).await?;
+        self.step("blob:linked");
         tx.run("DELETE FROM upload WHERE id = $1", values![staged.id.to_string()]).await?;
         tx.commit().await
     }

@@ -11,11 +11,13 @@ use axum::Router;
 use model::Micros;
 use scan::{Knowledge, Layers, Workers, feeds};
 use server::{DatabaseView, FeedView, Handle, Parts};
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How often the live feeds are asked.
@@ -29,6 +31,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let web = settings.has_role(Role::Registry) || settings.has_role(Role::Server);
     let listener = if web { Some(bind(address).await?) } else { None };
     let store = local::open(settings).await?;
+    let _roles = claim_roles(settings)?;
     let made = store.ensure_admin(std::env::var("PORTWARDEN_ADMIN_PASSWORD").ok().as_deref()).await?;
     let knowledge = local::knowledge(settings)?;
     let shutdown = CancellationToken::new();
@@ -40,10 +43,11 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     }
     tasks.spawn(knowledge.clone().watch(LOOK));
     let layers = Layers::new(store.clone(), local::sandbox(settings));
+    let mut working = None;
     if settings.has_role(Role::Worker) {
         let workers =
             Workers { at_a_time: settings.serve.scans.unwrap_or(Workers::default().at_a_time), ..Workers::default() };
-        tasks.spawn(scan::worker(layers.clone(), knowledge.clone(), workers, shutdown.clone()));
+        working = Some(tokio::spawn(scan::worker(layers.clone(), knowledge.clone(), workers, shutdown.clone())));
         tasks.spawn(scan::follow_generations(store.clone(), knowledge.clone(), shutdown.clone()));
         spawn_feeds(&mut tasks, settings, knowledge.clone(), shutdown.clone());
     }
@@ -54,7 +58,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let Some(listener) = listener else {
         tracing::info!(sandbox = %scan::sandbox::tier(), "worker started; no port is open");
         signal().await;
-        return Ok(drain(shutdown, tasks).await);
+        return Ok(drain(shutdown, working, tasks).await);
     };
     let bound = listener.local_addr().context("the listening socket has no address")?;
     let certificate = certificate(settings, bound)?;
@@ -77,7 +81,35 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
         result = serve(listener, certificate, app, shutdown.clone()) => result.context("the server stopped")?,
         () = async { shutdown.cancelled().await; tokio::time::sleep(Duration::from_secs(30)).await } => {}
     }
-    Ok(drain(shutdown, tasks).await)
+    Ok(drain(shutdown, working, tasks).await)
+}
+
+/// Makes sure that no other process on this machine has one of the roles on this data folder; the files keep it so while they
+/// are open. On PostgreSQL processes may share a folder and a role.
+fn claim_roles(settings: &Settings) -> anyhow::Result<Vec<File>> {
+    let mut held = Vec::new();
+    for (role, name) in [(Role::Registry, "registry"), (Role::Server, "server"), (Role::Worker, "worker")] {
+        if settings.database.is_some() || !settings.has_role(role) {
+            continue;
+        }
+        let path = settings.data.join(format!("lock.{name}"));
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.with_context(|| format!("cannot use {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => held.push(file),
+            Err(TryLockError::WouldBlock) => {
+                let text = format!(
+                    "another `portwarden serve` has the role {name} on {}; stop it, give this one other roles with --role, or another folder with --data",
+                    settings.data.display()
+                );
+                return Err(stop(Exit::Usage, text));
+            }
+            Err(TryLockError::Error(why)) => {
+                return Err(why).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+    }
+    Ok(held)
 }
 
 /// Serves until the end is asked for, and requests under way are answered.
@@ -243,10 +275,17 @@ async fn signal() {
 }
 
 /// Lets what is under way finish; what does not in time is taken up by the next start.
-async fn drain(shutdown: CancellationToken, mut tasks: tokio::task::JoinSet<()>) -> Exit {
+async fn drain(
+    shutdown: CancellationToken,
+    working: Option<JoinHandle<()>>,
+    mut tasks: tokio::task::JoinSet<()>,
+) -> Exit {
     shutdown.cancel();
     tracing::info!("stopping");
     let ended = tokio::time::timeout(Duration::from_secs(25), async {
+        if let Some(working) = working {
+            let _ = working.await;
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
         tasks.abort_all();
         while tasks.join_next().await.is_some() {}

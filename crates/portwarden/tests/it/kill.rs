@@ -10,7 +10,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// The bar is 5 s on a machine that does nothing else; this is what no machine may need.
-const READY: Duration = Duration::from_secs(15);
+pub const READY: Duration = Duration::from_secs(15);
 
 fn kills() -> usize {
     std::env::var("PORTWARDEN_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(2)
@@ -41,7 +41,7 @@ struct Told {
 }
 
 /// A layer that does not compress, so that its upload has a middle.
-fn noise(salt: &str, length: usize) -> images::Layer {
+pub fn noise(salt: &str, length: usize) -> images::Layer {
     let mut state =
         salt.bytes().fold(0x9e37_79b9_7f4a_7c15_u64, |s, b| (s ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     let mut bytes = Vec::with_capacity(length);
@@ -258,7 +258,7 @@ fn a_kill_during_an_update_of_the_feeds_leaves_the_old_or_the_new_generation() {
     println!("{} kills during updates of {takes:?}: {whole} left the new generation, the others the old one", kills());
 }
 
-fn tree(house: &House, year: u32, packages: usize, each: usize) -> std::path::PathBuf {
+pub fn tree(house: &House, year: u32, packages: usize, each: usize) -> std::path::PathBuf {
     let tree = house.folder.path().join(format!("feeds-{year}"));
     let names: Vec<String> = (0..packages).map(|n| format!("package{n}")).collect();
     feeds::write(&tree, &names.iter().map(String::as_str).collect::<Vec<_>>(), year, each);

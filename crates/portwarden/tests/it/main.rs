@@ -13,4 +13,6 @@ mod http;
 mod images;
 mod kill;
 mod roles;
+mod steps;
 mod tls;
+mod workers;

@@ -3,28 +3,28 @@
 use crate::house::{House, Server, free_port, pause, until};
 use crate::images::{self, Image, OLD};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Two houses that share database and blobs; each has a data folder of its own.
-struct Pair {
-    front: House,
-    back: House,
+pub struct Pair {
+    pub front: House,
+    pub back: House,
 }
 
 impl Pair {
-    fn new(test: &str) -> Option<Self> {
+    pub fn new(test: &str) -> Option<Self> {
         let front = House::on_postgres(test)?;
         let back = House { database: front.database.clone(), ..House::new() };
         Some(Self { front, back })
     }
 
-    fn with_blobs(mut self, place: &str) -> Self {
+    pub fn with_blobs(mut self, place: &str) -> Self {
         self.front.blobs = Some(place.to_owned());
         self.back.blobs = Some(place.to_owned());
         self
     }
 
-    fn start_front(&self) -> Server {
+    pub fn start_front(&self) -> Server {
         self.front.start_as(&["--role", "registry,server"])
     }
 
@@ -35,11 +35,11 @@ impl Pair {
 }
 
 /// An image whose second layer takes a while.
-fn slow(salt: &str) -> Image {
+pub fn slow(salt: &str) -> Image {
     images::image(vec![images::debian(OLD, salt), images::zeros(512, salt)])
 }
 
-fn once(pair: &Pair, server: &Server, repository: &str, image: &Image) {
+pub fn once(pair: &Pair, server: &Server, repository: &str, image: &Image) {
     let digest = image.digest();
     let shown = server.judged(&digest);
     assert_eq!(shown["verdict"], "gaps", "{shown}");
@@ -105,31 +105,6 @@ fn two_roles_on_one_database_and_one_folder_lose_nothing_whichever_dies() {
     };
     let blobs = tempfile::tempdir().unwrap();
     walk(&pair.with_blobs(blobs.path().to_str().unwrap()));
-}
-
-/// A worker whose machine is gone for good: its lease runs out, and another worker takes the job.
-#[test]
-fn another_worker_takes_the_job_of_one_that_never_comes_back() {
-    let Some(pair) = Pair::new("lease") else {
-        println!("1 check not run: no PostgreSQL (PORTWARDEN_TEST_POSTGRES)");
-        return;
-    };
-    let blobs = tempfile::tempdir().unwrap();
-    let pair = pair.with_blobs(blobs.path().to_str().unwrap());
-    let server = pair.start_front();
-    let worker = pair.start_worker();
-    let image = images::image(vec![images::debian(OLD, "lease"), images::zeros(1024, "lease")]);
-    assert_eq!(server.push("lease", "1", &image).status, 201);
-    until("the worker has the job", || {
-        server.image(&image.digest()).filter(|i| i["work"] == "running" || i["verdict"] != "none")
-    });
-    let begun = Instant::now();
-    worker.kill();
-    let other = House { database: pair.back.database.clone(), blobs: pair.back.blobs.clone(), ..House::new() };
-    let _other = other.spawn(free_port(), &["--role", "worker"]);
-    once(&pair, &server, "lease", &image);
-    println!("another worker has judged the image {:?} after the first one died", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(90));
 }
 
 struct S3(Child);

@@ -4,6 +4,8 @@
 mod children;
 mod escape;
 mod images;
+#[cfg(debug_assertions)] // steps have names in these builds only
+mod swap;
 mod walk;
 
 /// Returns the program of the tests' children (`examples/child.rs`), which cargo builds before it runs tests.

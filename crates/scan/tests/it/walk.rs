@@ -13,18 +13,18 @@ use std::time::Duration;
 use store::{Class, Descriptor, ManifestKind, NewManifest, Store};
 use tokio_util::sync::CancellationToken;
 
-struct World {
+pub struct World {
     data: tempfile::TempDir,
-    store: Store,
-    knowledge: Knowledge,
+    pub store: Store,
+    pub knowledge: Knowledge,
     layers: Layers,
-    shutdown: CancellationToken,
+    pub shutdown: CancellationToken,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let settings = store::Settings { data: data.path().into(), database: None, blobs: None, key_file: None };
+        let settings = store::Settings { data: data.path().into(), ..store::Settings::default() };
         let store = Store::open(&settings).await.unwrap();
         let knowledge = Knowledge::open(data.path()).unwrap();
         let layers = Layers::new(store.clone(), sandbox());
@@ -32,7 +32,7 @@ impl World {
     }
 
     /// Starts workers and what puts generations in force.
-    fn start(&self) {
+    pub fn start(&self) {
         let (layers, knowledge) = (self.layers.clone(), self.knowledge.clone());
         let workers = Workers { name: "test".into(), at_a_time: 3 };
         tokio::spawn(scan::worker(layers, knowledge.clone(), workers, self.shutdown.clone()));
@@ -63,7 +63,7 @@ impl World {
     }
 
     /// Pushes an image; returns its digest.
-    async fn push(&self, made: &Made) -> Digest {
+    pub async fn push(&self, made: &Made) -> Digest {
         let mut blobs = made.blobs();
         let (digest, manifest) = blobs.pop().unwrap();
         for (_, bytes) in &blobs {
@@ -101,7 +101,7 @@ impl World {
     }
 
     /// Waits until no job is left and every package agrees with the generation in force.
-    async fn at_rest(&self) -> Snapshot {
+    pub async fn at_rest(&self) -> Snapshot {
         let mut revision = self.store.revision_watch();
         let rest = async {
             while !self.is_at_rest().await {
@@ -119,14 +119,19 @@ impl World {
         self.store.jobs(10).await.unwrap().is_empty() && current && generation.swept == generation.target
     }
 
-    fn publish(&self, generation: i64, known: &[(&str, &str)]) {
+    pub fn publish(&self, generation: i64, known: &[(&str, &str)]) {
+        self.write(generation, known);
+        self.knowledge.refresh().unwrap();
+    }
+
+    /// Puts a database into the folder, as another process does.
+    pub fn write(&self, generation: i64, known: &[(&str, &str)]) {
         let mut builder = Builder::new();
         for (n, (name, fixed)) in known.iter().enumerate() {
             builder.add(&advisory_of(&format!("CVE-2026-{n}"), name, fixed));
         }
         let bytes = builder.finish(generation, Micros(generation), Vec::new());
         Folder::of(self.data.path()).publish(generation, &bytes).unwrap();
-        self.knowledge.refresh().unwrap();
     }
 }
 
@@ -137,7 +142,7 @@ fn advisory_of(id: &str, name: &str, fixed: &str) -> Advisory {
 }
 
 /// An image with one Python package; `n` makes it another one.
-fn wheel(name: &str, version: &str, n: u32) -> Made {
+pub fn wheel(name: &str, version: &str, n: u32) -> Made {
     let path = format!("app/{name}-{version}.dist-info/METADATA");
     let text = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n");
     let other = format!("app/{n}");
@@ -145,7 +150,7 @@ fn wheel(name: &str, version: &str, n: u32) -> Made {
 }
 
 /// What the facts say: package → vulnerabilities open now.
-fn open_matches(facts: &Snapshot) -> BTreeMap<(String, String), Vec<String>> {
+pub fn open_matches(facts: &Snapshot) -> BTreeMap<(String, String), Vec<String>> {
     let mut open: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for package in facts.packages.iter().filter(|p| p.ecosystem == "pypi") {
         let found = facts.matches.iter().filter(|m| m.package == package.id && m.until == Micros::FOREVER);
@@ -158,7 +163,7 @@ fn open_matches(facts: &Snapshot) -> BTreeMap<(String, String), Vec<String>> {
 }
 
 /// What the database says of the same packages.
-fn judged(facts: &Snapshot, knowledge: &Knowledge) -> BTreeMap<(String, String), Vec<String>> {
+pub fn judged(facts: &Snapshot, knowledge: &Knowledge) -> BTreeMap<(String, String), Vec<String>> {
     let packages = facts.packages.iter().filter(|p| p.ecosystem == "pypi");
     let judge = |p: &model::facts::PackageFact| {
         let (ecosystem, name, version) = (p.ecosystem.clone(), p.name.clone(), p.version.clone());

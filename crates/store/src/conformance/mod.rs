@@ -40,7 +40,7 @@ async fn fresh(server: Option<String>) -> Fresh {
         admin(server, &format!("CREATE DATABASE {name}")).await;
     }
     let database = server.as_ref().map(|server| format!("{}/{name}", server.trim_end_matches('/')));
-    let settings = Settings { data: data.path().to_owned(), database, blobs: None, key_file: None };
+    let settings = Settings { data: data.path().to_owned(), database, ..Settings::default() };
     let store = Store::open(&settings).await.unwrap();
     Fresh { store, settings, _data: data, server: server.map(|server| (server, name)) }
 }
