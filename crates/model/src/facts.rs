@@ -1,14 +1,12 @@
 //! The facts that the fleet index is built from, and the changes that it follows. Rows of the store, without texts.
 
 use crate::advisory::{Category, VendorState};
+pub use crate::id::Id;
 use crate::role::Scope;
 pub use crate::rule::RuleFact;
 use crate::severity::{Severity, SeveritySource};
 use crate::time::Micros;
 use crate::verdict::{Coverage, Verdict, Work};
-
-/// A row id. Ids are given by the store, start at 1 and are never reused.
-pub type Id = i64;
 
 /// Everything, as of one revision of the store.
 #[derive(Debug, Clone, Default)]

@@ -8,6 +8,7 @@ pub mod cvss;
 pub mod digest;
 pub mod facts;
 pub mod finding;
+pub mod id;
 pub mod inventory;
 pub mod json;
 pub mod manifest;

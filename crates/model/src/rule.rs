@@ -13,7 +13,7 @@ pub use content::{Reason, Rule, State, Term, tenths_text};
 pub use draft::{CriteriaDraft, Draft, Fault, NEVER, USUAL_DAYS};
 
 use crate::advisory::VendorState;
-use crate::facts::Id;
+use crate::id::Id;
 use crate::role::Scope;
 use crate::severity::Severity;
 use crate::time::Micros;

@@ -5,13 +5,23 @@
 
 use crate::parts::Parts;
 use crate::problem::Problem;
-use crate::routes::Place;
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use fleet::{Filter, Index, Query, Scope as Within};
 use model::facts::Id;
 use model::role::{Action, Scope, allowed};
 use store::{Credential, Principal};
+
+/// Where the right is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere: what belongs to the asker alone. The handler touches nothing else.
+    Own,
+    /// In some scope: a list is narrowed to where it holds; a write asks `may_in` for the node that the request names.
+    Any,
+    /// Over everything.
+    All,
+}
 
 /// Recognises the sender of a request.
 pub async fn principal(parts: &Parts, headers: &HeaderMap) -> Result<Principal, Problem> {

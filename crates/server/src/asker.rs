@@ -6,6 +6,15 @@ use axum::http::request::Parts;
 use model::role::{Grant, Role, Scope};
 use store::{Caller, Principal};
 
+/// The field of a form that names a request which is done once.
+pub const KEY_FIELD: &str = "_key";
+/// The field of a form that proves that a page of this console made it.
+pub const CSRF_FIELD: &str = "_csrf";
+
+/// Marks an answer that is not kept because it shows a secret.
+#[derive(Debug, Clone, Copy)]
+pub struct Secret;
+
 /// Who asks. Handlers take it as an argument.
 #[derive(Debug, Clone)]
 pub struct Asker {

@@ -2,8 +2,8 @@
 //!
 //! In: bytes. Out: a value of a type that denies unknown fields; whatever is wrong is a problem that names its field.
 
+use crate::asker::{CSRF_FIELD, KEY_FIELD};
 use crate::form::{self, Pairs};
-use crate::gate::{CSRF_FIELD, KEY_FIELD};
 use crate::params::form_pairs;
 use crate::problem::Problem;
 use axum::extract::{FromRequest, Request};

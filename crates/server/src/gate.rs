@@ -5,7 +5,7 @@
 //! browser sent must come from a page of this console, and a form must carry the text that only such a page knows.
 
 use crate::access;
-use crate::asker::Asker;
+use crate::asker::{Asker, CSRF_FIELD, KEY_FIELD, Secret};
 use crate::page;
 use crate::params::form_pairs;
 use crate::parts::Parts;
@@ -26,17 +26,10 @@ use store::Peer;
 const BODY_BYTES: usize = 4 << 20;
 /// Longest answer that is kept for a request that is sent again.
 const ANSWER_BYTES: usize = 64 << 10;
-/// The field of a form, and the header, that name a request which is done once.
-pub const KEY_FIELD: &str = "_key";
+/// The header that names a request which is done once.
 const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-/// The field of a form that proves that a page of this console made it.
-pub const CSRF_FIELD: &str = "_csrf";
 /// How long, in steps of 50 ms, a second request waits for the answer of the first.
 const WAITS: u32 = 40;
-
-/// Marks an answer that is not kept because it shows a secret.
-#[derive(Debug, Clone, Copy)]
-pub struct Secret;
 
 /// Lets a request through once its sender is known; the sender is an extension of the request from here on. A problem is shown as a
 /// page to whoever looks at a page.

@@ -1,19 +1,15 @@
-//! Counts at the end of past days: what charts over time are drawn from.
+//! The past days that were counted.
 //!
-//! In: a question to the index. Out: its counts at the end of each UTC day. Nothing is stored: a past day is asked from the index
-//! once and kept in memory until a new generation of advisories is in force. What takes long is counted behind the answer.
+//! In: counts at the end of a day. Out: the same again, from memory, until a new generation of advisories is in force. Nothing is
+//! stored.
 
-use crate::parts::Parts;
-use fleet::{Counts, Query};
+use fleet::Counts;
 use model::time::Micros;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 /// Microseconds of a day.
 pub const DAY: i64 = 86_400_000_000;
-/// How long an answer waits for days that nobody counted yet.
-const PATIENCE: Duration = Duration::from_millis(40);
 /// At most so many days are kept: about 2 MB.
 const MOST: usize = 8_192;
 
@@ -22,65 +18,21 @@ const MOST: usize = 8_192;
 pub struct History(Mutex<Known>);
 
 #[derive(Default)]
-struct Known {
+pub(crate) struct Known {
     generation: i64,
-    days: HashMap<(String, i64), Counts>,
-    counting: HashSet<String>,
+    pub(crate) days: HashMap<(String, i64), Counts>,
+    pub(crate) counting: HashSet<String>,
 }
 
 /// A day: its last microsecond, and what was counted then; `None` where that is still to come.
 pub type Day = (Micros, Option<Counts>);
 
 impl History {
-    fn known(&self, generation: i64) -> MutexGuard<'_, Known> {
+    pub(crate) fn known(&self, generation: i64) -> MutexGuard<'_, Known> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.generation != generation || known.days.len() > MOST {
             *known = Known { generation, counting: std::mem::take(&mut known.counting), ..Known::default() };
         }
         known
     }
-}
-
-/// Counts the ends of the last days before today, oldest first. `key` tells questions apart that differ in filter or scope.
-pub fn days(parts: &Parts, key: &str, query: &Query, days: i64) -> Vec<Day> {
-    let today = query.now.0.div_euclid(DAY);
-    let began = Instant::now();
-    let generation = parts.index.ask(|index| Ok(index.generation())).unwrap_or_default();
-    let mut out = Vec::new();
-    let mut missing = Vec::new();
-    for day in (today - days..today).rev() {
-        let kept = parts.index.history().known(generation).days.get(&(key.to_owned(), day)).copied();
-        let counted = match kept {
-            None if began.elapsed() < PATIENCE => count(parts, key, query, generation, day),
-            kept => kept,
-        };
-        if counted.is_none() {
-            missing.push(day);
-        }
-        out.push((Micros((day + 1) * DAY - 1), counted));
-    }
-    out.reverse();
-    count_behind(parts, key, query, generation, missing);
-    out
-}
-
-fn count(parts: &Parts, key: &str, query: &Query, generation: i64, day: i64) -> Option<Counts> {
-    let query = Query { as_of: Some(Micros((day + 1) * DAY - 1)), ..query.clone() };
-    let counts = parts.index.ask(|index| Ok(index.counts(&query)?)).ok()?;
-    parts.index.history().known(generation).days.insert((key.to_owned(), day), counts);
-    Some(counts)
-}
-
-/// Counts what is missing after the answer; each question once at a time.
-fn count_behind(parts: &Parts, key: &str, query: &Query, generation: i64, missing: Vec<i64>) {
-    if missing.is_empty() || !parts.index.history().known(generation).counting.insert(key.to_owned()) {
-        return;
-    }
-    let (parts, key, query) = (parts.clone(), key.to_owned(), query.clone());
-    tokio::task::spawn_blocking(move || {
-        for day in missing {
-            count(&parts, &key, &query, generation, day);
-        }
-        parts.index.history().known(generation).counting.remove(&key);
-    });
 }

@@ -20,6 +20,7 @@ mod openapi;
 mod page;
 mod params;
 mod parts;
+mod past;
 mod problem;
 mod recommend;
 mod routes;

@@ -8,6 +8,7 @@ mod security;
 mod tree;
 mod work;
 
+pub use crate::access::Place;
 use crate::access::may;
 use crate::asker::Asker;
 use crate::parts::Parts;
@@ -70,17 +71,6 @@ impl Verb {
             Self::Delete => "delete",
         }
     }
-}
-
-/// Where the right is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Nowhere: what belongs to the asker alone. The handler touches nothing else.
-    Own,
-    /// In some scope: a list is narrowed to where it holds; a write asks `access::may_in` for the node that the request names.
-    Any,
-    /// Over everything.
-    All,
 }
 
 /// What a route takes.

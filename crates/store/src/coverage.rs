@@ -5,7 +5,7 @@
 //! An image is in the window where one of its places says so; it is out of the plan where all of them say so.
 
 use crate::engine::{Value, values};
-use crate::plans::{self, cut, listed};
+use crate::places::{self, cut, listed};
 use crate::queue::{Class, add_image_jobs};
 use crate::write::{What, Write};
 use crate::{Result, Store};
@@ -79,8 +79,8 @@ pub(crate) async fn settle(write: &mut Write<'_>, which: Which<'_>, clock: Micro
 }
 
 async fn changes(write: &mut Write<'_>, which: Which<'_>, clock: Micros) -> Result<Vec<Change>> {
-    let places = plans::places(&mut write.tx).await?;
-    let row = |p: &plans::Place| format!("({}, {}, {})", p.registry, i64::from(p.standard), cut(p, clock));
+    let places = places::places(&mut write.tx).await?;
+    let row = |p: &places::Place| format!("({}, {}, {})", p.registry, i64::from(p.standard), cut(p, clock));
     let rows = places.iter().map(row).collect::<Vec<_>>().join(", ");
     let within = match which {
         Which::All => String::new(),

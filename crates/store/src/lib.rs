@@ -25,6 +25,7 @@ mod matches;
 mod open;
 mod packages;
 mod paths;
+mod places;
 mod plans;
 mod push;
 mod queue;

@@ -6,7 +6,7 @@
 use crate::engine::{Value, values};
 use crate::events::{About, Action, add_event, add_log};
 use crate::manifests::{Child, Descriptor, ManifestKind, NewManifest, PutOutcome};
-use crate::plans::{Place, place_of};
+use crate::places::{Place, place_of};
 use crate::queue::{Class, add_image_job};
 use crate::scope::ensure_repository;
 use crate::write::{What, Write};

@@ -1,7 +1,7 @@
 //! The history of scans: what was done to an image, when, and what came of it.
 
 use crate::engine::values;
-use crate::plans::STANDARD;
+use crate::places::STANDARD;
 use crate::write::{What, Write};
 use crate::{Error, Result, generation};
 use model::Micros;

@@ -6,7 +6,8 @@
 
 use crate::coverage::{Which, settle};
 use crate::engine::values;
-use crate::plans::{add_row, keep_history, places};
+use crate::places::places;
+use crate::plans::{add_row, keep_history};
 use crate::scope::{Registry, Subscription, registry_by, subscription_by};
 use crate::write::{What, Write};
 use crate::{Audit, Caller, Error, Result, Store};

@@ -3,7 +3,7 @@
 //! In: the rows that scans wrote. Out: counts by UTC day, and the images behind each count.
 
 use crate::engine::{Row, values};
-use crate::plans::{DAY_MICROS, listed};
+use crate::places::{DAY_MICROS, listed};
 use crate::{Result, Store};
 use model::Micros;
 use model::facts::Id;

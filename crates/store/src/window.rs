@@ -5,7 +5,7 @@
 
 use crate::coverage::{Which, settle};
 use crate::engine::{Value, values};
-use crate::plans::place_of;
+use crate::places::place_of;
 use crate::queue::{Class, add_image_job};
 use crate::scope::ensure_repository;
 use crate::write::{What, Write};

@@ -1,9 +1,8 @@
 //! Tokens: listed, made, ended. What REST, the console and the command line do to them is done here.
 
 use crate::access;
-use crate::asker::Asker;
+use crate::asker::{Asker, Secret};
 use crate::body::Body;
-use crate::gate::Secret;
 use crate::params::Name;
 use crate::parts::Parts;
 use crate::problem::Problem;

@@ -2,9 +2,8 @@
 
 use super::form::Field;
 use super::frame::visible;
-use crate::asker::Asker;
+use crate::asker::{Asker, CSRF_FIELD, KEY_FIELD};
 use crate::body::Form;
-use crate::gate::{CSRF_FIELD, KEY_FIELD};
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

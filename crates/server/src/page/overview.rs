@@ -4,8 +4,8 @@ use super::chart::Trend;
 use super::frame::{self, Counts, Frame, Step, Tile, When, visible};
 use super::scope::{self, Scoped};
 use super::visit::Visit;
-use crate::history;
 use crate::params::encoded;
+use crate::past;
 use crate::problem::Problem;
 use askama::Template;
 use axum::response::Response;
@@ -109,7 +109,7 @@ fn build(visit: &Visit) -> Result<Page, Problem> {
     let listed = |list: &str, q: &str| scope::listed(list, q, &path);
     let now = question.now;
     let key = format!("{path} {:?}", question.scope);
-    let past = history::days(&visit.parts, &key, &question, DAYS);
+    let past = past::days(&visit.parts, &key, &question, DAYS);
     Ok(Page {
         frame: framed(visit, &asked.scoped)?,
         begin: (answers.counts.images == 0 && path.is_empty()).then(|| begin(&visit.parts.public_url)),
