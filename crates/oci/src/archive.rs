@@ -27,7 +27,7 @@ pub(crate) struct Archive {
     /// Keeps an inflated or piped archive until nobody reads it any more.
     _temporary: Option<NamedTempFile>,
     members: HashMap<String, (u64, u64)>,
-    tag: Option<String>,
+    wanted: Option<String>,
     /// Manifests made up for old `docker save` files, and the member of each layer by its digest.
     made: Option<Made>,
 }
@@ -59,13 +59,13 @@ struct SavedRootfs {
 }
 
 impl Archive {
-    /// Opens an archive on disk; `tag` limits the roots to one.
-    pub(crate) fn open(path: &Path, tag: Option<&str>) -> Result<Self, Error> {
+    /// Opens an archive on disk; a tag or a digest limits the roots to one.
+    pub(crate) fn open(path: &Path, wanted: Option<&str>) -> Result<Self, Error> {
         let what = path.display().to_string();
         let file = File::open(path).map_err(|source| Error::Read { path: what.clone(), source })?;
         match unzipped(file, &what)? {
-            (file, None) => Self::of(file, path.to_owned(), None, what, tag),
-            (file, Some(temporary)) => Self::of(file, temporary.path().to_owned(), Some(temporary), what, tag),
+            (file, None) => Self::of(file, path.to_owned(), None, what, wanted),
+            (file, Some(temporary)) => Self::of(file, temporary.path().to_owned(), Some(temporary), what, wanted),
         }
     }
 
@@ -84,11 +84,11 @@ impl Archive {
         path: PathBuf,
         temporary: Option<NamedTempFile>,
         what: String,
-        tag: Option<&str>,
+        wanted: Option<&str>,
     ) -> Result<Self, Error> {
         let members = members(&mut file, &what)?;
-        let tag = tag.map(str::to_owned);
-        let mut archive = Self { what, file, path, _temporary: temporary, members, tag, made: None };
+        let wanted = wanted.map(str::to_owned);
+        let mut archive = Self { what, file, path, _temporary: temporary, members, wanted, made: None };
         if archive.members.contains_key("index.json") {
             return Ok(archive);
         }
@@ -103,10 +103,14 @@ impl Archive {
     /// The images of the archive.
     pub(crate) fn roots(&self) -> Result<Vec<Root>, Error> {
         let Some(made) = &self.made else {
-            return layout::roots(&self.member("index.json")?, &self.what, self.tag.as_deref(), |d| self.document(d));
+            return layout::roots(&self.member("index.json")?, &self.what, self.wanted.as_deref(), |d| {
+                self.document(d)
+            });
         };
-        let wanted = |t: &Option<String>| self.tag.is_none() || *t == self.tag;
-        let roots = made.roots.iter().filter(|(_, tag)| wanted(tag)).map(|(digest, tag)| Root {
+        let chosen = |(digest, tag): &&(Digest, Option<String>)| {
+            self.wanted.as_deref().is_none_or(|w| tag.as_deref() == Some(w) || digest.as_str() == w)
+        };
+        let roots = made.roots.iter().filter(chosen).map(|(digest, tag)| Root {
             digest: digest.clone(),
             media_type: DOCKER_MANIFEST.into(),
             bytes: made.documents.get(digest).cloned().unwrap_or_default(),
@@ -114,7 +118,7 @@ impl Archive {
         });
         let roots: Vec<Root> = roots.collect();
         if roots.is_empty() {
-            let name = format!("tag {}", self.tag.as_deref().unwrap_or(""));
+            let name = format!("image {}", self.wanted.as_deref().unwrap_or(""));
             return Err(Error::NotFound { what: self.what.clone(), name, hint: String::new() });
         }
         Ok(roots)

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The entries of `index.json`, read leniently: what is not understood is left out, not refused.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Index {
     #[serde(default)]
     pub manifests: Option<Vec<Entry>>,
@@ -38,12 +38,12 @@ impl Entry {
 #[derive(Debug)]
 pub(crate) struct Layout {
     folder: PathBuf,
-    tag: Option<String>,
+    wanted: Option<String>,
 }
 
 impl Layout {
-    /// Opens a folder; `tag` limits the roots to one.
-    pub(crate) fn open(folder: &Path, tag: Option<&str>) -> Result<Self, Error> {
+    /// Opens a folder; a tag or a digest limits the roots to one.
+    pub(crate) fn open(folder: &Path, wanted: Option<&str>) -> Result<Self, Error> {
         let index = folder.join("index.json");
         if !index.is_file() {
             return Err(Error::NotAnImage {
@@ -51,13 +51,13 @@ impl Layout {
                 why: "a folder without index.json is no OCI image layout".into(),
             });
         }
-        Ok(Self { folder: folder.to_owned(), tag: tag.map(str::to_owned) })
+        Ok(Self { folder: folder.to_owned(), wanted: wanted.map(str::to_owned) })
     }
 
     /// The images that `index.json` names.
     pub(crate) fn roots(&self) -> Result<Vec<Root>, Error> {
         let bytes = read_limited(&self.folder.join("index.json"))?;
-        roots(&bytes, &self.folder.display().to_string(), self.tag.as_deref(), |digest| self.document(digest))
+        roots(&bytes, &self.folder.display().to_string(), self.wanted.as_deref(), |digest| self.document(digest))
     }
 
     /// The verified bytes of a manifest or configuration.
@@ -113,34 +113,42 @@ pub(crate) fn verified(bytes: Vec<u8>, digest: &Digest) -> Result<Vec<u8>, Error
     Ok(bytes)
 }
 
-/// Reads the roots of an `index.json`: every entry with a well-formed digest, or the one of a tag.
+/// Reads the roots of an `index.json`: every entry with a well-formed digest, those of a tag, or the one of a digest, which an index
+/// among the entries may name as well.
 pub(crate) fn roots(
     index: &[u8],
     what: &str,
-    tag: Option<&str>,
+    wanted: Option<&str>,
     document: impl Fn(&Digest) -> Result<Vec<u8>, Error>,
 ) -> Result<Vec<Root>, Error> {
-    let index: Index = serde_json::from_slice(index)
-        .map_err(|e| Error::NotAnImage { what: what.to_owned(), why: format!("index.json is not readable: {e}") })?;
+    let not_an_image = |why: String| Error::NotAnImage { what: what.to_owned(), why };
+    let index: Index =
+        serde_json::from_slice(index).map_err(|e| not_an_image(format!("index.json is not readable: {e}")))?;
     let entries = index.manifests.unwrap_or_default();
-    let chosen = |e: &&Entry| tag.is_none_or(|t| e.tag() == Some(t) || e.digest == t);
-    let mut out = Vec::new();
-    for entry in entries.iter().filter(chosen) {
-        let digest = Digest::parse(&entry.digest)
-            .map_err(|e| Error::NotAnImage { what: what.to_owned(), why: format!("index.json names {e}") })?;
+    let root = |entry: &Entry| {
+        let digest = Digest::parse(&entry.digest).map_err(|e| not_an_image(format!("index.json names {e}")))?;
         let bytes = document(&digest)?;
-        out.push(Root { digest, media_type: entry.media_type.clone(), bytes, tag: entry.tag().map(str::to_owned) });
+        Ok(Root { digest, media_type: entry.media_type.clone(), bytes, tag: entry.tag().map(str::to_owned) })
+    };
+    let chosen = |e: &&Entry| wanted.is_none_or(|w| e.tag() == Some(w) || e.digest == w);
+    let out = entries.iter().filter(chosen).map(root).collect::<Result<Vec<Root>, Error>>()?;
+    let Some(wanted) = wanted.filter(|_| out.is_empty()) else {
+        return if out.is_empty() { Err(not_an_image("index.json names no manifest".into())) } else { Ok(out) };
+    };
+    if Digest::parse(wanted).is_err() {
+        return Err(no_tag(what, wanted, &entries));
     }
-    if !out.is_empty() {
-        return Ok(out);
+    for parent in &entries {
+        let children: Index = serde_json::from_slice(&root(parent)?.bytes).unwrap_or_default();
+        if let Some(child) = children.manifests.iter().flatten().find(|child| child.digest == wanted) {
+            return Ok(vec![root(child)?]);
+        }
     }
+    Err(Error::NotFound { what: what.to_owned(), name: format!("manifest {wanted}"), hint: String::new() })
+}
+
+fn no_tag(what: &str, tag: &str, entries: &[Entry]) -> Error {
     let tags: Vec<&str> = entries.iter().filter_map(Entry::tag).collect();
-    Err(match tag {
-        Some(tag) => Error::NotFound {
-            what: what.to_owned(),
-            name: format!("tag {tag}"),
-            hint: if tags.is_empty() { String::new() } else { format!("; it has {}", tags.join(", ")) },
-        },
-        None => Error::NotAnImage { what: what.to_owned(), why: "index.json names no manifest".into() },
-    })
+    let hint = if tags.is_empty() { String::new() } else { format!("; it has {}", tags.join(", ")) };
+    Error::NotFound { what: what.to_owned(), name: format!("tag {tag}"), hint }
 }

@@ -86,7 +86,7 @@ impl std::fmt::Debug for Body {
 }
 
 impl Source {
-    /// Opens what a person typed: a folder (`DIR`, `DIR:TAG`, `oci:DIR`), an archive (`FILE`, `docker-archive:FILE`, `oci-archive:FILE`),
+    /// Opens what a person typed: a folder (`DIR`, `DIR:TAG`, `DIR@DIGEST`, `oci:DIR`), an archive (`FILE`, `docker-archive:FILE`, `oci-archive:FILE`),
     /// standard input (`-`), else a registry reference (`docker://` in front is allowed).
     pub async fn open(reference: &str, options: &Options) -> Result<Self, Error> {
         if reference == "-" {
@@ -116,16 +116,12 @@ impl Source {
     }
 
     fn local(text: &str) -> Result<Option<Self>, Error> {
-        let (path, tag) = match text.rsplit_once(':') {
-            Some((path, tag)) if !Path::new(text).exists() && !tag.contains('/') => (path, Some(tag)),
-            _ => (text, None),
-        };
-        let path = Path::new(path);
+        let (path, wanted) = path_and_wanted(text)?;
         let Ok(meta) = path.metadata() else { return Ok(None) };
         if meta.is_dir() {
-            return Layout::open(path, tag).map(|l| Some(Self::Layout(LayoutSource(l))));
+            return Layout::open(path, wanted).map(|l| Some(Self::Layout(LayoutSource(l))));
         }
-        Archive::open(path, tag).map(|a| Some(Self::Archive(ArchiveSource(a))))
+        Archive::open(path, wanted).map(|a| Some(Self::Archive(ArchiveSource(a))))
     }
 
     fn standard_input() -> Result<Self, Error> {
@@ -173,6 +169,21 @@ impl Source {
             Self::Archive(ArchiveSource(archive)) => archive.layer(digest),
             Self::Registry(client, location) => client.blob(location, digest).await,
         }
+    }
+}
+
+/// Splits `PATH`, `PATH:TAG`, `PATH@DIGEST`; a path that is there as it stands is never split.
+fn path_and_wanted(text: &str) -> Result<(&Path, Option<&str>), Error> {
+    if Path::new(text).exists() {
+        return Ok((Path::new(text), None));
+    }
+    if let Some((path, digest)) = text.rsplit_once('@').filter(|(path, _)| Path::new(path).exists()) {
+        Digest::parse(digest).map_err(|why| Error::NotAnImage { what: text.to_owned(), why: why.to_string() })?;
+        return Ok((Path::new(path), Some(digest)));
+    }
+    match text.rsplit_once(':') {
+        Some((path, tag)) if !tag.contains('/') => Ok((Path::new(path), Some(tag))),
+        _ => Ok((Path::new(text), None)),
     }
 }
 

@@ -61,6 +61,53 @@ async fn a_layout_gives_its_images_by_tag_and_says_which_tags_it_has() {
     assert!(error.ends_with("has no tag v2; it has v1"), "{error}");
 }
 
+/// Puts an index of two platforms into a layout, in place of its image; returns the index' digest.
+fn of_two_platforms(folder: &Path, image: &Digest) -> Digest {
+    let manifests = [image, &Digest::sha256(b"another platform, which is not in the copy")]
+        .map(|digest| serde_json::json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1}));
+    let inner = serde_json::json!({"schemaVersion": 2, "manifests": manifests}).to_string();
+    let digest = Digest::sha256(inner.as_bytes());
+    std::fs::write(folder.join("blobs/sha256").join(digest.hex()), &inner).unwrap();
+    let outer = serde_json::json!({"schemaVersion": 2, "manifests": [{"mediaType": "application/vnd.oci.image.index.v1+json",
+        "digest": digest, "size": 1}]});
+    std::fs::write(folder.join("index.json"), outer.to_string()).unwrap();
+    digest
+}
+
+#[tokio::test]
+async fn a_digest_behind_a_layout_chooses_the_manifest_that_its_index_names() {
+    let (plain, nested) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (image, layer) = layout(plain.path(), "v1");
+    layout(nested.path(), "v1");
+    let index = of_two_platforms(nested.path(), &image);
+    let of = |folder: &tempfile::TempDir| folder.path().display().to_string();
+    let none = Digest::sha256(b"none");
+    let absent = format!("has no manifest {none}");
+    let rows = [
+        ("named by index.json", of(&plain), image.as_str(), Ok(&image)),
+        ("named by an index that index.json names", of(&nested), image.as_str(), Ok(&image)),
+        ("the index itself", of(&nested), index.as_str(), Ok(&index)),
+        ("with the kind in front", format!("oci:{}", of(&plain)), image.as_str(), Ok(&image)),
+        ("a blob that is no manifest", of(&plain), layer.as_str(), Err("has no manifest sha256:")),
+        ("nowhere", of(&nested), none.as_str(), Err(absent.as_str())),
+        ("not a digest", of(&plain), "sha256:abc", Err("is not a digest")),
+    ];
+    for (reason, folder, digest, wanted) in rows {
+        let reference = format!("{folder}@{digest}");
+        let got = match Source::open(&reference, &Options::default()).await {
+            Ok(source) => source.roots().await,
+            Err(error) => Err(error),
+        };
+        match (got, wanted) {
+            (Ok(roots), Ok(wanted)) => {
+                assert_eq!(roots.iter().map(|r| &r.digest).collect::<Vec<_>>(), [wanted], "{reason}")
+            }
+            (Err(error), Err(said)) => assert!(error.to_string().contains(said), "{reason}: {error}"),
+            (got, _) => panic!("{reason}: {got:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_document_with_other_bytes_than_its_digest_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -105,6 +152,8 @@ async fn docker_save_archives_old_and_new_plain_and_gzipped_are_read() {
         assert_eq!(bytes(source.layer(&layer).await.unwrap()), b"layer");
         let config_digest = Digest::parse(manifest["config"]["digest"].as_str().unwrap()).unwrap();
         assert_eq!(source.config(&config_digest).await.unwrap(), config.as_bytes());
+        let one = Source::open(&format!("{}@{}", path.display(), roots[0].digest), &Options::default()).await.unwrap();
+        assert_eq!(one.roots().await.unwrap()[0].digest, roots[0].digest, "{name}: by digest");
     }
 }
 

@@ -13,6 +13,7 @@ use std::io::Write;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   portwarden scan ./layout:1.0                    an OCI layout folder, one of its tags
+  portwarden scan ./layout@sha256:…               one of its manifests
   docker save app:1 | portwarden scan -           from standard input
   portwarden scan registry.example/app:1 --fail-on high,fixable --format json
 
