@@ -18,7 +18,7 @@ pub struct Resource {
     pub name: String,
     /// Type: `Microsoft.ContainerRegistry/registries`.
     pub kind: String,
-    /// Everything that was said of it.
+    /// Everything that was said of it, but for the resources below it.
     pub body: Value,
     /// Resources below it.
     pub children: Vec<Resource>,
@@ -61,7 +61,7 @@ impl Resource {
         Self::nested(body, "", 0)
     }
 
-    fn nested(body: Value, parent: &str, depth: usize) -> Option<Self> {
+    fn nested(mut body: Value, parent: &str, depth: usize) -> Option<Self> {
         if depth > MOST_DEPTH {
             return None;
         }
@@ -69,8 +69,8 @@ impl Resource {
         let kind = text(&["ResourceType", "type"])?;
         let kind = if parent.is_empty() || kind.contains("Microsoft.") { kind } else { format!("{parent}/{kind}") };
         let name = text(&["Name", "ResourceName"]).unwrap_or_default();
-        let below = get(&body, "resources").and_then(Value::as_array).cloned().unwrap_or_default();
-        let children = below.into_iter().filter_map(|child| Self::nested(child, &kind, depth.saturating_add(1)));
+        let children =
+            take_below(&mut body).into_iter().filter_map(|child| Self::nested(child, &kind, depth.saturating_add(1)));
         Some(Self { name, children: children.collect(), kind, body })
     }
 
@@ -109,6 +109,19 @@ impl Resource {
 fn get<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     let object = value.as_object()?;
     object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+/// Takes what stands below a resource out of it, so that nested resources are held once and not at each level.
+fn take_below(body: &mut Value) -> Vec<Value> {
+    let Some(object) = body.as_object_mut() else { return Vec::new() };
+    let named = |key: &&String| key.eq_ignore_ascii_case("resources");
+    let Some(key) = object.keys().find(|key| *key == "resources").or_else(|| object.keys().find(named)) else {
+        return Vec::new();
+    };
+    match object.remove(&key.clone()) {
+        Some(Value::Array(below)) => below,
+        _ => Vec::new(),
+    }
 }
 
 /// Reads the resources of a file. The error says what the file is not.
