@@ -162,12 +162,9 @@ async fn show(settings: &Settings, node: &Node, at: &At, format: Format) -> anyh
     write(Format::Table, std::slice::from_ref(plan), 1)?;
     if let Some(preview) = preview {
         let days = &preview["window_days"];
-        println!(
-            "\n{} images, {} of them pushed or pulled within {days} days",
-            preview["images"], preview["in_window"]
-        );
+        println!("\nImages: {}; pushed or pulled within {days} days: {}", preview["images"], preview["in_window"]);
         if plan["tier"] == "Free" {
-            println!("Switching it on takes these in and meters {} images.", preview["to_meter"]);
+            println!("Switching it on takes these in; images that it meters: {}", preview["to_meter"]);
         }
     }
     Ok(())

@@ -56,14 +56,16 @@ struct PlanForm {
     enforce: bool,
 }
 
-fn row(visit: &Visit, tree: &Tree, view: PlanView, now: model::Micros) -> Row {
+fn row(visit: &Visit, tree: &Tree, view: PlanView, enforced: &[String], now: model::Micros) -> Row {
     let is_registry = !view.registry.is_empty();
     let found = tree.registries.iter().find(|r| is_registry && r.name == view.registry);
     let scope = match (found, tree.subscriptions.iter().find(|s| s.guid == view.subscription)) {
         (Some(registry), _) => Some(place_of(registry)),
         (None, above) => above.map(scope_of),
     };
-    let may = scope.is_some_and(|scope| can(&visit.asker, Action::Secure, &scope));
+    // Where the subscription enforces its plan there is nothing to switch; what waits below it can still be dropped.
+    let bound = is_registry && enforced.contains(&view.subscription) && view.overruled.is_none();
+    let may = !bound && scope.is_some_and(|scope| can(&visit.asker, Action::Secure, &scope));
     let list = |word: &str| link("/inventory", &[("scope", &view.scope), ("q", word)]);
     let from = match (&view.overruled, view.inherited, view.enforce, view.coverage) {
         (Some(tier), ..) => format!("its subscription, which enforces it; its own {} waits", tier.as_str()),
@@ -105,7 +107,8 @@ async fn build(visit: &Visit) -> Result<Plans, Problem> {
     let now = (visit.parts.now)();
     let tree = Tree::read(&visit.parts, &visit.asker).await?;
     let views = plans::views(&visit.parts, &visit.asker, &tree)?;
-    let rows = views.into_iter().map(|view| row(visit, &tree, view, now)).collect();
+    let enforced: Vec<String> = views.iter().filter(|v| v.enforce).map(|v| v.subscription.clone()).collect();
+    let rows = views.into_iter().map(|view| row(visit, &tree, view, &enforced, now)).collect();
     let frame = Frame::new(visit, "settings").programs(visit, "/plans", "portwarden plan list");
     Ok(Plans { frame, rows, export: Export::new("/plans", &[]) })
 }

@@ -35,7 +35,7 @@ struct Row {
 struct Metered {
     frame: Frame,
     crumbs: Vec<Step>,
-    period: String,
+    title: String,
     rows: Vec<Image>,
     total: u64,
     pager: Pager,
@@ -123,7 +123,7 @@ async fn build_behind(visit: &Visit, period: &str) -> Result<Metered, Problem> {
     Ok(Metered {
         frame: Frame::new(visit, "activity").programs(visit, &api, &format!("portwarden usage --images {period}")),
         crumbs: vec![Step { text: "Usage".into(), link: HERE.into() }],
-        period: visible(period),
+        title: format!("Metered in {}", visible(period)),
         total: list.total,
         rows: list.items.into_iter().map(image).collect(),
         pager,
