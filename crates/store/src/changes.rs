@@ -30,6 +30,7 @@ impl Store {
         rows.subscriptions = log.read(&rows::SUBSCRIPTIONS, What::Subscription, rows::subscription).await?;
         rows.registries = log.read(&rows::REGISTRIES, What::Registry, rows::registry).await?;
         rows.exemptions = log.read(&rows::EXEMPTIONS, What::Exemption, rows::exemption).await?;
+        rows.rules = log.read(&rows::RULES, What::Rule, crate::rules::fact).await?;
         rows.plans = log.read(&rows::PLANS, What::Plan, rows::plan).await?;
         rows.repositories = log.read(&rows::REPOSITORIES, What::Repository, rows::repository).await?;
         rows.images = log.read(&rows::IMAGES, What::Image, rows::image).await?;

@@ -30,6 +30,11 @@ pub(crate) const EXEMPTIONS: Query = Query {
     all: "",
     changed: "WHERE id IN",
 };
+pub(crate) const RULES: Query = Query {
+    select: "SELECT id, uid, name, scope, criteria, expires, paused, overrides, since, until FROM rule",
+    all: "WHERE uid <> ''",
+    changed: "WHERE uid <> '' AND id IN",
+};
 pub(crate) const REPOSITORIES: Query =
     Query { select: "SELECT id, registry, name FROM repository", all: "", changed: "WHERE id IN" };
 pub(crate) const IMAGES: Query = Query {

@@ -14,6 +14,7 @@ impl Store {
         snapshot.subscriptions = all(&mut tx, &rows::SUBSCRIPTIONS, rows::subscription).await?;
         snapshot.registries = all(&mut tx, &rows::REGISTRIES, rows::registry).await?;
         snapshot.exemptions = all(&mut tx, &rows::EXEMPTIONS, rows::exemption).await?;
+        snapshot.rules = all(&mut tx, &rows::RULES, crate::rules::fact).await?;
         snapshot.plans = all(&mut tx, &rows::PLANS, rows::plan).await?;
         snapshot.repositories = all(&mut tx, &rows::REPOSITORIES, rows::repository).await?;
         snapshot.images = all(&mut tx, &rows::IMAGES, rows::image).await?;

@@ -4,6 +4,7 @@ mod access;
 mod content;
 mod faults;
 mod results;
+mod rules;
 mod sweeps;
 mod tree;
 mod work;
