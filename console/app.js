@@ -91,6 +91,22 @@
     if (!(await swap(location.href, false))) location.reload();
   });
 
+  // What a rule would hide is asked for while it is typed.
+  let typed = 0;
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest("form[data-preview]");
+    if (!form) return;
+    clearTimeout(typed);
+    typed = setTimeout(async () => {
+      const body = new URLSearchParams(new FormData(form));
+      body.delete("_key");
+      body.set("do", "preview");
+      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } }).catch(() => null);
+      const next = answer && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("preview");
+      if (next) byId("preview").replaceWith(next);
+    }, 300);
+  });
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);

@@ -54,7 +54,11 @@ pub fn may(principal: &Principal, action: Action, place: Place) -> Result<(), Pr
     match place {
         Place::Own => Ok(()),
         Place::Any if principal.grants.iter().any(|g| g.role.allows(action)) => Ok(()),
-        Place::Any => Err(Problem::forbidden(action.as_str())),
+        Place::Any => {
+            let detail =
+                format!("this needs {} in the scope concerned; you have it nowhere", action.least_role().title());
+            Err(Problem { detail, ..Problem::forbidden(action.as_str()) })
+        }
         Place::All => may_in(principal, action, &Scope::ALL),
     }
 }
@@ -93,9 +97,14 @@ pub fn placed(parts: &Parts, scope: &Scope) -> Option<Scope> {
 }
 
 /// Finds a scope in the tree and fills its resource group in. A repository need not be there yet.
-fn located(index: &Index, scope: &mut Scope) -> bool {
+pub fn located(index: &Index, scope: &mut Scope) -> bool {
     let Some(guid) = &scope.subscription else { return true };
-    let Some(subscription) = index.subscriptions().iter().find(|s| s.guid == *guid) else { return false };
+    let all = index.subscriptions();
+    // People write the name; where two have it, only the id will do.
+    let mut named = all.iter().filter(|s| s.name == *guid);
+    let named = named.next().filter(|_| named.next().is_none());
+    let Some(subscription) = all.iter().find(|s| s.guid == *guid).or(named) else { return false };
+    scope.subscription = Some(subscription.guid.clone());
     let mut registries = index.registries().iter().filter(|r| r.subscription == subscription.id);
     match (&scope.registry, &scope.resource_group) {
         (Some(name), _) => {

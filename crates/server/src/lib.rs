@@ -26,6 +26,7 @@ mod recommend;
 mod routes;
 mod view;
 
+pub use api::rules::file::{read as rules_from_yaml, write as rules_to_yaml};
 pub use asker::Asker;
 pub use index::Handle;
 pub use parts::{DatabaseView, FeedView, Parts};

@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made from the route table and the types of the answers.
 
+use crate::api::rules::view as rules;
 use crate::api::{findings, images, lists, plans, recommendations, score, tokens, tree, usage, work};
 use crate::routes::{self, Answer, Place, Route, Takes, Verb};
 use crate::{detail, parts, problem, view};
@@ -64,6 +65,21 @@ use utoipa::OpenApi;
     plans::Tier,
     usage::UsageView,
     usage::UsageImageView,
+    rules::RuleBody,
+    rules::Intent,
+    rules::CriteriaView,
+    rules::RuleView,
+    rules::RuleHistoryView,
+    rules::PreviewBody,
+    rules::PreviewView,
+    rules::SeverityCount,
+    rules::ExampleView,
+    rules::ApplyBody,
+    rules::ApplyView,
+    rules::DraftView,
+    rules::RuleFileView,
+    rules::StepView,
+    rules::FieldChange,
     problem::Problem
 )))]
 struct Schemas;

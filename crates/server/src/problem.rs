@@ -25,6 +25,10 @@ pub struct Problem {
     /// The parameter or field concerned, or empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub field: String,
+    /// What would be done, where it wants to be confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub would: Option<Box<serde_json::Value>>,
 }
 
 impl Problem {
@@ -35,7 +39,7 @@ impl Problem {
         detail: String,
         next_step: &'static str,
     ) -> Self {
-        Self { kind, title, status: status.as_u16(), detail, next_step, field: String::new() }
+        Self { kind, title, status: status.as_u16(), detail, next_step, field: String::new(), would: None }
     }
 
     /// A parameter that is not understood.

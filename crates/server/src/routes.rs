@@ -4,6 +4,7 @@
 
 mod access;
 mod fleet;
+mod rules;
 mod security;
 mod tree;
 mod work;
@@ -20,7 +21,8 @@ use axum::{Extension, Router};
 use model::role::Action;
 
 /// The tables, one an area.
-static AREAS: &[&[Route]] = &[fleet::ROUTES, work::ROUTES, access::ROUTES, tree::ROUTES, security::ROUTES];
+static AREAS: &[&[Route]] =
+    &[fleet::ROUTES, work::ROUTES, access::ROUTES, rules::ROUTES, tree::ROUTES, security::ROUTES];
 
 /// One route.
 pub struct Route {

@@ -14,7 +14,7 @@ pub fn moment(at: Micros) -> Option<String> {
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct List<T> {
     /// The rows.
     pub items: Vec<T>,

@@ -10,6 +10,7 @@ mod image;
 mod local;
 mod plan;
 mod registry;
+mod rule;
 mod sample;
 mod scan;
 mod score;
@@ -103,6 +104,9 @@ pub enum Command {
     Security(plan::Security),
     /// Images that were metered, by month or day
     Usage(usage::Arguments),
+    /// Disable rules: what is hidden, where, until when
+    #[command(subcommand)]
+    Rule(Box<rule::Command>),
     /// Tokens: logins of programs
     #[command(subcommand)]
     Token(token::Command),
@@ -134,6 +138,7 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
         Command::Plan(command) => plan::run(&settings, &command).await,
         Command::Security(command) => plan::run_security(&settings, &command).await,
         Command::Usage(arguments) => usage::run(&settings, &arguments).await,
+        Command::Rule(command) => rule::run(&settings, &command).await,
         Command::Token(command) => token::run(&settings, &command).await,
         Command::Doctor(arguments) => doctor::run(&settings, &arguments).await,
     }

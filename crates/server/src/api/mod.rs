@@ -5,6 +5,7 @@ pub mod images;
 pub mod lists;
 pub mod plans;
 pub mod recommendations;
+pub mod rules;
 pub mod score;
 pub mod tokens;
 pub mod tree;

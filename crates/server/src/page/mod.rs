@@ -18,6 +18,8 @@ mod overview;
 mod pane;
 mod plans;
 mod recommendations;
+mod rule_form;
+mod rules;
 mod scope;
 mod score;
 mod tokens;
@@ -98,6 +100,20 @@ pub static PAGES: &[Page] = &[
     Page { path: "/posture", action: Action::Read, place: Place::Any, handler: || get(score::posture) },
     Page { path: "/go", action: Action::Read, place: Place::Any, handler: || get(go::to) },
     Page { path: "/look", action: Action::Read, place: Place::Own, handler: || post(visit::choose) },
+    Page { path: "/rules", action: Action::Read, place: Place::Any, handler: || get(rules::list) },
+    Page { path: "/rules/new", action: Action::EditPolicy, place: Place::Any, handler: || get(rule_form::new) },
+    Page { path: "/rules/new", action: Action::EditPolicy, place: Place::Any, handler: || post(rule_form::create) },
+    Page { path: "/rules/{id}", action: Action::Read, place: Place::Any, handler: || get(rules::one) },
+    Page { path: "/rules/{id}/edit", action: Action::EditPolicy, place: Place::Any, handler: || get(rule_form::edit) },
+    Page {
+        path: "/rules/{id}/edit",
+        action: Action::EditPolicy,
+        place: Place::Any,
+        handler: || post(rule_form::replace),
+    },
+    Page { path: "/rules/{id}/pause", action: Action::EditPolicy, place: Place::Any, handler: || post(rules::pause) },
+    Page { path: "/rules/{id}/resume", action: Action::EditPolicy, place: Place::Any, handler: || post(rules::resume) },
+    Page { path: "/rules/{id}/delete", action: Action::EditPolicy, place: Place::Any, handler: || post(rules::delete) },
     Page { path: "/settings/tokens", action: Action::Read, place: Place::Own, handler: || get(tokens::page) },
     Page { path: "/settings/tokens", action: Action::Read, place: Place::Own, handler: || post(tokens::create) },
     Page {

@@ -57,7 +57,7 @@ pub static NAV: &[Entry] = &[
         key: "rules",
         text: "Rules",
         icon: "M2 4h7M12 4h2M2 8h2M7 8h7M2 12h5M10 12h4M10.500 2.500v3M5.500 6.500v3M8.500 10.500v3",
-        pages: &[],
+        pages: &[("/rules", "Rules", Action::Read)],
     },
     Entry {
         key: "activity",

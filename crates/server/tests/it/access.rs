@@ -10,11 +10,16 @@ struct Things {
     digest: String,
     finding: String,
     vulnerability: &'static str,
+    rule: String,
 }
 
 impl Things {
     fn fill(&self, route: &str) -> String {
-        let id = if route.contains("/findings/") { self.finding.as_str() } else { self.vulnerability };
+        let id = match route {
+            _ if route.contains("/findings/") => self.finding.as_str(),
+            _ if route.contains("/rules/") => self.rule.as_str(),
+            _ => self.vulnerability,
+        };
         route.replace("{digest}", &self.digest).replace("{id}", id)
     }
 }
@@ -31,16 +36,19 @@ async fn everybody_gets_of_every_route_what_their_roles_allow() {
         digest: fleet.one.clone(),
         finding: id(fleet.finding(&format!("image={}", fleet.one)).await),
         vulnerability: "CVE-2024-0000",
+        rule: fleet.rule("team/one").await,
     };
     let other = Things {
         digest: fleet.two.clone(),
         finding: id(fleet.finding(&format!("image={}&package=pkg*", fleet.two)).await),
         vulnerability: "CVE-2023-0001",
+        rule: fleet.rule("team/two").await,
     };
     let absent = Things {
         digest: format!("sha256:{}", "0".repeat(64)),
         finding: "00000000-0000-0000-0000-000000000000".into(),
         vulnerability: "CVE-1999-0001",
+        rule: "00000000-0000-0000-0000-000000000000".into(),
     };
     for route in fleet.routes().await {
         let audit = route.ends_with("/events") || route.ends_with("/jobs");

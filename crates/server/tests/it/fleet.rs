@@ -29,6 +29,7 @@ pub const PASSWORD: &str = "correct horse";
 pub const MANY: usize = 130;
 
 /// The fleet behind its router.
+#[derive(Clone)]
 pub struct Fleet {
     pub router: Router,
     pub store: Store,
@@ -43,7 +44,8 @@ pub struct Fleet {
     pub accessory: String,
     pub subscription: String,
     pub index: Handle,
-    _folder: tempfile::TempDir,
+    parts: Parts,
+    _folder: Arc<tempfile::TempDir>,
 }
 
 /// An answer, read to its end.
@@ -181,8 +183,15 @@ impl Fleet {
         };
         let subscription = store.registry("local").await.unwrap().unwrap().subscription_guid;
         let [one, two, evil, failed, queued, accessory] = Default::default();
-        let router = server::router(parts);
-        Self { router, store, one, two, evil, failed, queued, accessory, subscription, index, _folder: folder }
+        let router = server::router(parts.clone());
+        let _folder = Arc::new(folder);
+        Self { router, store, one, two, evil, failed, queued, accessory, subscription, index, parts, _folder }
+    }
+
+    /// The same fleet under another clock.
+    pub fn at(&self, now: fn() -> Micros) -> Self {
+        let parts = Parts { now, ..self.parts.clone() };
+        Self { router: server::router(parts.clone()), parts, ..self.clone() }
     }
 
     async fn blob(&self, repository: &str, bytes: &[u8]) -> Descriptor {
@@ -350,6 +359,15 @@ impl Fleet {
             request = request.header(*name, *value);
         }
         self.raw(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// Makes a rule in a repository that hides nothing there is; returns its id.
+    pub async fn rule(&self, repository: &str) -> String {
+        let scope = format!("/{}/local/{repository}", self.subscription);
+        let body = serde_json::json!({"name": repository, "scope": scope, "criteria": {"finding_ids": ["CVE-1999-0001"]},
+            "reason": "other", "justification": "a test", "confirm": true});
+        let made = self.post_as("admin", "/api/v1/rules", &body).await.is(201, repository).json();
+        made["id"].as_str().unwrap().to_owned()
     }
 
     /// Sends JSON as somebody.

@@ -35,9 +35,11 @@ async fn every_route_answers_the_fields_of_its_schema() {
     let finding = fleet.finding("severity=critical").await["id"].as_str().unwrap().to_owned();
     fleet.post_as("admin", "/api/v1/tokens", &serde_json::json!({"name": "ci"})).await.is(201, "a token to list");
     let period = fleet.list("/api/v1/usage").await["items"][0]["period"].as_str().unwrap().to_owned();
+    let rule = fleet.rule("team/one").await;
     for route in fleet.routes().await {
         let id = match route.split('/').nth(3) {
             Some("findings") => finding.as_str(),
+            Some("rules") => rule.as_str(),
             Some("subscriptions") => "default",
             _ => "CVE-2024-0000",
         };

@@ -9,5 +9,6 @@ mod hostile;
 mod lists;
 mod looks;
 mod pages;
+mod rules;
 mod tree;
 mod writes;

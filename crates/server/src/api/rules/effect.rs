@@ -1,0 +1,150 @@
+//! What rules do: what one would hide, what each hides now, as the fleet index says it.
+
+use super::view::{ExampleView, PreviewView, RuleView, SeverityCount};
+use crate::access;
+use crate::asker::Asker;
+use crate::parts::Parts;
+use crate::problem::Problem;
+use fleet::{Filter, Index, Preview, Proposal, Query, RuleEffect, Scope as Within, ScoreSettings, ScoreTally};
+use model::role::Scope;
+use model::rule::{Criteria, State};
+use model::{Micros, Severity};
+use std::collections::HashMap;
+use std::time::Duration;
+use store::RuleRow;
+use uuid::Uuid;
+
+/// A rule that is in force and has hidden nothing for so long is stale.
+const STALE: Duration = Duration::from_secs(30 * 86_400);
+/// Points of the control that open findings lower.
+const POINTS: f64 = 6.0;
+
+/// Says what a rule with these criteria would hide in a scope, instead of another that is to be changed or overridden.
+pub fn preview(
+    parts: &Parts,
+    criteria: &Criteria,
+    scope: &Scope,
+    instead_of: Option<Uuid>,
+) -> Result<PreviewView, Problem> {
+    let now = (parts.now)();
+    let proposal = Proposal { criteria, scope, instead_of, score: ScoreSettings::default(), now };
+    let found = parts.index.ask(|index| Ok(index.preview(&proposal)))?;
+    let severities = Severity::WORST_FIRST
+        .into_iter()
+        .map(|severity| SeverityCount { severity: severity.as_str(), count: found.tally.of(severity) });
+    Ok(PreviewView {
+        sentence: sentence(&found),
+        findings: found.findings(),
+        images: found.images,
+        repositories: found.repositories,
+        severities: severities.filter(|part| part.count != 0).collect(),
+        known_exploited: found.tally.kev,
+        already_hidden: found.hidden_already,
+        open: found.in_scope,
+        score_gain: gain(&found),
+        asks: asks(&found),
+        examples: found.examples.into_iter().map(example).collect(),
+    })
+}
+
+/// Why a rule wants to be confirmed.
+fn asks(found: &Preview) -> Vec<&'static str> {
+    let all = [
+        (found.tally.kev > 0, "known-exploited"),
+        (found.hides_most(), "most-of-the-scope"),
+        (found.findings() + found.hidden_already == 0, "nothing"),
+    ];
+    all.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).collect()
+}
+
+/// Points that the scope would gain, rounded to tenths; `None` where no image is judged.
+fn gain(found: &Preview) -> Option<f64> {
+    let points = |tally: &ScoreTally| {
+        let asked = tally.healthy + tally.unhealthy;
+        (asked > 0).then(|| POINTS * tally.healthy as f64 / asked as f64)
+    };
+    let gain = points(&found.after)? - points(&found.before)?;
+    Some((gain * 10.0).round() / 10.0)
+}
+
+/// `hides 312 of 400 open findings in 41 images (2 critical, 1 known exploited); score +1.8`.
+fn sentence(found: &Preview) -> String {
+    if found.findings() == 0 {
+        return match found.hidden_already {
+            0 => "hides nothing: no finding in the scope matches".into(),
+            n => format!("hides nothing more: other rules hide all {n} that match"),
+        };
+    }
+    let many = |n: u64, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+    let critical = found.tally.of(Severity::Critical);
+    let marks = [(critical, "critical"), (found.tally.kev, "known exploited")];
+    let marks: Vec<String> = marks.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+    let score = gain(found).filter(|gain| *gain != 0.0).map(|gain| format!("; score {gain:+.1}")).unwrap_or_default();
+    let (open, images) = (many(found.in_scope, "open finding"), many(found.images, "image"));
+    format!("hides {} of {open} in {images}{marks}{score}", found.findings())
+}
+
+fn example(row: fleet::FindingRow) -> ExampleView {
+    ExampleView {
+        id: row.id.to_string(),
+        vulnerability: row.vulnerability.name,
+        severity: row.severity.as_str(),
+        package: format!("{} {}", row.package.name, row.package.version),
+        image: format!("{}/{}@{}", row.place.registry, row.place.repository, row.image),
+    }
+}
+
+/// What each rule hides now, where the asker may read.
+pub struct Effects(HashMap<Uuid, Hides>);
+
+/// What one rule hides.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hides {
+    findings: u64,
+    images: u64,
+    stale: bool,
+}
+
+/// Asks the index what rules hide.
+pub fn effects(parts: &Parts, asker: &Asker, rules: &[&RuleRow]) -> Result<Effects, Problem> {
+    let within = access::readable(parts, &asker.principal)?;
+    let now = (parts.now)();
+    parts.index.ask(|index| {
+        let in_force = |row: &&&RuleRow| row.rule.state(now) == State::InForce;
+        let mut all = HashMap::with_capacity(rules.len());
+        // One rule is counted by itself; of many, or of one that hides nothing, the index is asked for all at once.
+        if within != Within::Everything || rules.len() == 1 {
+            for row in rules.iter().filter(in_force) {
+                all.insert(row.uid, counted(index, row, &within, now)?);
+            }
+        }
+        if rules.len() == 1 && all.values().any(|hides| hides.findings > 0) {
+            return Ok(Effects(all));
+        }
+        let effects: HashMap<Uuid, RuleEffect> =
+            index.rule_effects(now).into_iter().map(|effect| (effect.uid, effect)).collect();
+        for row in rules.iter().filter(in_force) {
+            let Some(effect) = effects.get(&row.uid) else { continue };
+            let whole = Hides { findings: effect.findings, images: effect.images, stale: false };
+            let hides = all.entry(row.uid).or_insert(whole);
+            hides.stale = now.saturating_since(effect.last.unwrap_or(row.since)) >= STALE;
+        }
+        Ok(Effects(all))
+    })
+}
+
+fn counted(index: &Index, row: &RuleRow, within: &Within, now: Micros) -> Result<Hides, Problem> {
+    let mut filter = Filter::default();
+    filter.field("rule", &row.uid.to_string())?;
+    let counts = index.counts(&Query { filter, scope: within.clone(), now, ..Query::default() })?;
+    Ok(Hides { findings: counts.tally.findings(), images: counts.affected, stale: false })
+}
+
+impl Effects {
+    /// Fills in what a rule hides.
+    pub fn fill(&self, view: &mut RuleView, row: &RuleRow) {
+        let hides = self.0.get(&row.uid).copied().unwrap_or_default();
+        (view.hides, view.images, view.stale) = (hides.findings, hides.images, hides.stale);
+    }
+}
