@@ -6,9 +6,9 @@
 
 use crate::ids::NONE;
 use crate::index::{
-    Alias, Component, Image, Index, Inventory, Lanes, Matched, Package, Presence, Reading, Repository, Tag,
-    Vulnerability,
+    Alias, Component, Image, Index, Inventory, Matched, Package, Presence, Reading, Repository, Tag, Vulnerability,
 };
+use crate::lanes::Lanes;
 use model::advisory::VendorState;
 use model::facts::{
     Changes, Id, ImageFact, ImageInventoryFact, InventoryFact, MatchFact, PackageFact, PresenceFact, RepositoryFact,

@@ -4,8 +4,8 @@
 //! of rules is forgotten where it may be another now, and worked out again by the next question.
 
 use crate::apply::upsert;
+use crate::criteria::Rule;
 use crate::index::Index;
-use crate::rules::Rule;
 use model::facts::{InventoryPathsFact, Snapshot};
 use model::rule::RuleFact;
 

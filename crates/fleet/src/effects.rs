@@ -3,11 +3,10 @@
 //! In: the view of now. Out: by rule, the findings it hides, alone or with others, in how many images; and when it last hid
 //! one, if it hides none. A rule that has hidden nothing for long is one to look at.
 
+use crate::criteria::Rule;
 use crate::index::{Index, hidden_bits, holds};
-use crate::lens::{Group, View};
-use crate::rules::Rule;
-use crate::selection::Cell;
 use crate::sets::{Bits, RowSet};
+use crate::view::{Cell, Group, View};
 use model::facts::Id;
 use model::time::Micros;
 use uuid::Uuid;

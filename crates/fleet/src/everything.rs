@@ -4,31 +4,10 @@
 //! is taken over from the view before, where the group has the same rules and the same places and nothing but rules changed.
 
 use crate::ids::NONE;
-use crate::index::{Index, Lanes, holds};
-use crate::lens::{Group, View};
-use crate::selection::{Cell, Correction, Selection};
+use crate::index::{Index, holds};
+use crate::lanes::Lanes;
+use crate::view::{Cell, Correction, Everything, Group, Part, Selection, View};
 use std::sync::Arc;
-
-/// Everything.
-#[derive(Debug)]
-pub(crate) struct Everything {
-    pub selection: Selection,
-    /// By cell.
-    pub lanes: Vec<Lanes>,
-    /// By group.
-    parts: Vec<Arc<Part>>,
-}
-
-/// What a group of places adds up to.
-#[derive(Debug, Default)]
-struct Part {
-    /// Inventory and presence, in order.
-    members: Vec<(u32, u32)>,
-    /// By inventory, in order.
-    cells: Vec<(u32, u32)>,
-    lanes: Vec<Lanes>,
-    corrections: Vec<(u32, Correction)>,
-}
 
 /// By package, of the group that is looked at: in how many places it is, and what rules change in one.
 struct Packages {

@@ -8,10 +8,10 @@ use crate::cursor::{Key, Names, Numbers, Smallest, falling, numbers, read, write
 use crate::error::QueryError;
 use crate::filter::{Filter, Hidden, Status, Test, TextIn};
 use crate::index::{Index, Matched};
-use crate::lens::View;
 use crate::plan::Plan;
 use crate::query::{Page, Query, Scope, Sort, SortKey};
 use crate::rows::{FindingRow, RuleMark};
+use crate::view::View;
 use model::finding::split_halves;
 use model::time::Micros;
 use std::cmp::Reverse;

@@ -3,10 +3,11 @@
 //! A position in a vector is the name of a row. Rows that belong to one row of another column hang on a chain: the head
 //! there, `next_…` here. Nothing is ever taken out: what is over has an `until`, which is what `as_of` reads.
 
+use crate::criteria::Rule;
 use crate::ids::{Ids, NONE, Text, Texts};
-use crate::lens::{Now, View};
-use crate::rows::{FindingRow, Place, Tally};
-use crate::rules::Rule;
+use crate::lanes::Lanes;
+use crate::rows::{FindingRow, Place};
+use crate::view::{Now, View};
 use model::advisory::{Category, VendorState};
 use model::facts::{ExemptionFact, Id, PackageFact, PlanFact, RegistryFact, SubscriptionFact, VulnerabilityFact};
 use model::finding::{join_halves, match_half, place_half};
@@ -186,37 +187,6 @@ pub(crate) struct Matched {
     pub fixable: bool,
     pub state: VendorState,
     pub category: Category,
-}
-
-/// Findings as small numbers: by severity, then fixable, known exploited, hidden, disabled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Lanes(pub [u32; 10]);
-
-impl Lanes {
-    pub const HIDDEN: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
-    pub const DISABLED: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-
-    pub fn add(&mut self, other: &Self) {
-        for (to, from) in self.0.iter_mut().zip(other.0) {
-            *to = to.wrapping_add(from);
-        }
-    }
-
-    pub fn take(&mut self, other: &Self) {
-        for (to, from) in self.0.iter_mut().zip(other.0) {
-            *to = to.wrapping_sub(from);
-        }
-    }
-
-    /// Returns whether there is a finding that is not hidden.
-    pub fn any(&self) -> bool {
-        self.0[..6].iter().any(|n| *n > 0)
-    }
-
-    pub fn tally(&self) -> Tally {
-        let [s0, s1, s2, s3, s4, s5, fixable, kev, hidden, disabled] = self.0.map(u64::from);
-        Tally { severities: [s0, s1, s2, s3, s4, s5], fixable, kev, hidden, disabled }
-    }
 }
 
 /// Returns whether a match is hidden until a filter asks for its severity, category or state: one bit each.

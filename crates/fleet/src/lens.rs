@@ -5,54 +5,16 @@
 //! expired nor paused, and no rule of a narrower scope there overrides it. A paused rule still overrides: where it stands,
 //! nothing is hidden by either. A registry whose plan is off is seen as of the moment at which it was switched off.
 
-use crate::everything::Everything;
 use crate::index::{Index, holds};
 use crate::sets::{Bits, RowSet};
+use crate::view::{Group, GroupKey, Marked, View};
 use model::facts::{Id, PlanFact};
 use model::plan::spans;
 use model::role::Scope;
 use model::time::Micros;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
-
-/// Every place as it is seen at a moment.
-#[derive(Debug, Default)]
-pub(crate) struct View {
-    /// It is the same at every moment from the one until the other.
-    since: i64,
-    until: i64,
-    pub groups: Vec<Arc<Group>>,
-    /// What makes each group but the first.
-    keys: HashMap<GroupKey, u32>,
-    /// By presence: its group; empty where there is only one.
-    of_presence: Vec<u32>,
-    /// By registry: the moment of which it is seen, if its plan is off.
-    frozen: Vec<Option<i64>>,
-    /// Everything that is selected where nothing is asked, now.
-    pub everything: OnceLock<Everything>,
-    /// The view before, if nothing but rules changed since.
-    before: Mutex<Option<Arc<View>>>,
-}
-
-/// Places that are seen alike.
-#[derive(Debug, Default)]
-pub(crate) struct Group {
-    /// Positions of the rules in force, ascending; those that hold for no match left out.
-    pub rules: Vec<u32>,
-    /// Rules that ask for paths, with the matches they hide here, ascending.
-    pub by_path: Vec<(u32, RowSet)>,
-    /// The moment of which the places are seen, if their plan is off.
-    pub frozen: Option<i64>,
-    pub hides: Marked,
-}
-
-/// Matches, and the packages they are of.
-#[derive(Debug, Default)]
-pub(crate) struct Marked {
-    pub matches: Bits,
-    pub packages: Bits,
-}
 
 impl Marked {
     pub fn new(index: &Index, matches: Bits) -> Self {
@@ -77,63 +39,6 @@ impl Group {
         whole.for_each(|r| index.rules[*r as usize].matches(index).add_to(&mut bits));
         self.by_path.iter().filter(|(r, _)| rule(*r)).for_each(|(_, set)| set.add_to(&mut bits));
         bits
-    }
-}
-
-/// The view of now, kept until a fact changes or a rule expires; and whether only rules changed since it was made.
-#[derive(Debug, Default)]
-pub(crate) struct Now(Mutex<(Option<Arc<View>>, bool)>);
-
-impl Now {
-    /// Forgets the view, and all that was worked out for it.
-    pub fn forget(&mut self) {
-        *self.0.get_mut().unwrap_or_else(PoisonError::into_inner) = (None, false);
-    }
-
-    /// Forgets the view, but not what the next one may take over: rules came or went, and nothing else.
-    pub fn forget_rules(&mut self) {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).1 = true;
-    }
-}
-
-/// What makes two places alike: rules, what rules that ask for paths hide, the moment.
-type GroupKey = (Vec<u32>, Vec<(u32, RowSet)>, Option<i64>);
-
-impl View {
-    /// Returns whether every place is seen plainly.
-    pub fn is_plain(&self) -> bool {
-        self.groups.len() <= 1
-    }
-
-    /// Returns whether some place is seen as of a past moment.
-    pub fn any_frozen(&self) -> bool {
-        self.groups.iter().any(|g| g.frozen.is_some())
-    }
-
-    /// Returns the group that is as one of another view: in force are the same rules.
-    pub fn group_like(&self, other: &Self, group: usize) -> Option<usize> {
-        if group == 0 {
-            return Some(0);
-        }
-        let group = &other.groups[group];
-        let key = (group.rules.clone(), group.by_path.clone(), group.frozen);
-        self.keys.get(&key).map(|same| *same as usize)
-    }
-
-    pub fn before(&self) -> Option<Arc<View>> {
-        self.before.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub fn forget_before(&self) {
-        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    pub fn group_of(&self, presence: usize) -> usize {
-        self.of_presence.get(presence).map_or(0, |g| *g as usize)
-    }
-
-    pub fn frozen(&self, registry: usize) -> Option<i64> {
-        self.frozen.get(registry).copied().flatten()
     }
 }
 
@@ -387,7 +292,7 @@ impl MakeGroups<'_> {
 
 impl Index {
     /// Returns the matches that a rule that asks for paths hides where an image has an inventory.
-    pub(crate) fn hidden_by_path(&self, rule: &crate::rules::Rule, inventory: usize) -> RowSet {
+    pub(crate) fn hidden_by_path(&self, rule: &crate::criteria::Rule, inventory: usize) -> RowSet {
         let set = rule.matches(self);
         let packages = self.inventories[inventory].packages.iter().map(|p| *p as usize);
         let packages = packages.filter(|p| rule.tests.paths_pass(self, inventory, *p));

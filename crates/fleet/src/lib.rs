@@ -12,6 +12,7 @@
 mod apply;
 mod apply_lens;
 mod counts;
+mod criteria;
 mod cursor;
 mod effects;
 mod error;
@@ -22,6 +23,7 @@ mod findings;
 mod ids;
 mod images;
 mod index;
+mod lanes;
 mod lens;
 mod marks;
 mod match_tests;
@@ -39,6 +41,7 @@ mod score;
 mod selection;
 mod sets;
 mod sums;
+mod view;
 mod vulnerabilities;
 
 pub use effects::RuleEffect;

@@ -4,8 +4,8 @@
 
 use crate::filter::{Condition, Status, Test};
 use crate::index::Index;
-use crate::lens::{Marked, View};
 use crate::sets::Bits;
+use crate::view::{Marked, View};
 use model::pattern::Pattern;
 
 /// What marks mean.

@@ -2,8 +2,8 @@
 
 use crate::filter::{Condition, Test, TextIn};
 use crate::index::{Index, holds};
-use crate::lens::View;
 use crate::query::{Query, Scope};
+use crate::view::View;
 use model::pattern::Pattern;
 use model::verdict::Coverage;
 

@@ -10,16 +10,14 @@ use crate::error::QueryError;
 use crate::filter::{Condition, Test, TextIn};
 use crate::ids::NONE;
 use crate::index::{Index, Matched, holds};
-use crate::lens::{Marked, View};
+
 use crate::marks::{Marks, Mode};
 use crate::match_tests::MatchTests;
 use crate::place_tests::PlaceTests;
 use crate::query::Query;
-use crate::selection::{Correction, Selecting, Selection};
+use crate::selection::Selecting;
+use crate::view::{Classes, Correction, Marked, Selection, View};
 use std::sync::Arc;
-
-/// Places by class: young ones, old ones.
-pub(crate) type Classes = [u32; 2];
 
 /// Findings of a match that passes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

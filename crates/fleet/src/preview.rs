@@ -3,16 +3,17 @@
 //! In: criteria and a scope. Out: the findings it would hide of those that are open there now, in how many images and
 //! repositories, examples, what other rules hide already, and how images stand before and after.
 
+use crate::criteria::{Rule, RuleTests};
 use crate::filter::TextIn;
-use crate::index::{Index, Lanes, hidden_bits, holds};
-use crate::lens::{Group, Marked, View};
+use crate::index::{Index, hidden_bits, holds};
+use crate::lanes::Lanes;
 use crate::plan::Plan;
 use crate::query::Query;
 use crate::rows::{FindingRow, Tally};
-use crate::rules::{Rule, RuleTests};
 use crate::score::{ImageState, ScoreSettings, ScoreTally, States};
 use crate::sets::{Bits, RowSet};
 use crate::sums::Sums;
+use crate::view::{Group, Marked, View};
 use model::facts::RuleFact;
 use model::role::Scope;
 use model::rule::Criteria;

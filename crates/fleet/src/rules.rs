@@ -11,35 +11,15 @@
 //! - `repositories`: the name, or registry/name.
 //! - `paths`: every path of the package in the image matches one (a package that is also elsewhere stays); of language packages.
 
+use crate::criteria::{Rule, RuleTests};
 use crate::index::{Index, Matched, holds};
 use crate::sets::RowSet;
 use model::advisory::Category;
 use model::pattern::Pattern;
-use model::rule::{Criteria, RuleFact};
-use model::severity::Severity;
-use std::sync::OnceLock;
-
-/// A rule with what was worked out of it.
-#[derive(Debug)]
-pub(crate) struct Rule {
-    pub fact: RuleFact,
-    pub tests: RuleTests,
-    /// Every match, open or closed, that the match part holds for.
-    matches: OnceLock<RowSet>,
-}
 
 impl Rule {
-    pub fn new(fact: RuleFact) -> Self {
-        Self { tests: RuleTests::new(&fact.criteria), fact, matches: OnceLock::new() }
-    }
-
     pub fn matches(&self, index: &Index) -> &RowSet {
         self.matches.get_or_init(|| self.tests.matches(index))
-    }
-
-    /// Forgets which matches it holds for: they changed.
-    pub fn forget(&mut self) {
-        self.matches = OnceLock::new();
     }
 
     /// Returns whether the rule holds at a moment: neither ended nor expired. `None` is now, which is at `clock`.
@@ -48,61 +28,7 @@ impl Rule {
     }
 }
 
-/// Criteria, ready to be tested.
-#[derive(Debug)]
-pub(crate) struct RuleTests {
-    ids: Vec<Pattern>,
-    categories: Vec<String>,
-    checks: Vec<String>,
-    cvss_below: Option<u32>,
-    /// One bit a severity.
-    severities: u8,
-    not_patchable: bool,
-    not_kev: bool,
-    packages: Vec<Pattern>,
-    /// One bit a state.
-    states: u8,
-    pub digests: Vec<String>,
-    pub tags: Vec<Pattern>,
-    pub repositories: Vec<Pattern>,
-    pub paths: Vec<Pattern>,
-    pub os_releases: Vec<Pattern>,
-}
-
-fn patterns(texts: &[String]) -> Vec<Pattern> {
-    texts.iter().map(|text| Pattern::new(text)).collect()
-}
-
-fn lower(texts: &[String]) -> Vec<String> {
-    texts.iter().map(|text| text.to_ascii_lowercase()).collect()
-}
-
 impl RuleTests {
-    pub fn new(criteria: &Criteria) -> Self {
-        let below = |severity: Severity| {
-            let rated = Severity::WORST_FIRST.iter().filter(|s| **s != Severity::Unknown && **s < severity);
-            rated.fold(0, |mask, s| mask | 1 << *s as u8)
-        };
-        let states = criteria.states.iter().fold(0, |mask, state| mask | 1 << *state as u8);
-        let packages = criteria.packages.iter().map(|p| Pattern::new(p.strip_prefix("pkg:").unwrap_or(p))).collect();
-        Self {
-            ids: patterns(&criteria.finding_ids),
-            categories: lower(&criteria.categories),
-            checks: lower(&criteria.security_checks),
-            cvss_below: criteria.cvss_below,
-            severities: criteria.severity_below.map_or(u8::MAX, below),
-            not_patchable: criteria.not_patchable,
-            not_kev: criteria.not_known_exploited,
-            packages,
-            states: if criteria.states.is_empty() { u8::MAX } else { states },
-            digests: lower(&criteria.digests),
-            tags: patterns(&criteria.tags),
-            repositories: patterns(&criteria.repositories),
-            paths: criteria.paths.iter().map(|path| Pattern::new(path.trim_start_matches('/'))).collect(),
-            os_releases: patterns(&criteria.os_releases),
-        }
-    }
-
     /// Returns every match that the match part holds for.
     pub fn matches(&self, index: &Index) -> RowSet {
         let of = index.matches.len();

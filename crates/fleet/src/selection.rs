@@ -6,42 +6,8 @@
 
 use crate::ids::NONE;
 use crate::index::{Index, holds};
-use crate::lens::{Marked, View};
 use crate::marks::{Marks, Mode};
-use crate::plan::Classes;
-
-/// Selected places and what they add up to.
-#[derive(Debug, Default)]
-pub(crate) struct Selection {
-    /// By presence.
-    pub selected: Vec<bool>,
-    /// In order of group, then inventory.
-    pub cells: Vec<Cell>,
-    /// By presence: its cell, or `NONE` where it holds no inventory or is not selected.
-    pub cell_of: Vec<u32>,
-    /// By package.
-    pub places: Vec<Classes>,
-    /// Packages that the places hold.
-    pub packages: Vec<u32>,
-    /// By match; empty where there is nothing to correct.
-    pub corrections: Vec<Correction>,
-}
-
-/// Selected places that hold the same and are seen alike.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cell {
-    pub group: u32,
-    pub inventory: u32,
-    pub class: u8,
-    pub places: u32,
-}
-
-/// By class: findings that are shown beyond one for each place of the package, and those that rules hide.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Correction {
-    pub shown: [i32; 2],
-    pub disabled: [i32; 2],
-}
+use crate::view::{Cell, Correction, Marked, Selection, View};
 
 /// Places by package and class, of one group at a time.
 struct Counts {

@@ -3,10 +3,11 @@
 //! In: a plan. Out: numbers by place. Without a question those that the index or the view keeps; else by package first,
 //! less what rules hide there.
 
-use crate::index::{Lanes, holds};
+use crate::index::holds;
+use crate::lanes::Lanes;
 use crate::plan::Plan;
-use crate::selection::Selection;
 use crate::sets::Bits;
+use crate::view::Selection;
 
 /// Findings by package of one place; by class.
 pub(crate) struct Sums<'a> {
