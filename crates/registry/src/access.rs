@@ -11,7 +11,6 @@ use base64::Engine as _;
 use http::{Extensions, HeaderMap, Method, header};
 use model::role::{self, Action, Scope};
 use std::net::SocketAddr;
-use std::time::Instant;
 use store::{Credential, Peer, Principal};
 
 /// What a request needs.
@@ -76,7 +75,7 @@ pub(crate) fn may(principal: &Principal, registry: &Registry, action: Action, re
     )
 }
 
-/// What a request's surroundings say: for logs, for the throttle, for the challenge.
+/// What a request's surroundings say: for logs, for counting wrong passwords, for the challenge.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
     pub(crate) address: String,
@@ -145,19 +144,8 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Erro
 impl Registry {
     /// Asks the store who a credential belongs to, unless it was wrong too often.
     pub(crate) async fn recognise(&self, credential: &Credential, around: &Surroundings) -> Result<Principal, Error> {
-        let account = match credential {
-            Credential::Basic { user, .. } => user,
-            Credential::Bearer(_) => "",
-        };
-        if !self.throttle.allows(account, &around.address, Instant::now()) {
-            return Err(Error::new(Code::TooManyRequests, "too many wrong passwords; wait a minute")
-                .with_header(header::RETRY_AFTER, "60"));
-        }
-        match self.store.authenticate(credential).await {
-            Err(store::Error::WrongCredentials) => {
-                self.throttle.failed(account, &around.address, Instant::now());
-                Err(Error::new(Code::Unauthorized, "wrong user, password or token"))
-            }
+        match self.store.authenticate(credential, &around.address).await {
+            Err(store::Error::WrongCredentials) => Err(Error::new(Code::Unauthorized, "wrong user, password or token")),
             found => Ok(found?),
         }
     }

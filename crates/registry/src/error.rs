@@ -187,6 +187,9 @@ impl From<store::Error> for Error {
             E::Missing(digests) => Self::missing(digests),
             E::NotFound { .. } => Self::new(Code::NameUnknown, &error),
             E::WrongCredentials => Self::new(Code::Unauthorized, &error),
+            E::LockedOut { seconds } => {
+                Self::new(Code::TooManyRequests, &error).with_header(header::RETRY_AFTER, &seconds.to_string())
+            }
             E::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Self::new(Code::Internal, "the registry's disk is full").with_status(StatusCode::INSUFFICIENT_STORAGE)
             }

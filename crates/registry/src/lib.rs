@@ -16,7 +16,6 @@ mod manifests;
 mod path;
 mod range;
 mod serve;
-mod throttle;
 mod token;
 mod uploads;
 
@@ -53,7 +52,6 @@ pub(crate) struct Registry {
     pub(crate) settings: Settings,
     pub(crate) entry: store::Registry,
     pub(crate) signer: Arc<token::Signer>,
-    pub(crate) throttle: Arc<throttle::Throttle>,
 }
 
 /// Makes the routes `/v2/…` and `/oauth2/token`.

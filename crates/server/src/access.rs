@@ -24,14 +24,10 @@ pub enum Place {
 }
 
 /// Recognises the sender of a request.
-pub async fn principal(parts: &Parts, headers: &HeaderMap) -> Result<Principal, Problem> {
+pub async fn principal(parts: &Parts, headers: &HeaderMap, address: &str) -> Result<Principal, Problem> {
     let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).ok_or_else(Problem::sign_in)?;
     let credential = credential(value).ok_or_else(Problem::wrong_login)?;
-    match parts.store.authenticate(&credential).await {
-        Ok(principal) => Ok(principal),
-        Err(store::Error::WrongCredentials) => Err(Problem::wrong_login()),
-        Err(error) => Err(error.into()),
-    }
+    Ok(parts.store.authenticate(&credential, address).await?)
 }
 
 fn credential(value: &str) -> Option<Credential> {
@@ -94,6 +90,25 @@ pub fn placed(parts: &Parts, scope: &Scope) -> Option<Scope> {
     let mut scope = scope.clone();
     let found = parts.index.ask(|index| Ok(located(index, &mut scope))).unwrap_or(false);
     found.then_some(scope)
+}
+
+/// The registries of a resource group, as scopes without the group.
+pub fn registries_of(parts: &Parts, group: &Scope) -> Result<Vec<Scope>, Problem> {
+    parts.index.ask(|index| {
+        let guid = group.subscription.as_deref();
+        let subscription = index.subscriptions().iter().find(|s| Some(s.guid.as_str()) == guid);
+        let of = |r: &&model::facts::RegistryFact| {
+            subscription.is_some_and(|s| s.id == r.subscription)
+                && group.resource_group.as_ref() == Some(&r.resource_group)
+        };
+        let scope = |r: &model::facts::RegistryFact| Scope {
+            subscription: group.subscription.clone(),
+            resource_group: None,
+            registry: Some(r.name.clone()),
+            repository: None,
+        };
+        Ok(index.registries().iter().filter(of).map(scope).collect())
+    })
 }
 
 /// Finds a scope in the tree and fills its resource group in. A repository need not be there yet.

@@ -26,6 +26,8 @@ pub struct Asker {
     pub user_agent: String,
     /// What a form must carry; empty where the login came with the request.
     pub csrf: String,
+    /// The name of the session of the console by which the request came, or empty.
+    pub session: String,
     /// What makes this request happen once, or empty.
     pub key: String,
 }
@@ -36,7 +38,13 @@ impl Asker {
         let grants = vec![Grant { role: Role::Owner, scope: Scope::ALL }];
         let name = format!("cli:{user}");
         let principal = Principal { id: 0, name, kind: "local".into(), grants, limited: false };
-        Self { principal, address: String::new(), user_agent: String::new(), csrf: String::new(), key: String::new() }
+        Self::new(principal, String::new(), String::new())
+    }
+
+    /// Makes an asker whose login came with the request.
+    pub fn new(principal: Principal, address: String, user_agent: String) -> Self {
+        let (csrf, session, key) = Default::default();
+        Self { principal, address, user_agent, csrf, session, key }
     }
 
     /// Returns who asks as writes of the store want it.

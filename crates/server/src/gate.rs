@@ -33,7 +33,7 @@ const WAITS: u32 = 40;
 
 /// Lets a request through once its sender is known; the sender is an extension of the request from here on. A problem is shown as a
 /// page to whoever looks at a page.
-pub async fn sign_in(State(parts): State<Parts>, request: Request, next: Next) -> Response {
+pub async fn enter(State(parts): State<Parts>, request: Request, next: Next) -> Response {
     let as_page = page::wants_page(request.uri().path(), request.headers());
     let (head, body) = request.into_parts();
     let asker = match head.extensions.get::<Asker>() {
@@ -42,7 +42,7 @@ pub async fn sign_in(State(parts): State<Parts>, request: Request, next: Next) -
     };
     let asker = match asker {
         Ok(asker) => asker,
-        Err(problem) if as_page => return page::sign_in(problem),
+        Err(problem) if as_page => return page::sign_in::invited(&head, problem),
         Err(problem) => return problem.into_response(),
     };
     let visit = as_page.then(|| page::Visit::new(&parts, &asker, &head));
@@ -66,18 +66,22 @@ fn is_html(response: &Response) -> bool {
 }
 
 async fn recognise(parts: &Parts, head: &Head) -> Result<Asker, Problem> {
-    let text = |name: HeaderName| -> String {
-        let value = head.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        value.chars().take(256).collect()
-    };
-    let principal = access::principal(parts, &head.headers).await?;
-    Ok(Asker {
-        principal,
-        address: address(&head.extensions),
-        user_agent: text(header::USER_AGENT),
-        csrf: String::new(),
-        key: String::new(),
-    })
+    let (address, agent) = (address(&head.extensions), user_agent(&head.headers));
+    if head.headers.contains_key(header::AUTHORIZATION) {
+        let principal = access::principal(parts, &head.headers, &address).await?;
+        return Ok(Asker::new(principal, address, agent));
+    }
+    let secret = page::sign_in::secret(&head.headers, page::sign_in::is_secure(parts, &head.extensions));
+    let secret = secret.ok_or_else(Problem::sign_in)?;
+    let (principal, session) = parts.store.session(secret).await?.ok_or_else(Problem::sign_in)?;
+    let csrf = Digest::sha256(format!("form of\n{secret}").as_bytes()).hex().to_owned();
+    Ok(Asker { csrf, session, ..Asker::new(principal, address, agent) })
+}
+
+/// What the client says that it is.
+pub fn user_agent(headers: &HeaderMap) -> String {
+    let value = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    value.chars().take(256).collect()
 }
 
 /// The address of the client, or empty.
@@ -118,7 +122,7 @@ async fn change(parts: &Parts, mut asker: Asker, request: Request, next: Next) -
 
 /// Returns whether a request was sent by a page of this console, or by a program. Browsers say where a request comes from; a program
 /// that says nothing brought its login itself (`remembered` is false).
-fn is_ours(public_url: &str, headers: &HeaderMap, remembered: bool) -> bool {
+pub fn is_ours(public_url: &str, headers: &HeaderMap, remembered: bool) -> bool {
     let text = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
     if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
         return site == "same-origin";

@@ -51,11 +51,12 @@ pub fn router(parts: Parts) -> Router {
         .route("/live", get(live::revisions))
         .fallback(absent)
         .method_not_allowed_fallback(other_method)
-        .layer(middleware::from_fn_with_state(parts.clone(), gate::sign_in));
+        .layer(middleware::from_fn_with_state(parts.clone(), gate::enter));
     Router::new()
         .route("/api/v1/openapi.json", get(|| async { Json(openapi::document()) }))
         .merge(health::router())
         .merge(assets::router())
+        .merge(page::sign_in::router())
         .merge(signed_in)
         .layer(middleware::from_fn(safe))
         .layer(CompressionLayer::new())

@@ -1,7 +1,9 @@
 //! The OpenAPI 3.1 document, made from the route table and the types of the answers.
 
 use crate::api::rules::view as rules;
-use crate::api::{findings, images, lists, plans, recommendations, score, tokens, tree, usage, work};
+use crate::api::{
+    account, audit, findings, images, lists, people, plans, recommendations, score, tokens, tree, usage, work,
+};
 use crate::routes::{self, Answer, Place, Route, Takes, Verb};
 use crate::{detail, parts, problem, view};
 use serde_json::{Map, Value, json};
@@ -47,6 +49,15 @@ use utoipa::OpenApi;
     score::SubscriptionScore,
     score::ScoreDay,
     score::PostureView,
+    account::MeView,
+    account::SessionView,
+    account::PasswordBody,
+    people::UserView,
+    people::UserBody,
+    people::RoleView,
+    people::RoleBody,
+    audit::AuditView,
+    audit::ChainView,
     tokens::TokenBody,
     tokens::GrantBody,
     tokens::TokenView,

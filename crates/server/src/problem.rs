@@ -29,6 +29,9 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub would: Option<Box<serde_json::Value>>,
+    /// Seconds after which to try again; 0 = not said.
+    #[serde(skip)]
+    pub retry: u64,
 }
 
 impl Problem {
@@ -39,7 +42,7 @@ impl Problem {
         detail: String,
         next_step: &'static str,
     ) -> Self {
-        Self { kind, title, status: status.as_u16(), detail, next_step, field: String::new(), would: None }
+        Self { kind, title, status: status.as_u16(), detail, next_step, field: String::new(), would: None, retry: 0 }
     }
 
     /// A parameter that is not understood.
@@ -135,6 +138,18 @@ impl Problem {
         )
     }
 
+    /// Too many wrong passwords.
+    pub fn locked(seconds: u64) -> Self {
+        let problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "urn:portwarden:problem:locked",
+            "Too many wrong passwords",
+            format!("too many wrong passwords for this name from this address; try again in {seconds} s"),
+            "Wait, sign in from another address, or use a token.",
+        );
+        Self { retry: seconds, ..problem }
+    }
+
     /// The asker lacks a right in a scope; the least role that has it is named.
     pub fn needs(action: Action, scope: &Scope) -> Self {
         let at = if *scope == Scope::ALL { "everything (/)".to_owned() } else { scope.to_path() };
@@ -192,6 +207,8 @@ impl From<store::Error> for Problem {
             store::Error::Conflict(why) => Self::conflict(why, "Change what stands against it first."),
             store::Error::Invalid { field, why } => Self::parameter(field, why),
             store::Error::NotFound { what, name } => Self::absent(what, &name),
+            store::Error::WrongCredentials => Self::wrong_login(),
+            store::Error::LockedOut { seconds } => Self::locked(seconds),
             error => Self::store(&error),
         }
     }
@@ -217,6 +234,9 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             let basic = HeaderValue::from_static("Basic realm=\"Portwarden\", charset=\"UTF-8\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
+        }
+        if self.retry > 0 {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.retry));
         }
         response.extensions_mut().insert(self);
         response

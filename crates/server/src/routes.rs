@@ -104,6 +104,13 @@ pub enum Answer {
     Nothing,
 }
 
+/// Parameters of a short list.
+pub const PAGED: &[(&str, &str)] = &[
+    ("limit", "At most so many, 1 to 1,000."),
+    ("after", "`next` of the page before."),
+    ("format", "How the list is written: json, jsonl, csv; `Accept` works as well."),
+];
+
 /// Every route.
 pub fn all() -> impl Iterator<Item = &'static Route> {
     AREAS.iter().flat_map(|area| area.iter())
@@ -134,3 +141,6 @@ async fn check(
         Err(problem) => problem.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! Passwords are kept as argon2id, tokens as SHA-256 of 256 random bits; neither can be read back.
 
 use crate::engine::values;
-use crate::{Error, Result, Store};
+use crate::{Caller, Error, Result, Store};
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -71,73 +71,50 @@ impl Store {
             write_secret(&self.inner.data.join(ADMIN_PASSWORD), made)
                 .map_err(Error::disk("keep the admin password"))?;
         }
-        let id = self.make_principal(ADMIN, "user", password).await?;
-        self.grant(id, &Grant { role: Role::Owner, scope: Scope::ALL }).await?;
+        let by = Caller { actor: "portwarden".into(), ..Caller::default() };
+        let id = self.make_principal(ADMIN, "user", password, &by).await?;
+        self.grant(id, &Grant { role: Role::Owner, scope: Scope::ALL }, &by).await?;
         Ok(made)
     }
 
-    /// Makes a principal; an empty password means tokens only.
-    pub async fn make_principal(&self, name: &str, kind: &str, password: &str) -> Result<Id> {
-        let hash = if password.is_empty() { String::new() } else { hash_password(password.to_owned()).await? };
-        let mut write = self.write().await?;
-        let sql = "INSERT INTO principal (name, kind, password, since, until) VALUES ($1, $2, $3, $4, $5) RETURNING id";
-        let id = write.tx.int(sql, values![name, kind, hash, write.now, Micros::FOREVER]).await?;
-        write.commit().await?;
-        Ok(id)
-    }
-
-    /// Gives a principal a role in a scope.
-    pub async fn grant(&self, principal: Id, grant: &Grant) -> Result<()> {
-        let mut write = self.write().await?;
-        let sql = "INSERT INTO role_assignment (principal, role, scope, since, until) VALUES ($1, $2, $3, $4, $5)";
-        let values = values![principal, grant.role.as_str(), grant.scope.to_path(), write.now, Micros::FOREVER];
-        write.run(sql, values).await?;
-        write.commit().await?;
-        Ok(())
-    }
-
-    /// Takes a role away.
-    pub async fn revoke(&self, principal: Id, grant: &Grant) -> Result<()> {
-        let mut write = self.write().await?;
-        let sql =
-            "UPDATE role_assignment SET until = $4 WHERE principal = $1 AND role = $2 AND scope = $3 AND until = $5";
-        let values = values![principal, grant.role.as_str(), grant.scope.to_path(), write.now, Micros::FOREVER];
-        write.run(sql, values).await?;
-        write.commit().await?;
-        Ok(())
-    }
-
-    /// Recognises a principal; `Error::WrongCredentials` says nothing about what was wrong, and takes as long for every cause.
-    pub async fn authenticate(&self, credential: &Credential) -> Result<Principal> {
+    /// Recognises a principal; `Error::WrongCredentials` says nothing about what was wrong, and takes as long for every cause. After too
+    /// many wrong passwords from an address, `Error::LockedOut`. A token is too long to be guessed: it is looked at in any case.
+    pub async fn authenticate(&self, credential: &Credential, address: &str) -> Result<Principal> {
         match credential {
             Credential::Bearer(token) => self.by_token(token, None).await,
             Credential::Basic { user, password } if password.starts_with(TOKEN_PREFIX) => {
                 match self.by_token(password, Some(user)).await {
-                    Err(Error::WrongCredentials) => self.by_password(user, password).await,
+                    Err(Error::WrongCredentials) => self.by_password(user, password, address).await,
                     found => found,
                 }
             }
-            Credential::Basic { user, password } => self.by_password(user, password).await,
+            Credential::Basic { user, password } => self.by_password(user, password, address).await,
         }
     }
 
-    async fn by_password(&self, user: &str, password: &str) -> Result<Principal> {
+    /// Recognises a user by name and password alone.
+    pub async fn by_password(&self, user: &str, password: &str, address: &str) -> Result<Principal> {
+        let mut tried = self.is_open(user, address).await?;
         let sql = "SELECT id, password FROM principal WHERE name = $1 AND until = $2";
         let row = self.engine().one(sql, values![user, Micros::FOREVER]).await?;
         let stored = row.as_ref().map_or(Ok(String::new()), |row| row.text(1))?;
+        if !self.was_verified(&cache_key(&stored, password)) {
+            // Counted before it is looked at: of many tries at once no more than allowed are.
+            self.count_try(user, address).await?;
+            tried = true;
+        }
         let right = self.verify(stored, password).await?;
         let row = row.filter(|_| right).ok_or(Error::WrongCredentials)?;
+        if tried {
+            self.forget_tries(user, address).await;
+        }
         self.principal(row.int(0)?).await?.ok_or(Error::WrongCredentials)
     }
 
     /// Verifies a password; an empty hash costs as much as another and is never right.
-    async fn verify(&self, stored: String, password: &str) -> Result<bool> {
-        let mut both = stored.clone().into_bytes();
-        both.push(0);
-        both.extend_from_slice(password.as_bytes());
-        let mut key = [0; 32];
-        key.copy_from_slice(digest(&SHA256, &both).as_ref());
-        if self.verified().get(&key).is_some_and(|at| at.elapsed() < VERIFIED) {
+    pub(crate) async fn verify(&self, stored: String, password: &str) -> Result<bool> {
+        let key = cache_key(&stored, password);
+        if self.was_verified(&key) {
             return Ok(true);
         }
         let given = password.to_owned();
@@ -154,6 +131,10 @@ impl Store {
         Ok(right)
     }
 
+    fn was_verified(&self, key: &[u8; 32]) -> bool {
+        self.verified().get(key).is_some_and(|at| at.elapsed() < VERIFIED)
+    }
+
     fn verified(&self) -> std::sync::MutexGuard<'_, Verified> {
         self.inner.passwords.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,7 +144,17 @@ async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -
     tokio::task::spawn_blocking(run).await.map_err(std::io::Error::other).map_err(Error::disk("verify a password"))
 }
 
-async fn hash_password(password: String) -> Result<String> {
+/// The key under which a password is remembered as verified: of the stored hash and the password.
+fn cache_key(stored: &str, password: &str) -> [u8; 32] {
+    let mut both = stored.as_bytes().to_vec();
+    both.push(0);
+    both.extend_from_slice(password.as_bytes());
+    let mut key = [0; 32];
+    key.copy_from_slice(digest(&SHA256, &both).as_ref());
+    key
+}
+
+pub(crate) async fn hash_password(password: String) -> Result<String> {
     let hash =
         blocking(move || Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string())).await?;
     hash.map_err(|why| Error::damaged("password", why))

@@ -71,6 +71,9 @@ pub enum Error {
     /// What is there stands against it.
     #[error("{0}")]
     Conflict(String),
+    /// Too many wrong passwords for a name from an address.
+    #[error("too many wrong passwords; try again in {seconds} s")]
+    LockedOut { seconds: u64 },
     /// Wrong name, password or token.
     #[error("wrong credentials")]
     WrongCredentials,
@@ -107,6 +110,7 @@ impl Error {
             | Self::TooManyUploads(_)
             | Self::StaleGeneration { .. }
             | Self::Unjudged(_)
+            | Self::LockedOut { .. }
             | Self::Connect { .. }
             | Self::Data { .. } => Remedy::Retry,
             Self::Newer { .. }

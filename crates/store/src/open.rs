@@ -216,6 +216,8 @@ impl Store {
             seen.drain(..old);
         }
         self.forget_keys().await?;
+        self.forget_sessions().await?;
+        self.forget_old_tries().await?;
         self.expire_uploads().await
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// What `doctor` takes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Compare the index with a plain join of the facts
+    /// Compare the index with a plain join of the facts, and follow the chain of the audit
     #[arg(long)]
     pub verify: bool,
 }
@@ -34,6 +34,9 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<E
     let mut checks =
         vec![("sandbox", sandbox()), ("data folder", folder(&settings.data)), ("advisories", advisories(settings))];
     checks.push(("store", store(settings, arguments.verify).await));
+    if arguments.verify {
+        checks.push(("audit", audit(settings).await));
+    }
     let mut worst = Exit::Clean;
     for (name, check) in &checks {
         let (mark, text) = match check {
@@ -156,6 +159,27 @@ async fn store(settings: &Settings, verify: bool) -> Check {
         plain => {
             Check::Bad(format!("{text}; a plain join of the facts counts {plain}: restart the server, and report it"))
         }
+    }
+}
+
+/// Whether the chain of the audit is whole.
+async fn audit(settings: &Settings) -> Check {
+    let store = match local::store(settings).await {
+        Ok(store) => store,
+        Err(e) => return Check::Warn(output::chain(&e)),
+    };
+    match store.verify_audit().await {
+        Ok(chain) => match chain.broken {
+            None => Check::Good(format!("chain whole, {} rows", chain.rows)),
+            Some(0) => Check::Bad(format!(
+                "rows at the end are missing, {} are there: somebody changed the database",
+                chain.rows
+            )),
+            Some(id) => {
+                Check::Bad(format!("row {id} does not follow from those before it: somebody changed the database"))
+            }
+        },
+        Err(e) => Check::Bad(output::chain(&e.into())),
     }
 }
 

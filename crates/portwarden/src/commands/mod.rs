@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod ask;
+mod audit;
 mod check;
 mod db;
 mod doctor;
@@ -10,6 +11,7 @@ mod image;
 mod local;
 mod plan;
 mod registry;
+mod role;
 mod rule;
 mod sample;
 mod scan;
@@ -17,6 +19,7 @@ mod score;
 mod serve;
 mod token;
 mod usage;
+mod user;
 
 use crate::logging;
 use crate::settings::{Common, ServeFlags, Settings};
@@ -107,9 +110,18 @@ pub enum Command {
     /// Disable rules: what is hidden, where, until when
     #[command(subcommand)]
     Rule(Box<rule::Command>),
+    /// Users and robots
+    #[command(subcommand)]
+    User(user::Command),
+    /// Roles: who may do what, and where
+    #[command(subcommand)]
+    Role(role::Command),
     /// Tokens: logins of programs
     #[command(subcommand)]
     Token(token::Command),
+    /// Who changed what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Say in plain words what is wrong with this installation
     #[command(after_help = "Examples:
   portwarden doctor
@@ -139,6 +151,9 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
         Command::Security(command) => plan::run_security(&settings, &command).await,
         Command::Usage(arguments) => usage::run(&settings, &arguments).await,
         Command::Rule(command) => rule::run(&settings, &command).await,
+        Command::User(command) => user::run(&settings, &command).await,
+        Command::Role(command) => role::run(&settings, &command).await,
+        Command::Audit(command) => audit::run(&settings, &command).await,
         Command::Token(command) => token::run(&settings, &command).await,
         Command::Doctor(arguments) => doctor::run(&settings, &arguments).await,
     }

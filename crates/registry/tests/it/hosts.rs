@@ -46,9 +46,9 @@ async fn a_registry_is_found_by_its_host_and_rights_follow_it_at_once() {
     server.blob_at("third.example", "admin", b"bytes").await.is(201, "pushed to the first");
     server.at("registry.test", "admin", Method::HEAD, &path, b"").await.is(200, "where the first one is");
 
-    let robot = store.make_principal("robot", "robot", PASSWORD).await.unwrap();
+    let robot = store.make_principal("robot", "robot", PASSWORD, &store::Caller::default()).await.unwrap();
     let group = Scope { resource_group: Some("prod".into()), subscription: Some(other.guid.clone()), ..Scope::ALL };
-    store.grant(robot, &Grant { role: Role::AcrPull, scope: group }).await.unwrap();
+    store.grant(robot, &Grant { role: Role::AcrPull, scope: group }, &store::Caller::default()).await.unwrap();
     server.at("second.example", "robot", Method::HEAD, &path, b"").await.is(200, "granted by its group");
     server.at("registry.test", "robot", Method::HEAD, &path, b"").await.is(403, "nothing in the other one");
     let change = RegistryChange { resource_group: Some("test".into()), ..RegistryChange::default() };

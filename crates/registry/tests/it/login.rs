@@ -82,7 +82,7 @@ async fn wrong_credentials_are_refused_everywhere() {
 async fn basic_tokens_and_both_forms_of_the_token_flow_log_in() {
     let server = Server::new().await;
     ask(&server, Method::GET, "/v2/", Some(&basic("admin", PASSWORD))).await.is(200, "Basic");
-    let id = server.store.make_principal("robot", "robot", "").await.unwrap();
+    let id = server.store.make_principal("robot", "robot", "", &store::Caller::default()).await.unwrap();
     let new = store::NewToken { principal: id, name: "ci".into(), expires: Micros::FOREVER, grants: Vec::new() };
     let (_, secret) = server.store.make_token(&new, &store::Caller::default()).await.unwrap();
     ask(&server, Method::GET, "/v2/", Some(&format!("Bearer {secret}"))).await.is(200, "an API token");
@@ -199,10 +199,10 @@ async fn a_right_taken_away_is_gone_although_the_token_lives() {
     ask(&server, Method::GET, "/v2/a/manifests/1", Some(&bearer)).await.is(200, "held");
     let entry = server.store.registry("local").await.unwrap().unwrap();
     let credential = store::Credential::Basic { user: "puller".into(), password: PASSWORD.into() };
-    let principal = server.store.authenticate(&credential).await.unwrap();
+    let principal = server.store.authenticate(&credential, "").await.unwrap();
     let scope = Scope::repository(&entry.subscription_guid, "default", "local", "a");
     let grant = Grant { role: Role::AcrPull, scope };
-    server.store.revoke(principal.id, &grant).await.unwrap();
+    server.store.revoke(principal.id, &grant, &store::Caller::default()).await.unwrap();
     ask(&server, Method::GET, "/v2/a/manifests/1", Some(&bearer)).await.is(403, "taken away");
 }
 

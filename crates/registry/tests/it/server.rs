@@ -73,11 +73,11 @@ impl Server {
 
     /// Makes a user of the embedded registry with a role in one repository.
     pub async fn user(&self, name: &str, roles: &[(Role, &str)]) {
-        let id = self.store.make_principal(name, "user", PASSWORD).await.unwrap();
+        let id = self.store.make_principal(name, "user", PASSWORD, &store::Caller::default()).await.unwrap();
         let guid = self.store.registry("local").await.unwrap().unwrap().subscription_guid;
         for (role, repository) in roles {
             let grant = Grant { role: *role, scope: Scope::repository(&guid, "default", "local", repository) };
-            self.store.grant(id, &grant).await.unwrap();
+            self.store.grant(id, &grant, &store::Caller::default()).await.unwrap();
         }
     }
 

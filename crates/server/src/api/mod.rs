@@ -1,8 +1,11 @@
 //! REST handlers, by what they answer.
 
+pub mod account;
+pub mod audit;
 pub mod findings;
 pub mod images;
 pub mod lists;
+pub mod people;
 pub mod plans;
 pub mod recommendations;
 pub mod rules;

@@ -3,13 +3,14 @@
 use crate::access;
 use crate::asker::{Asker, Secret};
 use crate::body::Body;
-use crate::params::Name;
+use crate::export::{self, Asked};
+use crate::params::{Name, Params};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::view::moment;
 use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::Micros;
 use model::role::{Action, Grant, Role, Scope, allowed, covered};
@@ -175,9 +176,15 @@ pub async fn end(parts: &Parts, asker: &Asker, id: &str) -> Result<(), Problem> 
 }
 
 /// `GET /tokens`
-pub async fn list(State(parts): State<Parts>, asker: Asker) -> Result<Json<serde_json::Value>, Problem> {
+pub async fn list(
+    State(parts): State<Parts>,
+    asker: Asker,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let items = visible(&parts, &asker).await?;
-    Ok(Json(serde_json::json!({"total": items.len(), "items": items})))
+    let asked = Asked { path: "tokens", query: query.as_deref(), headers: &headers };
+    export::short(&parts, Params::parse(query.as_deref()), &asked, items, |item| item.id.to_string())
 }
 
 /// `POST /tokens`

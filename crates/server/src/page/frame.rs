@@ -188,8 +188,7 @@ pub fn trouble(visit: &Visit, problem: Problem) -> Response {
     problem_page(Frame::new(visit, "").still(), problem)
 }
 
-/// A problem as a page for somebody who is not signed in, with the headers of the plain answer (the browser asks for a login by
-/// them).
+/// A wrong login that came with the request, as a page.
 pub fn sign_in(problem: Problem) -> Response {
     let plain = problem.clone().into_response();
     let mut response = problem_page(Frame::default(), problem);

@@ -3,6 +3,8 @@
 //! In: the same questions as REST. Out: askama templates of `console/`. Text of images and feeds is escaped, and what would not be
 //! seen (control characters, bidirectional marks) is made visible.
 
+mod account;
+mod audit;
 mod chart;
 mod edit;
 mod filled;
@@ -16,12 +18,14 @@ mod list;
 mod nav;
 mod overview;
 mod pane;
+mod people;
 mod plans;
 mod recommendations;
 mod rule_form;
 mod rules;
 mod scope;
 mod score;
+pub mod sign_in;
 mod tokens;
 mod tree;
 mod usage;
@@ -29,7 +33,7 @@ mod visit;
 mod vulnerabilities;
 mod walk;
 
-pub use frame::{sign_in, trouble, wants_page};
+pub use frame::{trouble, wants_page};
 pub use visit::Visit;
 
 use crate::parts::Parts;
@@ -114,6 +118,31 @@ pub static PAGES: &[Page] = &[
     Page { path: "/rules/{id}/pause", action: Action::EditPolicy, place: Place::Any, handler: || post(rules::pause) },
     Page { path: "/rules/{id}/resume", action: Action::EditPolicy, place: Place::Any, handler: || post(rules::resume) },
     Page { path: "/rules/{id}/delete", action: Action::EditPolicy, place: Place::Any, handler: || post(rules::delete) },
+    Page { path: "/sign-out", action: Action::Read, place: Place::Own, handler: || post(sign_in::leave) },
+    Page { path: "/settings/account", action: Action::Read, place: Place::Own, handler: || get(account::page) },
+    Page { path: "/settings/account", action: Action::Read, place: Place::Own, handler: || post(account::password) },
+    Page {
+        path: "/settings/account/sessions/{id}/end",
+        action: Action::Read,
+        place: Place::Own,
+        handler: || post(account::end_session),
+    },
+    Page { path: "/settings/access", action: Action::Own, place: Place::Any, handler: || get(people::page) },
+    Page { path: "/settings/access/roles", action: Action::Own, place: Place::Any, handler: || post(people::give) },
+    Page {
+        path: "/settings/access/roles/{id}/remove",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || post(people::take),
+    },
+    Page { path: "/settings/access/users", action: Action::Own, place: Place::All, handler: || post(people::make) },
+    Page {
+        path: "/settings/access/users/{name}/delete",
+        action: Action::Own,
+        place: Place::All,
+        handler: || post(people::delete),
+    },
+    Page { path: "/activity/audit", action: Action::Audit, place: Place::Any, handler: || get(audit::page) },
     Page { path: "/settings/tokens", action: Action::Read, place: Place::Own, handler: || get(tokens::page) },
     Page { path: "/settings/tokens", action: Action::Read, place: Place::Own, handler: || post(tokens::create) },
     Page {

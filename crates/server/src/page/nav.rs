@@ -63,7 +63,7 @@ pub static NAV: &[Entry] = &[
         key: "activity",
         text: "Activity",
         icon: "M1.500 8.500h3l2-6 3 11 2-5h3",
-        pages: &[("/activity/usage", "Usage", Action::ReadUsage)],
+        pages: &[("/activity/audit", "Audit", Action::Audit), ("/activity/usage", "Usage", Action::ReadUsage)],
     },
     Entry {
         key: "settings",
@@ -74,6 +74,8 @@ pub static NAV: &[Entry] = &[
             ("/settings/subscriptions", "Subscriptions", Action::Read),
             ("/settings/registries", "Registries", Action::Read),
             ("/settings/tokens", "Tokens", Action::Read),
+            ("/settings/account", "Account", Action::Read),
+            ("/settings/access", "Access", Action::Own),
         ],
     },
 ];

@@ -291,9 +291,9 @@ impl Fleet {
 
     /// Makes a user with one role, over everything or in one repository.
     pub async fn user(&self, name: &str, role: Role, repository: Option<&str>) {
-        let id = self.store.make_principal(name, "user", PASSWORD).await.unwrap();
+        let id = self.store.make_principal(name, "user", PASSWORD, &Caller::default()).await.unwrap();
         let scope = repository.map_or(Scope::ALL, |r| Scope::repository(&self.subscription, "default", "local", r));
-        self.store.grant(id, &Grant { role, scope }).await.unwrap();
+        self.store.grant(id, &Grant { role, scope }, &Caller::default()).await.unwrap();
     }
 
     /// Sends a request just as it is.

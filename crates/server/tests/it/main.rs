@@ -10,5 +10,6 @@ mod lists;
 mod looks;
 mod pages;
 mod rules;
+mod sessions;
 mod tree;
 mod writes;

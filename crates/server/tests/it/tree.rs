@@ -25,8 +25,11 @@ impl Fleet {
 
     /// Makes a user with a role in a scope that is named by its path.
     async fn holder(&self, name: &str, role: Role, path: &str) {
-        let id = self.store.make_principal(name, "user", PASSWORD).await.unwrap();
-        self.store.grant(id, &Grant { role, scope: Scope::parse(path).unwrap() }).await.unwrap();
+        let id = self.store.make_principal(name, "user", PASSWORD, &store::Caller::default()).await.unwrap();
+        self.store
+            .grant(id, &Grant { role, scope: Scope::parse(path).unwrap() }, &store::Caller::default())
+            .await
+            .unwrap();
     }
 
     /// Pushes an image of one layer to any registry, where everything lies that it needs.

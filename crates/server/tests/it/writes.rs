@@ -11,7 +11,8 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 
 async fn lines(fleet: &Fleet) -> Vec<(String, String)> {
     let (rows, _) = fleet.store.audit(&AuditFilter::default(), 100).await.unwrap();
-    rows.into_iter().map(|row| (row.actor, row.action)).collect()
+    let tokens = rows.into_iter().filter(|row| row.action.starts_with("token."));
+    tokens.map(|row| (row.actor, row.action)).collect()
 }
 
 async fn tokens(fleet: &Fleet, user: &str) -> Vec<serde_json::Value> {

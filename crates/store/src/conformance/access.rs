@@ -20,19 +20,19 @@ fn only_the_right_password_or_a_living_token_is_somebody() {
         assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), made);
         let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
-        let admin = store.authenticate(&basic("admin", &made)).await.unwrap();
+        let admin = store.authenticate(&basic("admin", &made), "").await.unwrap();
         assert_eq!(admin.grants, [Grant { role: Role::Owner, scope: Scope::ALL }]);
 
-        let robot = store.make_principal("robot", "robot", "").await.unwrap();
+        let robot = store.make_principal("robot", "robot", "", &super::caller()).await.unwrap();
         let place = Grant { role: Role::AcrPull, scope: Scope::parse("/guid/local").unwrap() };
-        store.grant(robot, &place).await.unwrap();
+        store.grant(robot, &place, &super::caller()).await.unwrap();
         let token = NewToken { principal: robot, name: "ci".into(), expires: Micros::FOREVER, grants: Vec::new() };
         let by = super::caller();
         let (id, text) = store.make_token(&token, &by).await.unwrap();
         let (_, expired) = store.make_token(&NewToken { expires: Micros(1), ..token }, &by).await.unwrap();
         assert!(text.starts_with("pw_") && text.len() == 46);
         for good in [Credential::Bearer(text.clone()), basic("robot", &text)] {
-            assert_eq!(store.authenticate(&good).await.unwrap().grants, std::slice::from_ref(&place));
+            assert_eq!(store.authenticate(&good, "").await.unwrap().grants, std::slice::from_ref(&place));
         }
         for (bad, why) in [
             (basic("admin", "wrong"), "wrong password"),
@@ -44,13 +44,13 @@ fn only_the_right_password_or_a_living_token_is_somebody() {
             (Credential::Bearer(expired), "expired"),
             (Credential::Bearer(String::new()), "empty"),
         ] {
-            assert!(matches!(store.authenticate(&bad).await, Err(Error::WrongCredentials)), "{why}");
+            assert!(matches!(store.authenticate(&bad, "").await, Err(Error::WrongCredentials)), "{why}");
         }
         assert_eq!(store.tokens(None).await.unwrap().len(), 1, "expired ones are not listed");
-        store.revoke(robot, &place).await.unwrap();
-        assert_eq!(store.authenticate(&Credential::Bearer(text.clone())).await.unwrap().grants, []);
+        store.revoke(robot, &place, &super::caller()).await.unwrap();
+        assert_eq!(store.authenticate(&Credential::Bearer(text.clone()), "").await.unwrap().grants, []);
         assert!(store.end_token(id, &by).await.unwrap());
-        assert!(matches!(store.authenticate(&Credential::Bearer(text)).await, Err(Error::WrongCredentials)));
+        assert!(matches!(store.authenticate(&Credential::Bearer(text), "").await, Err(Error::WrongCredentials)));
     });
 }
 

@@ -259,12 +259,12 @@ fn what_was_granted_or_planned_for_a_registry_stays_its_own_when_it_is_renamed_o
         let registry = fresh.second_registry(first.id, "second").await;
         let image = fresh.push_to(registry.id, "v1", "a").await.image;
         assert_eq!(fresh.judge_all().await, 1);
-        let robot = store.make_principal("robot", "robot", "").await.unwrap();
+        let robot = store.make_principal("robot", "robot", "", &super::caller()).await.unwrap();
         let place = |path: String| Grant { role: Role::AcrPull, scope: Scope::parse(&path).unwrap() };
         for path in
             [format!("/{}/second", first.guid), format!("/{}/second/app", first.guid), format!("/{}", first.guid)]
         {
-            store.grant(robot, &place(path)).await.unwrap();
+            store.grant(robot, &place(path), &super::caller()).await.unwrap();
         }
         let host = Some("renamed.example".into());
         let change = RegistryChange { name: Some("renamed".into()), host, ..RegistryChange::default() };
@@ -347,9 +347,9 @@ fn only_what_is_empty_may_go_and_its_name_is_free_again() {
         let (store, by) = (&fresh.store, caller());
         let other = fresh.subscription("other", true).await;
         let registry = fresh.second_registry(other.id, "second").await;
-        let robot = store.make_principal("robot", "robot", "").await.unwrap();
+        let robot = store.make_principal("robot", "robot", "", &super::caller()).await.unwrap();
         let grant = Grant { role: Role::Owner, scope: registry.scope() };
-        store.grant(robot, &grant).await.unwrap();
+        store.grant(robot, &grant, &super::caller()).await.unwrap();
         fresh.push_to(registry.id, "v1", "a").await;
         let digest = fresh.image("app", "v1", "a").await.digest;
         let refused = store.drop_registry(registry.id, &by).await.unwrap_err().to_string();
