@@ -51,7 +51,9 @@ impl PackageKey {
         let mut parts = self.ecosystem.splitn(2, ':');
         let distro = parts.next().unwrap_or("");
         let release = parts.next().unwrap_or("");
-        let mut purl = format!("pkg:{}/", self.purl_type());
+        let mut purl = "pkg:".to_owned();
+        push_encoded(&mut purl, self.purl_type()); // of a reader's result: any text
+        purl.push('/');
         if !release.is_empty() || matches!(self.purl_type(), "deb" | "apk" | "rpm") {
             let generic = matches!(distro, "deb" | "apk" | "rpm");
             push_encoded(&mut purl, if generic { release.split(':').next().unwrap_or("") } else { distro });
@@ -115,5 +117,6 @@ mod tests {
         assert_eq!(row("pypi", "django", "2.2", ""), "pkg:pypi/django@2.2");
         assert_eq!(row("npm", "@babel/core", "7.0.0", ""), "pkg:npm/%40babel/core@7.0.0");
         assert_eq!(row("go", "golang.org/x/net", "v0.1.0", ""), "pkg:golang/golang.org/x/net@v0.1.0");
+        assert_eq!(row("$e@b\n", "a", "1", ""), "pkg:%24e%40b%0A/a@1", "a type that no reader has");
     }
 }
