@@ -79,7 +79,7 @@ fn dies(server: &mut Server, step: &str) {
 fn again(house: &House, slowest: &mut Duration) -> Server {
     let server = house.start();
     *slowest = server.ready_after.max(*slowest);
-    assert!(*slowest <= READY, "ready after {slowest:?}");
+    assert!(*slowest <= READY, "ready after {slowest:?}: {}", server.log_text());
     server
 }
 
