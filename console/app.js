@@ -3,6 +3,7 @@
   "use strict";
   const byId = (id) => document.getElementById(id);
   const region = () => byId("live");
+  const say = (text) => { byId("said").textContent = text; };
 
   // Puts the region of another address (or of this one as it is now) in place of the one shown.
   async function swap(address, push) {
@@ -29,16 +30,17 @@
   // Where somebody stands (focus, scrolling, opened details) stays; a change of state is said aloud.
   function put(next, moved) {
     const old = region(), pane = byId("pane"), active = document.activeElement;
-    const top = pane ? pane.scrollTop : 0, state = byId("state"), open = old.querySelector("details[open]");
+    const top = pane ? pane.scrollTop : 0, state = byId("state");
+    const open = [...old.querySelectorAll("details")].map((details) => details.open);
     const at = old.contains(active) ? place(old, active) : null;
-    if (!moved && open) next.querySelector("details")?.setAttribute("open", "");
+    if (!moved) next.querySelectorAll("details").forEach((details, n) => { if (open[n]) details.open = true; });
     old.replaceWith(next);
     ready();
     if (moved) return;
     if (byId("pane")) byId("pane").scrollTop = top;
     if (at) find(next, at)?.focus({ preventScroll: true });
     const now = byId("state");
-    if (state && now && state.textContent !== now.textContent) byId("said").textContent = `Scan: ${now.textContent}`;
+    if (state && now && state.textContent !== now.textContent) say(`Scan: ${now.textContent}`);
   }
 
   function place(within, element) {
@@ -62,6 +64,7 @@
   function ready() {
     times();
     if (navigator.clipboard) for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
+    byId("keys-help")?.removeAttribute("hidden");
   }
 
   document.addEventListener("click", async (event) => {
@@ -71,13 +74,16 @@
       try {
         await navigator.clipboard.writeText(button.dataset.copy);
         button.textContent = "Copied";
-        byId("said").textContent = "Copied";
+        say("Copied");
       } catch (error) {
         button.textContent = "Not allowed";
       }
       setTimeout(() => { button.textContent = word; }, 1500);
       return;
     }
+    if (event.target.closest("#keys-help")) return help();
+    // A menu closes when something else is pressed.
+    for (const menu of document.querySelectorAll("details.drop[open]")) if (!menu.contains(event.target)) menu.open = false;
     const link = event.target.closest("a[data-pane]");
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button) return;
     event.preventDefault();
@@ -107,14 +113,73 @@
     }, 300);
   });
 
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
-    if (event.key === "Escape" && !typing) document.querySelector(".pane .close")?.click();
-    if (event.key === "/" && !typing) {
-      const field = document.querySelector("input[type=search]");
-      if (field) { event.preventDefault(); field.focus(); field.select(); }
+  // Keys. Those of a single letter can be switched off, and do nothing while somebody types.
+  const GO = { o: "/", r: "/recommendations", i: "/inventory", f: "/findings", v: "/vulnerabilities", u: "/rules", a: "/activity", s: "/settings" };
+  const KEYS = [["/", "the filter of the list"], ["Ctrl K", "go to an image, CVE, package or repository"], ["j  k", "next, previous row"], ["Enter", "open the row"],
+    ["[  ]", "previous, next finding in the pane"], ["Esc", "close the pane"], ["g then o r i f v u", "overview, recommendations, inventory, findings, vulnerabilities, rules"], ["?", "these keys"]];
+  const off = () => { try { return localStorage.getItem("keys") === "off"; } catch (error) { return false; } };
+  let went = 0;
+
+  function help() {
+    const dialog = document.createElement("dialog"), list = document.createElement("dl"), title = document.createElement("h2");
+    dialog.className = "keys";
+    title.textContent = "Keys";
+    dialog.setAttribute("aria-label", "Keys");
+    for (const [key, what] of KEYS) {
+      const name = document.createElement("dt"), text = document.createElement("dd"), cap = document.createElement("kbd");
+      cap.textContent = key;
+      text.textContent = what;
+      name.append(cap);
+      list.append(name, text);
     }
+    const toggle = document.createElement("button"), close = document.createElement("button"), acts = document.createElement("div");
+    const word = () => { toggle.textContent = off() ? "Switch keys of one letter on" : "Switch keys of one letter off"; };
+    toggle.addEventListener("click", () => { localStorage.setItem("keys", off() ? "on" : "off"); word(); });
+    close.textContent = "Close";
+    close.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => dialog.remove());
+    word();
+    acts.className = "acts";
+    acts.append(toggle, close);
+    dialog.append(title, list, acts);
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  function step(by) {
+    const rows = [...region().querySelectorAll("tbody td.lead a")];
+    if (!rows.length) return;
+    const at = rows.indexOf(document.activeElement.closest("tr")?.querySelector("td.lead a"));
+    const next = rows[Math.min(rows.length - 1, Math.max(0, at + by))];
+    next.focus();
+    next.scrollIntoView({ block: "nearest" });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || document.querySelector("dialog[open]");
+    if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+      const field = document.querySelector(".jump input");
+      if (field) { event.preventDefault(); field.focus(); field.select(); }
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
+    if (event.key === "Escape") {
+      const menu = document.querySelector("details.drop[open]");
+      if (menu) { menu.open = false; menu.querySelector("summary").focus(); } else document.querySelector(".pane .close")?.click();
+      return;
+    }
+    if (off()) return;
+    const then = Date.now() - went < 1000 ? GO[event.key] : undefined;
+    went = event.key === "g" ? Date.now() : 0;
+    if (then) { if (then === "/" || document.querySelector(`#nav a[href^="${then}"], .tabs a[href^="${then}"]`)) location.assign(then); return; }
+    if (event.key === "/") {
+      const field = document.querySelector("main input[type=search]") || document.querySelector("input[type=search]");
+      if (field) { event.preventDefault(); field.focus(); field.select(); }
+    } else if (event.key === "j") step(1);
+    else if (event.key === "k") step(-1);
+    else if (event.key === "]") document.querySelector(".pane a[rel=next]")?.click();
+    else if (event.key === "[") document.querySelector(".pane a[rel=prev]")?.click();
+    else if (event.key === "?") help();
   });
 
   // The server says that something changed; the page asks again and so meets the same checks. A page that nobody looks at
@@ -124,7 +189,8 @@
     timer = 0;
     if (latest === known || document.hidden) return;
     const wanted = latest, field = document.activeElement;
-    if (field?.tagName === "INPUT" && field.value !== field.defaultValue) { timer = setTimeout(renew, 2000); return; }
+    const busy = (/^(INPUT|TEXTAREA)$/.test(field?.tagName) && field.value !== field.defaultValue) || document.querySelector("dialog[open]");
+    if (busy) { timer = setTimeout(renew, 2000); return; }
     if (await swap(location.href, false)) known = wanted;
     if (latest !== known) timer = setTimeout(renew, 1000);
   }

@@ -10,11 +10,14 @@ mod matching;
 pub mod posture;
 pub mod recommendation;
 mod remediation;
+pub mod sbom;
 pub mod score;
+mod upgrade;
 mod verdict;
 mod why;
 
 pub use matching::{Judged, matches};
 pub use remediation::{Remediation, Step, remediation};
+pub use upgrade::{Upgrade, together, upgrade};
 pub use verdict::{Assessed, assess, verdict};
 pub use why::{Why, why};

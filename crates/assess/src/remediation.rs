@@ -49,6 +49,15 @@ pub fn remediation(package: &PackageKey, found: &Match) -> Remediation {
     Remediation { summary, steps }
 }
 
+/// Returns the one command that goes to a fixed version, if one is enough.
+pub(crate) fn upgrade_line(package: &PackageKey, fixed: &str) -> Option<String> {
+    let mut steps = Vec::new();
+    with_fix(package, fixed, &mut steps);
+    // npm first looks what brings the package.
+    let at = usize::from(package.purl_type() == "npm");
+    steps.into_iter().nth(at)?.command
+}
+
 fn with_fix(package: &PackageKey, fixed: &str, steps: &mut Vec<Step>) -> String {
     let name = &package.name;
     match package.purl_type() {

@@ -2,7 +2,8 @@
 
 use crate::api::rules::view as rules;
 use crate::api::{
-    account, audit, findings, images, lists, people, plans, recommendations, score, tokens, tree, usage, work,
+    account, audit, changes, findings, images, lists, people, plans, recommendations, score, tokens, tree, upgrades,
+    usage, views, work,
 };
 use crate::routes::{self, Answer, Place, Route, Takes, Verb};
 use crate::{detail, parts, problem, view};
@@ -31,6 +32,9 @@ use utoipa::OpenApi;
     images::NoteView,
     findings::VulnerabilityDetail,
     findings::HitView,
+    upgrades::UpgradeView,
+    changes::ChangesView,
+    changes::PackageChange,
     lists::PackageRowView,
     lists::TotalsView,
     lists::Verdicts,
@@ -91,6 +95,8 @@ use utoipa::OpenApi;
     rules::RuleFileView,
     rules::StepView,
     rules::FieldChange,
+    views::ViewBody,
+    views::SavedViewView,
     problem::Problem
 )))]
 struct Schemas;
@@ -124,6 +130,10 @@ fn operation(route: &Route) -> Value {
     match route.answer {
         Answer::One(name) => good["content"] = content("application/json", schema(name)),
         Answer::List(name) => good["content"] = content("application/json", list_of(schema(name))),
+        Answer::File(kinds) => {
+            let kinds = kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": {"type": "object"}})));
+            good["content"] = Value::Object(kinds.collect());
+        }
         Answer::Nothing => {}
     }
     if matches!(route.answer, Answer::List(_)) && route.takes == Takes::Query {
@@ -286,7 +296,7 @@ mod tests {
         for route in routes::all() {
             let answer = match route.answer {
                 Answer::One(name) | Answer::List(name) => name,
-                Answer::Nothing => "",
+                Answer::Nothing | Answer::File(_) => "",
             };
             for name in [answer, route.body].into_iter().filter(|name| !name.is_empty()) {
                 assert!(schemas.get(name).is_some(), "{} names {name}", route.path);

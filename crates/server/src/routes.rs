@@ -7,6 +7,7 @@ mod fleet;
 mod rules;
 mod security;
 mod tree;
+mod views;
 mod work;
 
 pub use crate::access::Place;
@@ -22,7 +23,7 @@ use model::role::Action;
 
 /// The tables, one an area.
 static AREAS: &[&[Route]] =
-    &[fleet::ROUTES, work::ROUTES, access::ROUTES, rules::ROUTES, tree::ROUTES, security::ROUTES];
+    &[fleet::ROUTES, work::ROUTES, access::ROUTES, rules::ROUTES, tree::ROUTES, security::ROUTES, views::ROUTES];
 
 /// One route.
 pub struct Route {
@@ -100,6 +101,8 @@ pub enum Answer {
     One(&'static str),
     /// `items`, `total`, `next`.
     List(&'static str),
+    /// A file in a format of its own: 200, by media type.
+    File(&'static [&'static str]),
     /// 204.
     Nothing,
 }

@@ -48,6 +48,7 @@ mod tokens;
 mod tree;
 mod uploads;
 mod usage;
+mod views;
 mod vulnerabilities;
 mod window;
 mod write;
@@ -78,6 +79,7 @@ pub use tokens::{NewToken, Token};
 pub use tree::{NewRegistry, NewSubscription, RegistryChange, SubscriptionChange};
 pub use uploads::Upload;
 pub use usage::{UsageAfter, UsageDay, UsageFilter, UsageRow, UsageWithin};
+pub use views::SavedView;
 pub use vulnerabilities::{Vulnerability, VulnerabilityText, vulnerability_fingerprint};
 
 /// What the store answers.

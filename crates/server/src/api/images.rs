@@ -186,7 +186,7 @@ impl From<store::ScanRow> for ScanView {
 }
 
 /// A short list that has no pages.
-fn all<T: Serialize>(items: Vec<T>) -> Json<serde_json::Value> {
+pub fn all<T: Serialize>(items: Vec<T>) -> Json<serde_json::Value> {
     let total = items.len();
     Json(serde_json::json!({"items": items, "total": total, "next": null}))
 }

@@ -2,6 +2,8 @@
 
 pub mod account;
 pub mod audit;
+pub mod bill;
+pub mod changes;
 pub mod findings;
 pub mod images;
 pub mod lists;
@@ -12,5 +14,7 @@ pub mod rules;
 pub mod score;
 pub mod tokens;
 pub mod tree;
+pub mod upgrades;
 pub mod usage;
+pub mod views;
 pub mod work;

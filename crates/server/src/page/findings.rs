@@ -1,6 +1,7 @@
 //! The list of findings, over all images.
 
 use super::frame::{self, Counts, Export, Frame, Head, Pager, When, visible};
+use super::list;
 use super::visit::Visit;
 use crate::problem::Problem;
 use askama::Template;
@@ -18,6 +19,7 @@ struct Page {
     address: String,
     scope: String,
     problem: Option<String>,
+    narrow: Option<list::Narrow>,
     q: String,
     sort: String,
     heads: Vec<Head>,
@@ -84,6 +86,11 @@ fn build(visit: &Visit) -> Result<Page, Problem> {
         rows: page.items.into_iter().map(|finding| row(finding, question.now)).collect(),
         total: page.total,
         export: Export::new("/findings", &parameters),
+        narrow: if page.total > 0 {
+            None
+        } else {
+            list::narrowest(visit, &asked, &address, |i, q| Ok(i.findings(q)?.total))?
+        },
         problem: asked.problem.clone(),
         scope: asked.scoped.path(),
         address,

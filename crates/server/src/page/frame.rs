@@ -40,6 +40,8 @@ pub struct Frame {
     pub below_name: String,
     /// What every form carries to prove that this console made it.
     pub csrf: String,
+    /// Where the page is kept as a view.
+    pub keep: String,
     /// The same as an API call, or empty.
     pub api: String,
     /// The same as a command, or empty.
@@ -95,6 +97,7 @@ impl Frame {
             who: visit.who.name.clone(),
             csrf: visit.asker.csrf.clone(),
             look: visit.look,
+            keep: keep(visit),
             address: visit.address(),
             ..Self::default()
         }
@@ -130,6 +133,11 @@ impl Frame {
     pub fn still(self) -> Self {
         Self { revision: 0, ..self }
     }
+}
+
+/// Where a page is kept as a view; the list of views itself is not.
+fn keep(visit: &Visit) -> String {
+    if visit.path == "/views" { String::new() } else { link("/views", &[("address", &visit.address())]) }
 }
 
 fn feeds(parts: &Parts) -> String {

@@ -22,6 +22,7 @@ struct Page {
     scope: String,
     counts: Counts,
     problem: Option<String>,
+    narrow: Option<list::Narrow>,
     q: String,
     sort: String,
     rows: Vec<Row>,
@@ -127,6 +128,11 @@ fn build(
         repositories: counts.repositories,
         export: Export::new("/images", &parameters),
         push: overview::push(&visit.parts.public_url).into(),
+        narrow: if page.total > 0 {
+            None
+        } else {
+            list::narrowest(visit, &asked, &address, |i, q| Ok(i.images(q)?.total))?
+        },
         problem: asked.problem.clone(),
         scope: if address.contains("scope=") { asked.scoped.path() } else { String::new() },
         address,

@@ -6,7 +6,7 @@ use super::visit::Visit;
 use crate::access;
 use crate::params::{Params, encoded};
 use crate::problem::Problem;
-use fleet::{Query, Tally};
+use fleet::{Filter, Index, Query, QueryError, Tally};
 use model::Severity;
 
 /// One part of the bar of severities.
@@ -149,6 +149,46 @@ pub fn asked_in(visit: &Visit, mut params: Params, scoped: Scoped) -> Result<Ask
         problem,
     })
 }
+
+/// The word of a filter that keeps most rows away.
+pub struct Narrow {
+    /// The word, as typed.
+    pub word: String,
+    /// The list without it.
+    pub link: String,
+    /// How many rows that has.
+    pub count: u64,
+}
+
+/// Finds the word to drop from a filter that nothing passes; none where no single word is to blame.
+pub fn narrowest(
+    visit: &Visit,
+    asked: &Asked,
+    address: &str,
+    count: impl Fn(&Index, &Query) -> Result<u64, QueryError>,
+) -> Result<Option<Narrow>, Problem> {
+    let words: Vec<&str> = asked.within().split_whitespace().take(MOST_WORDS).collect();
+    let mut best: Option<Narrow> = None;
+    for at in 0..words.len() {
+        let rest = words.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, word)| *word);
+        let rest = rest.collect::<Vec<_>>().join(" ");
+        // A quote that is cut in two is no filter.
+        let Ok(mut filter) = Filter::parse(&rest) else { continue };
+        for (name, value) in asked.scoped.fields() {
+            filter.field(name, value)?;
+        }
+        let query = Query { filter, limit: 1, after: None, ..asked.question.clone() };
+        let rows = visit.parts.index.ask(|index| Ok(count(index, &query)?))?;
+        if rows > best.as_ref().map_or(0, |best| best.count) {
+            let word = words.get(at).map(|word| visible(word)).unwrap_or_default();
+            best = Some(Narrow { word, link: link(address, &[("q", &rest), ("sort", &asked.sort)]), count: rows });
+        }
+    }
+    Ok(best)
+}
+
+/// At most so many words are tried.
+const MOST_WORDS: usize = 8;
 
 /// A head of a column.
 pub struct Head {

@@ -17,6 +17,7 @@ mod images;
 mod list;
 mod nav;
 mod overview;
+mod package;
 mod pane;
 mod people;
 mod plans;
@@ -29,6 +30,7 @@ pub mod sign_in;
 mod tokens;
 mod tree;
 mod usage;
+mod views;
 mod visit;
 mod vulnerabilities;
 mod walk;
@@ -102,6 +104,9 @@ pub static PAGES: &[Page] = &[
     },
     Page { path: "/score", action: Action::Read, place: Place::Any, handler: || get(score::score) },
     Page { path: "/posture", action: Action::Read, place: Place::Any, handler: || get(score::posture) },
+    Page { path: "/packages/{purl}", action: Action::Read, place: Place::Any, handler: || get(package::page) },
+    Page { path: "/views", action: Action::Read, place: Place::Any, handler: || get(views::page).post(views::create) },
+    Page { path: "/views/{id}/end", action: Action::Read, place: Place::Any, handler: || post(views::end) },
     Page { path: "/go", action: Action::Read, place: Place::Any, handler: || get(go::to) },
     Page { path: "/look", action: Action::Read, place: Place::Own, handler: || post(visit::choose) },
     Page { path: "/rules", action: Action::Read, place: Place::Any, handler: || get(rules::list) },

@@ -24,7 +24,7 @@ pub static NAV: &[Entry] = &[
         key: "overview",
         text: "Overview",
         icon: "M2.5 2.500h4.500v6h-4.500zM9 2.500h4.500v3h-4.500zM9 7.500h4.500v6h-4.500zM2.500 10.500h4.500v3h-4.500z",
-        pages: &[("/", "Overview", Action::Read)],
+        pages: &[("/", "Overview", Action::Read), ("/views", "Saved views", Action::Read)],
     },
     Entry {
         key: "recommendations",
@@ -94,6 +94,11 @@ pub struct Shown {
 
 fn sees(who: &Principal, action: Action) -> bool {
     who.grants.iter().any(|grant| grant.role.allows(action))
+}
+
+/// Whether there is a page at an address that somebody may see.
+pub fn leads(who: &Principal, address: &str) -> bool {
+    NAV.iter().flat_map(|entry| entry.pages).any(|page| page.0 == address && sees(who, page.2))
 }
 
 /// The entries that somebody may see.

@@ -1,12 +1,14 @@
 //! The pane of one finding: what to do first, then why it is there, then what is known of the vulnerability.
 
 use super::frame::{self, When, visible};
+use super::nav;
 use crate::detail::{self, FindingDetail};
 use crate::params::encoded;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::{access, view};
 use fleet::{FindingRow, Query};
+use model::role::Action;
 use model::time::Micros;
 use store::Principal;
 
@@ -30,6 +32,8 @@ pub struct Pane {
     pub advisory: String,
     pub source: &'static str,
     pub first_seen: When,
+    pub history: Vec<String>,
+    pub disable: String,
     pub ids: Vec<Id>,
     pub scores: Vec<Score>,
     pub epss: String,
@@ -97,11 +101,17 @@ impl Reference {
 pub async fn read(parts: &Parts, principal: &Principal, row: FindingRow) -> Result<Pane, Problem> {
     let scope = access::readable(parts, principal)?;
     let query = Query { scope, limit: 1, now: (parts.now)(), ..Query::default() };
-    let radius = parts.index.ask(|index| Ok(index.blast_radius(&row.vulnerability.name, &query)?))?;
+    let (radius, exposure) = parts.index.ask(|index| {
+        let exposure = index.exposure(row.place.repository_id, row.package.component, row.vulnerability.id);
+        Ok((index.blast_radius(&row.vulnerability.name, &query)?, exposure))
+    })?;
+    let disable = nav::leads(principal, "/rules") && principal.grants.iter().any(|g| g.role.allows(Action::EditPolicy));
+    let disable = if disable { frame::link("/rules/new", &[("finding", &row.id.to_string())]) } else { String::new() };
     let host = parts.public_url.split("//").last().unwrap_or("");
     let tag = row.place.tags.first().map(|tag| format!("{host}/{}:{tag}", row.place.repository));
     let detail = detail::detail(parts, row).await?;
-    Ok(shown(detail, tag.as_deref().unwrap_or(ANY_TAG), radius.map_or(0, |r| r.row.images), query.now))
+    let pane = shown(detail, tag.as_deref().unwrap_or(ANY_TAG), radius.map_or(0, |r| r.row.images), query.now);
+    Ok(Pane { history: history(&exposure), disable, ..pane })
 }
 
 /// What stands in commands for the image to be built.
@@ -151,6 +161,8 @@ fn shown(detail: FindingDetail, tag: &str, images: u64, now: Micros) -> Pane {
         paths: paths.collect(),
         advisory: visible(&detail.why.advisory),
         source: detail.why.source,
+        history: Vec::new(),
+        disable: String::new(),
         first_seen: When::parse(finding.first_seen.as_deref(), now),
         ids: ids.into_iter().map(Id::of).collect(),
         scores: scores.into_iter().filter_map(|(name, s)| score(name, s)).collect(),
@@ -162,6 +174,19 @@ fn shown(detail: FindingDetail, tag: &str, images: u64, now: Micros) -> Pane {
         references: Reference::all(detail.references),
     }
 }
+
+/// Since when and how often the repository had it, in sentences.
+fn history(exposure: &fleet::Exposure) -> Vec<String> {
+    let day = |at: Micros| at.rfc3339().get(..16).unwrap_or("").replace('T', " ");
+    let line = |(from, to): &(Micros, Micros)| match *to {
+        Micros::FOREVER => format!("Open in this repository since {} UTC.", day(*from)),
+        to => format!("Open from {} to {} UTC.", day(*from), day(to)),
+    };
+    exposure.spans.iter().rev().take(SPANS).map(line).collect()
+}
+
+/// At most so many times are told.
+const SPANS: usize = 5;
 
 fn said_by(source: &str) -> &'static str {
     match source {

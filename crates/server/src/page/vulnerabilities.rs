@@ -1,11 +1,12 @@
 //! Distinct vulnerabilities, and where one of them is.
 
 use super::frame::{self, Export, Frame, Head, Pager, When, visible};
+use super::list::{self as lists, Narrow, narrowest};
 use super::pane::{Id, Reference};
-use super::scope;
+use super::scope::{self, Scoped};
 use super::visit::Visit;
 use crate::api::findings::{VulnerabilityDetail, radius};
-use crate::params::Name;
+use crate::params::{Name, Params};
 use crate::problem::Problem;
 use askama::Template;
 use axum::response::Response;
@@ -16,8 +17,12 @@ use fleet::{Query, VulnerabilityRow};
 struct ListPage {
     frame: Frame,
     address: String,
+    ids: String,
+    listed: usize,
+    absent: Vec<String>,
     scope: String,
     problem: Option<String>,
+    narrow: Option<Narrow>,
     q: String,
     sort: String,
     heads: Vec<Head>,
@@ -103,7 +108,13 @@ pub async fn one(visit: Visit, Name(id): Name) -> Response {
 }
 
 fn build(visit: &Visit) -> Result<ListPage, Problem> {
-    let asked = frame::asked(visit)?;
+    let mut params = Params::parse(visit.query.as_deref());
+    let ids = ids(&params.take("ids")?.unwrap_or_default());
+    let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
+    let mut asked = lists::asked_in(visit, params, scoped)?;
+    if !ids.is_empty() {
+        asked.question.filter.field("vulnerability", &ids.join(","))?;
+    }
     let question = &asked.question;
     let mut everything = Query { scope: question.scope.clone(), limit: 1, now: question.now, ..Query::default() };
     for (name, value) in asked.scoped.fields() {
@@ -111,7 +122,8 @@ fn build(visit: &Visit) -> Result<ListPage, Problem> {
     }
     let ask = |index: &fleet::Index| Ok((index.vulnerabilities(question)?, index.counts(&everything)?));
     let (page, counts) = visit.parts.index.ask(ask)?;
-    let address = asked.address("/vulnerabilities");
+    let absent = absent(visit, &everything, &ids)?;
+    let address = frame::link(&asked.address("/vulnerabilities"), &[("ids", &ids.join(" "))]);
     let (q, sort) = (asked.q.clone(), asked.sort.clone());
     let parameters = asked.parameters();
     let path = asked.scoped.path();
@@ -122,15 +134,62 @@ fn build(visit: &Visit) -> Result<ListPage, Problem> {
         heads: frame::heads(&COLUMNS, &address, &q, &sort),
         pager: Pager::new(&address, &q, &sort, asked.after.as_deref(), page.next.as_ref().map(|c| c.as_str())),
         rows: page.items.into_iter().map(|found| row(found, asked.within(), &path)).collect(),
+        narrow: if page.total > 0 || !ids.is_empty() {
+            None
+        } else {
+            narrowest(visit, &asked, &address, |i, q| Ok(i.vulnerabilities(q)?.total))?
+        },
         problem: asked.problem.clone(),
         total: page.total,
         images: counts.images,
+        ids: ids.join(" "),
+        listed: ids.len(),
+        absent,
         export: Export::new("/vulnerabilities", &parameters),
         scope: path,
         address,
         q,
         sort,
     })
+}
+
+/// The ids in a pasted text, each once: CVE, GHSA and the like.
+fn ids(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let mut out: Vec<String> = Vec::new();
+    for word in words {
+        let known = ["CVE-", "GHSA-", "DSA-", "DLA-", "PYSEC-", "GO-"];
+        let is_id = word.len() <= 40 && known.iter().any(|kind| word.to_ascii_uppercase().starts_with(kind));
+        let id = if word.to_ascii_uppercase().starts_with("GHSA-") {
+            format!("GHSA{}", word.get(4..).unwrap_or("").to_ascii_lowercase())
+        } else {
+            word.to_ascii_uppercase()
+        };
+        if is_id && !out.contains(&id) && out.len() < MOST_IDS {
+            out.push(id);
+        }
+    }
+    out
+}
+
+/// At most so many ids at once.
+const MOST_IDS: usize = 300;
+
+/// Which of the ids nothing has.
+fn absent(visit: &Visit, everything: &Query, ids: &[String]) -> Result<Vec<String>, Problem> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = Query { limit: MOST_IDS * 4, ..everything.clone() };
+    query.filter.field("vulnerability", &ids.join(","))?;
+    query.filter.field("hidden", "all")?;
+    let found = visit.parts.index.ask(|index| Ok(index.vulnerabilities(&query)?))?.items;
+    let has = |id: &&String| {
+        found.iter().any(|row| {
+            row.fact.name.eq_ignore_ascii_case(id) || row.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(id))
+        })
+    };
+    Ok(ids.iter().filter(|id| !has(id)).cloned().collect())
 }
 
 fn row(row: VulnerabilityRow, q: &str, path: &str) -> Row {
@@ -205,5 +264,22 @@ fn one_page(visit: &Visit, found: VulnerabilityDetail) -> OnePage {
         repositories: found.hits.into_iter().map(hit).collect(),
         packages: found.held.into_iter().map(held).collect(),
         id: visible(&it.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_found_in_the_text_of_a_bulletin() {
+        for (text, want, why) in [
+            ("CVE-2024-1, cve-2024-2;CVE-2024-1", "CVE-2024-1 CVE-2024-2", "each once, in capitals"),
+            ("see (GHSA-AbCd-1234-wxyz).", "GHSA-abcd-1234-wxyz", "GHSA ids are small letters"),
+            ("openssl 3.0.1 is fixed", "", "a text without an id"),
+            ("CVE-2024-1*", "CVE-2024-1", "a star is no part of an id"),
+        ] {
+            assert_eq!(ids(text).join(" "), want, "{why}");
+        }
     }
 }

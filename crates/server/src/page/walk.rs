@@ -21,6 +21,7 @@ struct Repositories {
     facts: Vec<(&'static str, String)>,
     counts: Counts,
     problem: Option<String>,
+    narrow: Option<list::Narrow>,
     address: String,
     scope: String,
     q: String,
@@ -160,6 +161,11 @@ fn listed(
         pager: Pager::new(&address, &q, &sort, asked.after.as_deref(), page.next.as_ref().map(|c| c.as_str())),
         export: Export::new("/repositories", &parameters),
         push: overview::push(&visit.parts.public_url).into(),
+        narrow: if page.total > 0 {
+            None
+        } else {
+            list::narrowest(visit, &asked, &address, |i, q| Ok(i.repositories(q)?.total))?
+        },
         problem: asked.problem.clone(),
         scope,
         address,

@@ -38,6 +38,8 @@ async fn every_route_answers_the_fields_of_its_schema() {
     let rule = fleet.rule("team/one").await;
     let admin = fleet.store.principal_named("admin").await.unwrap().unwrap();
     fleet.store.begin_session(&admin, &store::Caller::default()).await.unwrap();
+    let view = serde_json::json!({"name": "worst", "address": "/findings?q=severity:critical"});
+    fleet.post_as("admin", "/api/v1/views", &view).await.is(201, "a view to list");
     for route in fleet.routes().await {
         let id = match route.split('/').nth(3) {
             Some("findings") => finding.as_str(),
@@ -48,6 +50,12 @@ async fn every_route_answers_the_fields_of_its_schema() {
         let path = route.replace("{digest}", &fleet.one).replace("{id}", id);
         let path = path.replace("{name}", "local").replace("{period}", &period);
         let answer = fleet.get(&path).await.is(200, &path);
+        let kinds = &document["paths"][&route]["get"]["responses"]["200"]["content"];
+        if kinds.get("application/json").is_none() {
+            assert!(kinds.get(answer.header("content-type")).is_some(), "{path}: {}", answer.header("content-type"));
+            assert!(answer.json().is_object(), "{path}");
+            continue;
+        }
         assert_eq!(answer.header("content-type"), "application/json", "{path}");
         let body = answer.json();
         let schema = &document["paths"][&route]["get"]["responses"]["200"]["content"]["application/json"]["schema"];

@@ -17,8 +17,17 @@ impl Fleet {
             format!("/findings?scope=/{}/local/team/two", self.subscription),
             "/findings".into(),
             "/vulnerabilities".into(),
+            "/vulnerabilities?ids=CVE-2024-0001%20CVE-1999-0001".into(),
+            "/views?address=/findings".into(),
             "/vulnerabilities/CVE-2024-0001".into(),
             format!("{image}?finding={finding}"),
+            format!("{image}?tab=findings"),
+            format!("{image}?tab=packages"),
+            format!("{image}?tab=layers"),
+            format!("{image}?tab=changes"),
+            format!("{image}?tab=scans"),
+            format!("{image}?tab=sbom"),
+            "/packages/pkg%3Adeb%2Fdebian%2Fopenssl%401%3Farch%3Damd64%26distro%3Ddebian-12".into(),
             format!("/findings/{finding}"),
             self.image_page("team/two", &self.two),
             self.image_page("team/one", &self.failed),
@@ -142,7 +151,7 @@ async fn columns_of_the_list_of_images_add_up() {
 #[tokio::test]
 async fn a_list_goes_on_by_links() {
     let fleet = Fleet::new().await;
-    let mut path = fleet.image_page("team/two", &fleet.two);
+    let mut path = format!("{}?tab=findings", fleet.image_page("team/two", &fleet.two));
     let mut rows = 0;
     loop {
         let html = fleet.page(&path).await;
@@ -211,4 +220,31 @@ async fn a_wrong_filter_keeps_what_was_typed_and_shows_everything() {
         assert!(html.contains("value=\"colour:red\"") && html.contains("role=\"alert\""), "{path}");
         assert!(html.contains("colour:red") && html.contains("<tbody>"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_list_from_a_bulletin_says_what_is_absent() {
+    let fleet = Fleet::new().await;
+    let html = fleet.page("/vulnerabilities?ids=see+CVE-2024-0001,+ghsa-2024-0000+and+CVE-1999-0001").await;
+    assert!(html.contains("2 of 3 ids found") && html.contains("Not found: <code>CVE-1999-0001</code>"), "{html}");
+    assert!(html.contains("2 distinct vulnerabilities"), "an alias leads to its vulnerability");
+}
+
+#[tokio::test]
+async fn a_filter_that_nothing_passes_names_the_word_to_drop() {
+    let fleet = Fleet::new().await;
+    let html = fleet.page("/findings?q=severity:critical%20fix:no").await;
+    let blamed = html.contains("<code>severity:critical</code>") && html.contains("there would be");
+    assert!(blamed, "most findings without a fix are not critical: {html}");
+}
+
+#[tokio::test]
+async fn a_tag_leads_to_the_image_in_force() {
+    let fleet = Fleet::new().await;
+    let page = fleet.image_page("team/one", &fleet.failed);
+    let (repository, _) = page.split_once('@').unwrap();
+    let answer = fleet.get_as("admin", &format!("{repository}:v2?tab=scans"), &[("accept", "text/html")]).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, format!("{page}?tab=scans").as_str()));
+    let answer = fleet.get_as("admin", &format!("{repository}:nothing"), &[("accept", "text/html")]).await;
+    assert_eq!(answer.status.as_u16(), 404);
 }
