@@ -10,17 +10,16 @@ use crate::page;
 use crate::params::form_pairs;
 use crate::parts::Parts;
 use crate::problem::Problem;
+use crate::sender::{address, is_ours, user_agent};
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts as Head;
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use model::Digest;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
 use std::time::Duration;
-use store::Peer;
 
 /// Longest body of a request that changes something: a thousand rules as text have room.
 const BODY_BYTES: usize = 4 << 20;
@@ -78,19 +77,6 @@ async fn recognise(parts: &Parts, head: &Head) -> Result<Asker, Problem> {
     Ok(Asker { csrf, session, ..Asker::new(principal, address, agent) })
 }
 
-/// What the client says that it is.
-pub fn user_agent(headers: &HeaderMap) -> String {
-    let value = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    value.chars().take(256).collect()
-}
-
-/// The address of the client, or empty.
-pub fn address(extensions: &Extensions) -> String {
-    let peer = extensions.get::<Peer>().map(|peer| peer.address);
-    let connection = || extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
-    peer.or_else(connection).map(|address| address.to_string()).unwrap_or_default()
-}
-
 /// A request that changes something.
 async fn change(parts: &Parts, mut asker: Asker, request: Request, next: Next) -> Result<Response, Problem> {
     if !is_ours(&parts.public_url, request.headers(), !asker.csrf.is_empty()) {
@@ -118,18 +104,6 @@ async fn change(parts: &Parts, mut asker: Asker, request: Request, next: Next) -
     head.extensions.insert(asker);
     let response = next.run(Request::from_parts(head, Body::from(bytes))).await;
     kept(parts, &key, response).await
-}
-
-/// Returns whether a request was sent by a page of this console, or by a program. Browsers say where a request comes from; a program
-/// that says nothing brought its login itself (`remembered` is false).
-pub fn is_ours(public_url: &str, headers: &HeaderMap, remembered: bool) -> bool {
-    let text = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
-    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
-        return site == "same-origin";
-    }
-    let Some(origin) = text(header::ORIGIN) else { return !remembered };
-    let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_some() && (host == text(header::HOST) || origin == public_url.trim_end_matches('/'))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

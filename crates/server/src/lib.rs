@@ -24,6 +24,7 @@ mod past;
 mod problem;
 mod recommend;
 mod routes;
+mod sender;
 mod view;
 
 pub use api::rules::file::{read as rules_from_yaml, write as rules_to_yaml};

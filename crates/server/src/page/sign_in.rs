@@ -7,10 +7,10 @@ use super::form::Field;
 use super::frame::{Frame, page as render, visible};
 use super::visit::{Look, Visit};
 use crate::body::Form;
-use crate::gate;
 use crate::params::{encoded, local};
 use crate::parts::Parts;
 use crate::problem::Problem;
+use crate::sender;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -138,14 +138,14 @@ async fn begin(
     name: &str,
     password: &str,
 ) -> Result<String, Problem> {
-    if !gate::is_ours(&parts.public_url, headers, false) {
+    if !sender::is_ours(&parts.public_url, headers, false) {
         return Err(Problem::foreign());
     }
     let started = Instant::now();
     let caller = Caller {
         actor: name.chars().take(64).collect(),
-        address: gate::address(extensions),
-        user_agent: gate::user_agent(headers),
+        address: sender::address(extensions),
+        user_agent: sender::user_agent(headers),
         ..Caller::default()
     };
     let known = parts.store.by_password(name, password, &caller.address).await;
