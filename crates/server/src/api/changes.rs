@@ -72,6 +72,9 @@ pub struct Changes {
     pub others: Vec<(ImageRow, Place)>,
 }
 
+/// An image at a place.
+type Placed = (ImageRow, Place);
+
 fn query(parts: &Parts, principal: &Principal, filter: Filter) -> Result<Query, Problem> {
     let scope = access::readable(parts, principal)?;
     Ok(Query { filter, scope, limit: OTHERS, now: (parts.now)(), ..Query::default() })
@@ -100,7 +103,7 @@ fn others(
     principal: &Principal,
     image: &ImageRow,
     place: &Place,
-) -> Result<(Vec<(ImageRow, Place)>, Option<String>), Problem> {
+) -> Result<(Vec<Placed>, Option<String>), Problem> {
     let newest = Query { sort: Sort::parse("pushed")?, ..query(parts, principal, in_repository(place)?)? };
     let mut before = query(parts, principal, in_repository(place)?)?;
     before.as_of = Some(Micros(place.since.0 - 1));

@@ -40,6 +40,8 @@ async fn every_route_answers_the_fields_of_its_schema() {
     fleet.store.begin_session(&admin, &store::Caller::default()).await.unwrap();
     let view = serde_json::json!({"name": "worst", "address": "/findings?q=severity:critical"});
     fleet.post_as("admin", "/api/v1/views", &view).await.is(201, "a view to list");
+    let recommendations = fleet.list("/api/v1/recommendations").await;
+    let key = recommendations["items"][0]["key"].as_str().unwrap();
     for route in fleet.routes().await {
         let id = match route.split('/').nth(3) {
             Some("findings") => finding.as_str(),
@@ -48,7 +50,7 @@ async fn every_route_answers_the_fields_of_its_schema() {
             _ => "CVE-2024-0000",
         };
         let path = route.replace("{digest}", &fleet.one).replace("{id}", id);
-        let path = path.replace("{name}", "local").replace("{period}", &period);
+        let path = path.replace("{name}", "local").replace("{period}", &period).replace("{key}", key);
         let answer = fleet.get(&path).await.is(200, &path);
         let kinds = &document["paths"][&route]["get"]["responses"]["200"]["content"];
         if kinds.get("application/json").is_none() {
