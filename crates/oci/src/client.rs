@@ -3,15 +3,18 @@
 //! Credentials go to the named host and to token realms of the same site, nowhere else (`guard`).
 //! Source: OCI distribution-spec 1.1; Docker token authentication.
 
-use crate::credentials::{self, Login};
+use crate::credentials::{self, IDENTITY_TOKEN, Login};
 use crate::guard::{Resolver, refused_host, same_site};
 use crate::{Body, DOCUMENT_LIMIT_BYTES, Error, Options, Root, layout};
 use base64::Engine;
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use model::Digest;
 use model::reference::Reference;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 use std::sync::Mutex;
@@ -62,6 +65,7 @@ pub struct Client {
     base: Url,
     http: reqwest::Client,
     login: Option<(String, String)>,
+    for_others: bool,
     /// The `Authorization` value that worked last, for one repository.
     token: Mutex<Option<(String, String)>>,
 }
@@ -90,7 +94,11 @@ impl Client {
         let scheme = if plain { "http" } else { "https" };
         let base = Url::parse(&format!("{scheme}://{host}/"))
             .map_err(|e| Error::Reference { reference: host.to_owned(), why: e.to_string() })?;
-        let named = [name.to_ascii_lowercase()];
+        let refused = options.public_only.then(|| refused_host(base.host_str().unwrap_or(""))).flatten();
+        if let Some(why) = refused {
+            return Err(Error::Guarded { host: "this import".into(), to: host.to_owned(), why });
+        }
+        let named = if options.public_only { Vec::new() } else { vec![name.to_ascii_lowercase()] };
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .dns_resolver(std::sync::Arc::new(Resolver { named: named.into() }))
@@ -105,7 +113,14 @@ impl Client {
             builder = builder.tls_certs_merge(certificates);
         }
         let http = builder.build().map_err(|e| Error::Unreachable { host: host.into(), why: e.to_string() })?;
-        Ok(Self { host: host.to_owned(), base, http, login: options.login.clone(), token: Mutex::new(None) })
+        Ok(Self {
+            host: host.to_owned(),
+            base,
+            http,
+            login: options.login.clone(),
+            for_others: options.for_others,
+            token: Mutex::new(None),
+        })
     }
 
     /// Fetches a manifest by tag or digest, verified.
@@ -133,11 +148,39 @@ impl Client {
 
     /// Starts to fetch a layer.
     pub async fn blob(&self, location: &Location, digest: &Digest) -> Result<Body, Error> {
-        let path = format!("v2/{}/blobs/{digest}", location.repository);
-        let response = self.get(&path, None, location).await?;
-        let size = response.content_length();
-        let bytes = response.bytes_stream().map_err(std::io::Error::other).boxed();
+        let (_, size, bytes) = self.blob_from(location, digest, 0).await?;
         Ok(Body::Stream { size, bytes })
+    }
+
+    /// Starts to fetch a blob from a byte on. Returns where it really starts (0 where the registry knows no ranges), how many bytes
+    /// it says will come, and the bytes.
+    pub async fn blob_from(
+        &self,
+        location: &Location,
+        digest: &Digest,
+        from: u64,
+    ) -> Result<(u64, Option<u64>, BoxStream<'static, std::io::Result<Bytes>>), Error> {
+        let path = format!("v2/{}/blobs/{digest}", location.repository);
+        let range = format!("bytes={from}-");
+        let response = self.get_with(&path, None, (from > 0).then_some(range.as_str()), location).await?;
+        let start = if response.status() == StatusCode::PARTIAL_CONTENT { range_start(&response) } else { Some(0) };
+        let start = start.filter(|start| *start == 0 || *start == from).ok_or_else(|| Error::Answer {
+            url: format!("{}{path}", self.base),
+            status: 206,
+            text: "another part of the blob came than the one that was asked for".into(),
+        })?;
+        let size = response.content_length();
+        Ok((start, size, response.bytes_stream().map_err(std::io::Error::other).boxed()))
+    }
+
+    /// Lists the manifests that refer to one, as the registry's index of them says; `None` = it does not know such a list.
+    pub async fn referrers(&self, location: &Location, digest: &Digest) -> Result<Option<Vec<u8>>, Error> {
+        let path = format!("v2/{}/referrers/{digest}", location.repository);
+        match self.get(&path, Some(MANIFESTS), location).await {
+            Ok(response) => self.limited(response, &path).await.map(Some),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn limited(&self, response: Response, path: &str) -> Result<Vec<u8>, Error> {
@@ -155,11 +198,21 @@ impl Client {
 
     /// Gets a path: retries what passes, logs in once when asked, follows redirects under the guard.
     async fn get(&self, path: &str, accept: Option<&str>, location: &Location) -> Result<Response, Error> {
+        self.get_with(path, accept, None, location).await
+    }
+
+    async fn get_with(
+        &self,
+        path: &str,
+        accept: Option<&str>,
+        range: Option<&str>,
+        location: &Location,
+    ) -> Result<Response, Error> {
         let url = self.base.join(path).map_err(|e| self.unreachable(&e))?;
         let mut logged_in = false;
         let mut tried = 1;
         loop {
-            let answer = self.visit(url.clone(), accept, &location.repository).await;
+            let answer = self.visit(url.clone(), accept, range, &location.repository).await;
             let wait = match &answer {
                 Ok(r) if r.status().is_success() => return answer,
                 Ok(r) if r.status() == StatusCode::UNAUTHORIZED && !logged_in => {
@@ -220,12 +273,21 @@ impl Client {
         Ok(url)
     }
 
-    async fn visit(&self, url: Url, accept: Option<&str>, repository: &str) -> Result<Response, Error> {
+    async fn visit(
+        &self,
+        url: Url,
+        accept: Option<&str>,
+        range: Option<&str>,
+        repository: &str,
+    ) -> Result<Response, Error> {
         let mut at = url;
         for _ in 0..=REDIRECTS {
             let mut request = self.http.get(at.clone());
             if let Some(accept) = accept {
                 request = request.header(ACCEPT, accept);
+            }
+            if let Some(range) = range {
+                request = request.header(RANGE, range);
             }
             if at.origin() == self.base.origin()
                 && let Some(token) = self.kept_token(repository)
@@ -260,7 +322,10 @@ impl Client {
     /// Answers a challenge with an `Authorization` value. The realm gets credentials only on the registry's own site.
     async fn log_in(&self, challenge: &str, repository: &str) -> Result<String, Error> {
         let login = match &self.login {
+            // As credential helpers write it.
+            Some((user, token)) if user == IDENTITY_TOKEN => Some(Login::IdentityToken(token.clone())),
             Some((user, password)) => Some(Login::Password(user.clone(), password.clone())),
+            None if self.for_others => None,
             None => credentials::find(&self.host, repository)?,
         };
         let parsed = http_auth::parser::ChallengeParser::new(challenge);
@@ -352,6 +417,10 @@ impl Client {
         }
         let bytes = self.limited(response, "error").await.unwrap_or_default();
         let text: String = String::from_utf8_lossy(&bytes).chars().filter(|c| !c.is_control()).take(200).collect();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let text = if text.is_empty() { text } else { format!(": {text}") };
+            return Error::TooMany { host: self.host.clone(), text };
+        }
         Error::Answer { url, status: status.as_u16(), text }
     }
 
@@ -376,6 +445,12 @@ impl Client {
         }
         Error::Unreachable { host: self.host.clone(), why }
     }
+}
+
+/// Where the part of a 206 starts: `bytes 5-9/10`.
+fn range_start(response: &Response) -> Option<u64> {
+    let value = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+    value.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
 }
 
 fn basic(user: &str, password: &str) -> String {

@@ -12,6 +12,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// The user that stands for "this is an identity token, not a password".
+pub const IDENTITY_TOKEN: &str = "<token>";
+
 /// A login. Never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Login {
@@ -144,7 +147,7 @@ fn from_helper(name: &str, key: &str) -> Result<Option<Login>, Error> {
     }
     let answer: HelperAnswer = serde_json::from_slice(&output.stdout).map_err(|e| failed(e.to_string()))?;
     Ok(Some(match answer.username.as_str() {
-        "<token>" => Login::IdentityToken(answer.secret),
+        IDENTITY_TOKEN => Login::IdentityToken(answer.secret),
         _ => Login::Password(answer.username, answer.secret),
     }))
 }

@@ -39,6 +39,9 @@ pub enum Error {
     /// The registry wants a login, or refused the one given.
     #[error("{host} refused {who}: {hint}")]
     Denied { host: String, who: String, hint: String },
+    /// The registry lets nobody, or not us, pull more for now.
+    #[error("{host} says that too much was pulled (429){text}; log in there, or wait")]
+    TooMany { host: String, text: String },
     /// The registry answered with an error.
     #[error("{url} answered {status}: {text}")]
     Answer { url: String, status: u16, text: String },
@@ -70,7 +73,7 @@ impl Error {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Answer { status, .. } if *status == 429 || *status >= 500 => Remedy::Retry,
-            Self::Unreachable { .. } | Self::Read { .. } | Self::Helper { .. } => Remedy::Retry,
+            Self::TooMany { .. } | Self::Unreachable { .. } | Self::Read { .. } | Self::Helper { .. } => Remedy::Retry,
             Self::NotAnImage { .. }
             | Self::Reference { .. }
             | Self::NotFound { .. }

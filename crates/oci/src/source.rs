@@ -19,6 +19,10 @@ pub struct Options {
     pub insecure_http: bool,
     /// Extra certificate authority, PEM.
     pub ca_pem: Option<Vec<u8>>,
+    /// Never use the credentials that docker and podman keep here: somebody else asks than the user of this machine.
+    pub for_others: bool,
+    /// The host itself must be public: no operator named it.
+    pub public_only: bool,
 }
 
 /// Where an image is.

@@ -11,9 +11,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{Response, StatusCode, header};
 use model::digest::Algorithm;
-use model::manifest::{self, Content, Descriptor, Kind, LIMIT_BYTES, Manifest};
+use model::manifest::{LIMIT_BYTES, Manifest};
 use model::{Digest, reference};
-use store::{Child, Class, ManifestKind, NewManifest};
+use store::{Class, ManifestKind, NewManifest};
 
 /// Most tags that one push may move.
 const TAGS: usize = 100;
@@ -64,7 +64,7 @@ pub(crate) async fn put(ask: &Ask, name: &str, target: &Target, body: Body) -> R
         digest: digest.clone(),
         media_type: read.media_type.to_owned(),
         bytes,
-        kind: kind(&read),
+        kind: ManifestKind::of(&read),
         subject: subject.clone(),
         artifact_type: read.referrer_type().unwrap_or_default().to_owned(),
         annotations: serde_json::to_string(&read.annotations).unwrap_or_default(),
@@ -152,31 +152,4 @@ fn tags(ask: &Ask, target: &Target) -> Result<Vec<String>, Error> {
         return Err(Error::new(Code::TagInvalid, "too many tags at once").with_status(StatusCode::URI_TOO_LONG));
     }
     Ok(tags)
-}
-
-fn kind(read: &Manifest) -> ManifestKind {
-    match (&read.content, read.kind()) {
-        (Content::Index(children), _) => ManifestKind::Index { children: children.iter().map(child).collect() },
-        (Content::Image { .. }, Kind::Accessory { .. }) => {
-            ManifestKind::Accessory { blobs: read.blobs().map(blob).collect() }
-        }
-        (Content::Image { config, layers }, _) => {
-            let platform = String::new(); // the configuration says it; the index's word comes with the index
-            ManifestKind::Image { config: blob(config), layers: layers.iter().map(blob).collect(), platform }
-        }
-    }
-}
-
-fn child(descriptor: &manifest::Descriptor) -> Child {
-    let platform = descriptor.platform.as_ref().map(ToString::to_string).unwrap_or_default();
-    Child { digest: descriptor.digest.clone(), platform }
-}
-
-fn blob(descriptor: &Descriptor) -> store::Descriptor {
-    store::Descriptor {
-        digest: descriptor.digest.clone(),
-        bytes: i64::try_from(descriptor.size).unwrap_or(i64::MAX),
-        media_type: descriptor.media_type.clone(),
-        foreign: descriptor.is_foreign(),
-    }
 }

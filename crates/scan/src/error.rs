@@ -25,6 +25,20 @@ pub enum Error {
     /// A blob could not be opened.
     #[error("cannot read blob {digest}")]
     Blob { digest: Digest, source: std::io::Error },
+    /// What a source named is no manifest or blob that comes in.
+    #[error("{digest} is not accepted: {why}")]
+    NotImported { digest: Digest, why: String },
+    /// An index has no image for the platform that is wanted.
+    #[error("there is no image for {wanted}; there are {there}")]
+    NoPlatform { wanted: String, there: String },
+    /// The tag to be imported to names another image.
+    #[error(
+        "{name} is there already and names {here}, not {there}; import it with --force to move the tag, or under another name"
+    )]
+    TagTaken { name: String, here: Digest, there: Digest },
+    /// A source stopped sending.
+    #[error("{host} broke off after {at} bytes of {digest}")]
+    BrokeOff { host: String, digest: Digest, at: u64, source: std::io::Error },
     /// This process has an older advisory database than the one in force.
     #[error("the advisory database here is generation {held}, and {wanted} is in force")]
     Behind { held: i64, wanted: i64 },
@@ -49,10 +63,18 @@ impl Error {
                 oci::Remedy::GiveUp => Remedy::GiveUp,
             },
             Self::Sandbox(crate::sandbox::Error::NoSandbox { .. }) => Remedy::GiveUp,
-            Self::Sandbox(_) | Self::Knowledge(_) | Self::Blob { .. } | Self::Behind { .. } | Self::Restless(_) => {
-                Remedy::Retry
-            }
-            Self::WrongBytes { .. } | Self::Defect | Self::TooLong => Remedy::GiveUp,
+            Self::Sandbox(_)
+            | Self::Knowledge(_)
+            | Self::Blob { .. }
+            | Self::BrokeOff { .. }
+            | Self::Behind { .. }
+            | Self::Restless(_) => Remedy::Retry,
+            Self::WrongBytes { .. }
+            | Self::NotImported { .. }
+            | Self::NoPlatform { .. }
+            | Self::TagTaken { .. }
+            | Self::Defect
+            | Self::TooLong => Remedy::GiveUp,
         }
     }
 
@@ -64,7 +86,13 @@ impl Error {
             Self::Sandbox(crate::sandbox::Error::NoSandbox { .. }) => "sandbox",
             Self::Oci(oci::Error::WrongBytes { .. }) => "digest",
             Self::Oci(oci::Error::TooLarge { .. }) => "manifest",
-            Self::Oci(_) | Self::Store(_) | Self::Blob { .. } => "upstream",
+            Self::Oci(_)
+            | Self::Store(_)
+            | Self::Blob { .. }
+            | Self::BrokeOff { .. }
+            | Self::NotImported { .. }
+            | Self::NoPlatform { .. }
+            | Self::TagTaken { .. } => "upstream",
             Self::Sandbox(_) | Self::Defect => "crash",
             Self::Knowledge(_) | Self::Behind { .. } | Self::Restless(_) => "no-database",
             Self::TooLong => "limit-time",

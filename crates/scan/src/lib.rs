@@ -8,6 +8,7 @@ mod early;
 mod error;
 pub mod feeds;
 pub mod image;
+mod import;
 mod knowledge;
 mod layers;
 mod rematch;

@@ -1,9 +1,47 @@
 //! The images that are kept judged.
 //!
-//! In: when an image was pushed and pulled. Out: whether it is in the window.
+//! In: when an image was pushed and pulled. Out: whether it is in the window; images of it that older readers read are read again.
 
+use crate::error::in_full;
+use crate::story::now;
 use model::Micros;
 use std::time::Duration;
+use store::Store;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How often images of the window are looked for that older readers read.
+const ROUND: Duration = Duration::from_secs(60);
+/// How often images that nobody uses leave the window: a day has many of these.
+const CLOSING: Duration = Duration::from_secs(600);
+/// Images that are queued in one round, so that what is pushed meanwhile is not behind them.
+const A_ROUND: u32 = 500;
+
+/// Keeps the window, now and from time to time, until the end is asked for.
+pub(crate) async fn keep(store: Store, shutdown: CancellationToken) {
+    let mut closed: Option<Instant> = None;
+    while !shutdown.is_cancelled() {
+        if closed.is_none_or(|at| at.elapsed() >= CLOSING) {
+            match store.close_window(now()).await {
+                Ok(0) => {}
+                Ok(images) => {
+                    tracing::info!(images, "nobody used these images lately; they are not kept judged any more")
+                }
+                Err(error) => tracing::warn!(error = in_full(&error), "the window could not be kept"),
+            }
+            closed = Some(Instant::now());
+        }
+        match store.requeue_outdated(ecosystem::revision(), A_ROUND).await {
+            Ok(0) => {}
+            Ok(images) => tracing::info!(images, "older readers read these images; they are read again"),
+            Err(error) => tracing::warn!(error = in_full(&error), "images of older readers could not be queued"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ROUND) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}
 
 /// The window where nobody set another. Source: "Scan registry images", 2024-09-19: images pulled within the last 30 days.
 pub const WINDOW: Duration = Duration::from_secs(30 * 24 * 3600);

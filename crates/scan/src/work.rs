@@ -6,7 +6,8 @@
 use crate::error::in_full;
 use crate::image::Refused;
 use crate::story::{Story, now, record_refusal};
-use crate::{Error, Knowledge, Layers, rematch};
+use crate::{Error, Knowledge, Layers, import, rematch, window};
+use model::Micros;
 use std::time::Duration;
 use store::{Job, JobKind, Remedy, Store};
 use tokio::task::JoinSet;
@@ -25,6 +26,10 @@ const GIVE_BACK: Duration = Duration::from_secs(3);
 const BREATH: Duration = Duration::from_secs(2);
 /// Nothing takes longer: 512 layers, each within its own limit, in parallel.
 const LONGEST: Duration = Duration::from_secs(3600);
+/// An import may come over a slow line; what it left in the store is kept as long.
+const LONGEST_IMPORT: Duration = Duration::from_secs(24 * 3600);
+/// Imports at a time, beside the jobs.
+const IMPORTS: usize = 2;
 /// A job whose worker dies with it comes back as often as this.
 const CLAIMS: i64 = 8;
 
@@ -53,6 +58,10 @@ pub async fn worker(layers: Layers, knowledge: Knowledge, workers: Workers, shut
         let claiming = claim_for_ever(story.clone(), workers.name.clone(), shutdown.clone(), over.clone());
         running.spawn(claiming);
     }
+    for _ in 0..IMPORTS {
+        running.spawn(import_for_ever(story.clone(), workers.name.clone(), shutdown.clone()));
+    }
+    running.spawn(window::keep(story.layers.store().clone(), shutdown.clone()));
     shutdown.cancelled().await;
     let drained = async { while running.join_next().await.is_some() {} };
     if timeout(story.layers.store().lease() / DRAIN, drained).await.is_ok() {
@@ -82,11 +91,33 @@ async fn claim_for_ever(story: Story, name: String, shutdown: CancellationToken,
     }
 }
 
+/// Claims and runs imports. They go on where they were, so that the end need not wait for them.
+async fn import_for_ever(story: Story, name: String, shutdown: CancellationToken) {
+    let store = story.layers.store().clone();
+    while !shutdown.is_cancelled() {
+        let wait = match store.claim_import(&name).await {
+            Ok(Some(job)) => {
+                run(&story, &store, job, &shutdown).await;
+                continue;
+            }
+            Ok(None) => LOOK,
+            Err(error) => {
+                tracing::warn!(error = in_full(&error), "cannot claim an import");
+                BREATH
+            }
+        };
+        tokio::select! {
+            () = store.wait_for_work(wait) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}
+
 /// Runs a job as long as its lease holds, and decides what comes next.
 async fn run(story: &Story, store: &Store, job: Job, over: &CancellationToken) {
     if job.attempt > CLAIMS {
-        let refused = Refused::new("crash", format!("the work was begun {} times and never ended", job.attempt));
-        let done = record_refusal(store, &job, &refused, now()).await;
+        let text = format!("the work was begun {} times and never ended", job.attempt);
+        let done = give_up(store, &job, "crash", text, now()).await;
         return log_if_failed(&job, done);
     }
     let result = tokio::select! {
@@ -109,18 +140,27 @@ async fn run(story: &Story, store: &Store, job: Job, over: &CancellationToken) {
 /// A defect in the work on one image must not end the worker.
 async fn guarded(story: &Story, job: &Job) -> Result<(), Error> {
     let mut work = JoinSet::new();
+    let longest = if matches!(job.kind, JobKind::Import(_)) { LONGEST_IMPORT } else { LONGEST };
     let (story, job) = (story.clone(), job.clone());
     work.spawn(async move {
         match job.kind {
+            JobKind::Import(id) => copy(story.layers.store(), &job, id).await,
             JobKind::Image(_) => story.tell(&job).await,
             JobKind::Rematch => rematch::rematch(story.layers.store(), &story.knowledge, &job).await,
         }
     });
     // Dropping the set ends the work and its children.
-    match timeout(LONGEST, work.join_next()).await {
+    match timeout(longest, work.join_next()).await {
         Ok(Some(Ok(result))) => result,
         Ok(Some(Err(_)) | None) => Err(Error::Defect),
         Err(_) => Err(Error::TooLong),
+    }
+}
+
+async fn copy(store: &Store, job: &Job, id: i64) -> Result<(), Error> {
+    match store.import(id).await? {
+        Some(row) if !row.state.is_over() => import::import(store, job, &row).await,
+        _ => Ok(store.finish(job).await?),
     }
 }
 
@@ -154,10 +194,16 @@ async fn settle(store: &Store, job: &Job, error: Error) -> Result<(), Error> {
         return Ok(());
     }
     tracing::warn!(job = job.id, error = text, "given up");
-    if job.kind == JobKind::Rematch {
-        return Ok(store.finish(job).await?);
+    give_up(store, job, error.code(), text, job.claimed).await
+}
+
+/// Writes why a job comes to nothing.
+async fn give_up(store: &Store, job: &Job, code: &str, text: String, begun: Micros) -> Result<(), Error> {
+    match job.kind {
+        JobKind::Rematch => Ok(store.finish(job).await?),
+        JobKind::Import(_) => Ok(store.end_import(job, Some(&text)).await?),
+        JobKind::Image(_) => record_refusal(store, job, &Refused::new(code, text), begun).await,
     }
-    record_refusal(store, job, &Refused::new(error.code(), text), job.claimed).await
 }
 
 fn log_if_failed(job: &Job, result: Result<(), Error>) {

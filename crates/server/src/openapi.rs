@@ -2,8 +2,8 @@
 
 use crate::api::rules::view as rules;
 use crate::api::{
-    account, audit, changes, findings, images, lists, people, plans, recommendations, score, tokens, tree, upgrades,
-    usage, views, work,
+    account, audit, changes, findings, images, imports, lists, people, plans, recommendations, rescan, score, tokens,
+    tree, upgrades, usage, views, work,
 };
 use crate::routes::{self, Answer, Place, Route, Takes, Verb};
 use crate::{detail, parts, problem, view};
@@ -97,6 +97,11 @@ use utoipa::OpenApi;
     rules::FieldChange,
     views::ViewBody,
     views::SavedViewView,
+    imports::ImportBody,
+    imports::ImportView,
+    rescan::RescanBody,
+    rescan::AskedView,
+    rescan::AskedManyView,
     problem::Problem
 )))]
 struct Schemas;

@@ -7,6 +7,7 @@ mod fleet;
 mod rules;
 mod security;
 mod tree;
+mod triggers;
 mod views;
 mod work;
 
@@ -22,8 +23,16 @@ use axum::{Extension, Router};
 use model::role::Action;
 
 /// The tables, one an area.
-static AREAS: &[&[Route]] =
-    &[fleet::ROUTES, work::ROUTES, access::ROUTES, rules::ROUTES, tree::ROUTES, security::ROUTES, views::ROUTES];
+static AREAS: &[&[Route]] = &[
+    fleet::ROUTES,
+    work::ROUTES,
+    access::ROUTES,
+    rules::ROUTES,
+    tree::ROUTES,
+    security::ROUTES,
+    views::ROUTES,
+    triggers::ROUTES,
+];
 
 /// One route.
 pub struct Route {

@@ -154,6 +154,13 @@ impl Store {
         row.map(|row| Ok(u64::try_from(row.int(0)?).unwrap_or(0))).transpose()
     }
 
+    /// Lists repositories of a registry that have a blob, at most `n`.
+    pub async fn homes_of_blob(&self, registry: Id, digest: &Digest, n: u32) -> Result<Vec<String>> {
+        let sql = "SELECT repository FROM blob_link WHERE registry = $1 AND digest = $2 ORDER BY repository LIMIT $3";
+        let rows = self.engine().all(sql, values![registry, digest, i64::from(n)]).await?;
+        rows.iter().map(|row| row.text(0)).collect()
+    }
+
     /// Gives a repository a blob of another one; false = the other one does not have it.
     pub async fn mount_blob(&self, registry: Id, from: &str, to: &str, digest: &Digest) -> Result<bool> {
         if self.has_blob(registry, from, digest).await?.is_none() {

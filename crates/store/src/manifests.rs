@@ -7,6 +7,7 @@ use crate::write::What;
 use crate::{Result, Store};
 use bytes::Bytes;
 use model::facts::Id;
+use model::manifest::{Content, Kind, Manifest};
 use model::{Digest, Micros};
 
 /// A manifest as it arrives.
@@ -82,6 +83,41 @@ pub struct Child {
     pub digest: Digest,
     /// `linux/arm64`, `unknown/unknown`, or empty.
     pub platform: String,
+}
+
+impl ManifestKind {
+    /// Says what a manifest is, and what must be there.
+    pub fn of(read: &Manifest) -> Self {
+        match (&read.content, read.kind()) {
+            (Content::Index(children), _) => Self::Index { children: children.iter().map(Child::of).collect() },
+            (Content::Image { .. }, Kind::Accessory { .. }) => {
+                Self::Accessory { blobs: read.blobs().map(Descriptor::of).collect() }
+            }
+            (Content::Image { config, layers }, _) => {
+                let platform = String::new(); // the configuration says it; the index's word comes with the index
+                let layers = layers.iter().map(Descriptor::of).collect();
+                Self::Image { config: Descriptor::of(config), layers, platform }
+            }
+        }
+    }
+}
+
+impl Child {
+    fn of(descriptor: &model::manifest::Descriptor) -> Self {
+        let platform = descriptor.platform.as_ref().map(ToString::to_string).unwrap_or_default();
+        Self { digest: descriptor.digest.clone(), platform }
+    }
+}
+
+impl Descriptor {
+    fn of(descriptor: &model::manifest::Descriptor) -> Self {
+        Self {
+            digest: descriptor.digest.clone(),
+            bytes: i64::try_from(descriptor.size).unwrap_or(i64::MAX),
+            media_type: descriptor.media_type.clone(),
+            foreign: descriptor.is_foreign(),
+        }
+    }
 }
 
 /// What became of a manifest.

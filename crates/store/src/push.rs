@@ -38,32 +38,53 @@ impl Store {
     /// `Error::Missing` lists blobs and children that the repository does not have.
     pub async fn put_manifest(&self, manifest: NewManifest) -> Result<PutOutcome> {
         let mut write = self.write().await?;
-        let children = check(&mut write, &manifest).await?;
-        let repository = ensure_repository(&mut write, manifest.registry, &manifest.repository).await?;
-        let Place { subscription, standard: plan, .. } = place_of(&mut write, manifest.registry).await?;
-
-        let image = ensure_image(&mut write, &manifest, plan).await?;
-        self.step("manifest:image");
-        if image.is_new {
-            add_content(&mut write, &manifest, image.id, &children).await?;
-        }
-        let created = ensure_presence(&mut write, repository, image.id).await?;
-        for tag in &manifest.tags {
-            move_tag(&mut write, repository, tag, image.id).await?;
-        }
-        self.step("manifest:tagged");
-        announce(&mut write, &manifest).await?;
-        let job = if image_is_read(&image, &manifest, plan) {
-            Some(add_image_job(&mut write, image.id, manifest.class, manifest.registry, repository).await?)
-        } else {
-            meter(&mut write, &image, &manifest, subscription, repository, plan).await?;
-            None
-        };
-        self.step("manifest:queued");
+        let (outcome, _) = take_manifest(&mut write, manifest).await?;
         let revision = write.commit().await?;
         self.step("manifest:committed");
-        Ok(PutOutcome { image: image.id, created, job, revision })
+        Ok(PutOutcome { revision, ..outcome })
     }
+
+    /// The same, but `Error::Conflict` where a tag would move away from another manifest.
+    pub async fn put_manifest_beside(&self, manifest: NewManifest) -> Result<PutOutcome> {
+        let (repository, tags) = (manifest.repository.clone(), manifest.tags.clone());
+        let mut write = self.write().await?;
+        let (outcome, moved) = take_manifest(&mut write, manifest).await?;
+        if moved > 0 {
+            let tags = tags.join(", ");
+            return Err(Error::Conflict(format!("{repository}:{tags} is there already and names another image")));
+        }
+        let revision = write.commit().await?;
+        self.step("manifest:committed");
+        Ok(PutOutcome { revision, ..outcome })
+    }
+}
+
+/// Writes all that a manifest brings; returns how many tags moved away from another one.
+async fn take_manifest(write: &mut Write<'_>, manifest: NewManifest) -> Result<(PutOutcome, usize)> {
+    let children = check(write, &manifest).await?;
+    let repository = ensure_repository(write, manifest.registry, &manifest.repository).await?;
+    let Place { subscription, standard: plan, .. } = place_of(write, manifest.registry).await?;
+
+    let image = ensure_image(write, &manifest, plan).await?;
+    write.store().step("manifest:image");
+    if image.is_new {
+        add_content(write, &manifest, image.id, &children).await?;
+    }
+    let created = ensure_presence(write, repository, image.id).await?;
+    let mut moved = 0;
+    for tag in &manifest.tags {
+        moved += usize::from(move_tag(write, repository, tag, image.id).await?);
+    }
+    write.store().step("manifest:tagged");
+    announce(write, &manifest).await?;
+    let job = if image_is_read(&image, &manifest, plan) {
+        Some(add_image_job(write, image.id, manifest.class, manifest.registry, repository).await?)
+    } else {
+        meter(write, &image, &manifest, subscription, repository, plan).await?;
+        None
+    };
+    write.store().step("manifest:queued");
+    Ok((PutOutcome { image: image.id, created, job, revision: 0 }, moved))
 }
 
 /// Looks whether the repository has all that the manifest names; returns the children of an index with their row ids.
@@ -212,12 +233,14 @@ async fn ensure_presence(write: &mut Write<'_>, repository: Id, image: Id) -> Re
     Ok(here.is_none())
 }
 
-async fn move_tag(write: &mut Write<'_>, repository: Id, tag: &str, image: Id) -> Result<()> {
+/// Makes a tag name an image; true = it named another one before.
+async fn move_tag(write: &mut Write<'_>, repository: Id, tag: &str, image: Id) -> Result<bool> {
     let find = "SELECT image FROM tag WHERE repository = $1 AND name = $2 AND until = $3";
-    if let Some(row) = write.one(find, values![repository, tag, Micros::FOREVER]).await? {
+    let before = write.one(find, values![repository, tag, Micros::FOREVER]).await?;
+    if let Some(row) = &before {
         let before = row.int(0)?;
         if before == image {
-            return Ok(());
+            return Ok(false);
         }
         let close = "UPDATE tag SET until = $3 WHERE repository = $1 AND name = $2 AND until = $4";
         write.run(close, values![repository, tag, write.now, Micros::FOREVER]).await?;
@@ -226,7 +249,7 @@ async fn move_tag(write: &mut Write<'_>, repository: Id, tag: &str, image: Id) -
     let open = "INSERT INTO tag (repository, name, since, until, image) VALUES ($1, $2, $3, $4, $5)";
     write.run(open, values![repository, tag, write.now, Micros::FOREVER, image]).await?;
     write.changed(What::TagsOf, image);
-    Ok(())
+    Ok(before.is_some())
 }
 
 async fn announce(write: &mut Write<'_>, manifest: &NewManifest) -> Result<()> {

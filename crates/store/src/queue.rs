@@ -36,6 +36,8 @@ pub enum JobKind {
     Image(Id),
     /// Match again what a new generation changed.
     Rematch,
+    /// Copy an image from another registry (row id).
+    Import(Id),
 }
 
 /// A job to be queued.
@@ -75,7 +77,7 @@ pub struct Job {
 pub struct JobRow {
     /// Row id.
     pub id: Id,
-    /// `image` or `rematch`.
+    /// `image`, `rematch` or `import`.
     pub kind: &'static str,
     /// Why.
     pub class: Class,
@@ -126,8 +128,9 @@ const LOST: i64 = 3;
 /// Kinds as they are stored.
 const IMAGE: i64 = 1;
 const REMATCH: i64 = 2;
+const IMPORT: i64 = 3;
 
-const JOB: &str = "SELECT j.id, j.lease, j.kind, j.image, j.class, COALESCE(i.digest, ''), j.registry, j.repository, j.attempt, j.lost, j.worker, COALESCE(i.coverage, 0) FROM job j LEFT JOIN image i ON i.id = j.image";
+const JOB: &str = "SELECT j.id, j.lease, j.kind, j.image, j.class, COALESCE(i.digest, ''), j.registry, j.repository, j.attempt, j.lost, j.worker, COALESCE(i.coverage, 0) FROM job j LEFT JOIN image i ON i.id = j.image AND j.kind = 1";
 
 impl Store {
     /// Queues a job unless one for the same thing and reason waits already. Returns its id.
@@ -141,6 +144,7 @@ impl Store {
                 let row = row.ok_or_else(|| Error::NotFound { what: "image", name: image.to_string() })?;
                 add_image_job(&mut write, image, job.class, row.int(0)?, row.int(1)?).await?
             }
+            JobKind::Import(import) => return Err(Error::NotFound { what: "image", name: import.to_string() }),
         };
         write.commit().await?;
         Ok(id)
@@ -167,11 +171,20 @@ impl Store {
         Ok(queued)
     }
 
-    /// Takes the most urgent job under a lease. Within a priority, registries take turns.
+    /// Takes the most urgent job but an import under a lease. Within a priority, registries take turns.
     pub async fn claim(&self, worker: &str) -> Result<Option<Job>> {
+        self.claim_of("<>", worker).await
+    }
+
+    /// Takes an import: it may take hours, and so never stands in the way of other jobs.
+    pub async fn claim_import(&self, worker: &str) -> Result<Option<Job>> {
+        self.claim_of("=", worker).await
+    }
+
+    async fn claim_of(&self, is: &str, worker: &str) -> Result<Option<Job>> {
         loop {
             let engine = self.engine();
-            let free = format!("j.leased_until < {0} AND j.due <= {0}", engine.clock());
+            let free = format!("j.kind {is} {IMPORT} AND j.leased_until < {0} AND j.due <= {0}", engine.clock());
             if engine.one(&format!("SELECT j.id FROM job j WHERE {free} LIMIT 1"), values![]).await?.is_none() {
                 return Ok(None);
             }
@@ -196,7 +209,11 @@ impl Store {
 
     /// Takes a job that nobody holds. `None` = it was ended: there is nothing to read, or it kills whoever takes it.
     async fn take(&self, write: &mut Write<'_>, row: &Row, worker: &str) -> Result<Option<Job>> {
-        let kind = if row.int(2)? == REMATCH { JobKind::Rematch } else { JobKind::Image(row.int(3)?) };
+        let kind = match row.int(2)? {
+            REMATCH => JobKind::Rematch,
+            IMPORT => JobKind::Import(row.int(3)?),
+            _ => JobKind::Image(row.int(3)?),
+        };
         let digest = Digest::parse(&row.text(5)?).ok();
         let lost = row.int(9)? + i64::from(!row.text(10)?.is_empty());
         let job = Job {
@@ -318,7 +335,7 @@ impl Store {
     pub async fn jobs(&self, n: u32) -> Result<Vec<JobRow>> {
         let sql = format!(
             "SELECT j.id, j.kind, j.class, COALESCE(i.digest, ''), COALESCE(g.name || '/' || r.name, ''), CAST(CASE WHEN j.leased_until >= {0} THEN 1 ELSE 0 END AS BIGINT), CAST(CASE WHEN j.due > {0} THEN 1 ELSE 0 END AS BIGINT), j.due, j.attempt, j.reason, j.worker, j.since FROM job j
-             LEFT JOIN image i ON i.id = j.image LEFT JOIN repository r ON r.id = j.repository LEFT JOIN registry g ON g.id = j.registry ORDER BY j.priority, j.turn, j.id LIMIT $1",
+             LEFT JOIN image i ON i.id = j.image AND j.kind = 1 LEFT JOIN repository r ON r.id = j.repository LEFT JOIN registry g ON g.id = j.registry ORDER BY j.priority, j.turn, j.id LIMIT $1",
             self.engine().clock()
         );
         let rows = self.engine().all(&sql, values![i64::from(n)]).await?;
@@ -343,7 +360,11 @@ fn job_row(row: &Row) -> Result<JobRow> {
     };
     Ok(JobRow {
         id: row.int(0)?,
-        kind: if row.int(1)? == REMATCH { "rematch" } else { "image" },
+        kind: match row.int(1)? {
+            REMATCH => "rematch",
+            IMPORT => "import",
+            _ => "image",
+        },
         class: Class::from_number(row.int(2)?),
         digest: row.text(3)?,
         repository: row.text(4)?,
@@ -399,6 +420,11 @@ pub(crate) async fn add_image_jobs(write: &mut Write<'_>, images: &[(Id, Id, Id)
 /// Queues the re-match, unless it waits or runs already. Before everything else: it is short, and new results wait for it.
 pub(crate) async fn add_rematch(write: &mut Write<'_>) -> Result<Id> {
     add(write, REMATCH, 0, Class::Reconcile, 0, 0, 0).await
+}
+
+/// Queues an import.
+pub(crate) async fn add_import_job(write: &mut Write<'_>, import: Id, registry: Id) -> Result<Id> {
+    add(write, IMPORT, import, Class::Import, Class::Import as i64, registry, 0).await
 }
 
 async fn add(

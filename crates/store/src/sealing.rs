@@ -62,7 +62,8 @@ impl SealingKey {
         Self::read(path)?.ok_or_else(|| wrong(ErrorKind::NotFound.into()))
     }
 
-    fn of(key: &[u8; KEY]) -> Result<Self> {
+    /// Makes a sealing key of its bytes.
+    pub(crate) fn of(key: &[u8; KEY]) -> Result<Self> {
         let key = RandomizedNonceKey::new(&AES_256_GCM, key);
         Ok(Self(key.map_err(|_| Error::damaged("key file", "its key cannot be used"))?))
     }

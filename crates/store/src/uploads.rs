@@ -144,6 +144,27 @@ impl Store {
         Ok(Upload { store: self.clone(), state })
     }
 
+    /// Finds an upload that a principal left open, the newest one.
+    pub async fn open_upload(&self, registry: Id, repository: &str, principal: &str) -> Result<Option<UploadId>> {
+        let sql = format!(
+            "SELECT id FROM upload WHERE registry = $1 AND repository = $2 AND principal = $3 AND expires > {} ORDER BY expires DESC LIMIT 1",
+            self.engine().clock()
+        );
+        let row = self.engine().one(&sql, values![registry, repository, principal]).await?;
+        Ok(row.map(|row| row.text(0)).transpose()?.and_then(|id| UploadId::parse(&id)))
+    }
+
+    /// Drops every upload of principals whose names begin so.
+    pub(crate) async fn drop_uploads_of(&self, beginning: &str) -> Result<()> {
+        let sql = "SELECT id FROM upload WHERE substr(principal, 1, length($1)) = $1";
+        for row in self.engine().all(sql, values![beginning]).await? {
+            if let Some(id) = UploadId::parse(&row.text(0)?) {
+                self.forget_upload(id).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn add_slot(&self, staged: StagedUpload, sink: Sink) -> Slot {
         let path = self.upload_path(staged.id);
         let (id, offset) = (staged.id, sink.written);

@@ -12,7 +12,7 @@ use crate::write::{What, Write};
 use crate::{Result, Store};
 use model::Micros;
 use model::facts::Id;
-use model::verdict::{Coverage, Verdict};
+use model::verdict::Coverage;
 
 impl Store {
     /// Takes images out of the window that nobody pushed or pulled for as many days, before a moment, as their subscription
@@ -41,18 +41,19 @@ impl Store {
     }
 }
 
-/// Brings an image back into the window that somebody pulled from a place where the plan is on. It is read if it never was.
+/// Brings an image back into the window that somebody pulled from a place where the plan is on, and has it judged anew: readers may
+/// see more by now than when it left. Layers that today's readers read cost nothing.
 pub(crate) async fn pulled(write: &mut Write<'_>, registry: Id, repository: &str, image: Id) -> Result<()> {
-    let out = "SELECT verdict FROM image WHERE id = $1 AND coverage = $2";
-    let Some(row) = write.one(out, values![image, Coverage::OutsideWindow as u8]).await? else { return Ok(()) };
+    let out = "SELECT 1 FROM image WHERE id = $1 AND coverage = $2";
+    if write.one(out, values![image, Coverage::OutsideWindow as u8]).await?.is_none() {
+        return Ok(());
+    }
     if !place_of(write, registry).await?.standard {
         return Ok(());
     }
     used(write, image).await?;
-    if Verdict::from_number(row.int(0)?) == Verdict::None {
-        let repository = ensure_repository(write, registry, repository).await?;
-        add_image_job(write, image, Class::RecentPull, registry, repository).await?;
-    }
+    let repository = ensure_repository(write, registry, repository).await?;
+    add_image_job(write, image, Class::RecentPull, registry, repository).await?;
     Ok(())
 }
 

@@ -1,11 +1,13 @@
 //! `portwarden image`: the images that the server knows.
 
+use super::ask::{Ask, At, encoded};
 use super::{Exit, local, stop};
 use crate::output::{self, Format, visible};
 use crate::settings::Settings;
 use fleet::{Filter, ImageRow, Query, Sort};
 use model::time::Micros;
 use model::{Digest, Severity};
+use serde_json::json;
 
 /// What can be asked of images.
 #[derive(Debug, clap::Subcommand)]
@@ -27,6 +29,28 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Have an image, or many, read and judged before all that is done by itself
+    #[command(after_help = "Examples:
+  portwarden image scan payments/api:1.8.2
+  portwarden image scan --server https://registry.example sha256:3f9a…
+  portwarden image scan --all repo:payments verdict:gaps")]
+    Scan(Rescan),
+}
+
+/// What is to be scanned.
+#[derive(Debug, clap::Args)]
+pub struct Rescan {
+    /// Digest, or repository and tag; with --all, filter words
+    #[arg(required = true, value_name = "IMAGE")]
+    image: Vec<String>,
+    /// Every image that passes the filter, at most 1000
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    at: At,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// How a list is asked for.
@@ -86,7 +110,45 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
             Ok(Exit::Clean)
         }
         Command::Show { image, format } => show(settings, image, *format).await,
+        Command::Scan(rescan) => scan(settings, rescan).await,
     }
+}
+
+/// Asks for scans; a running server does them, or the next one that starts on these data.
+async fn scan(settings: &Settings, rescan: &Rescan) -> anyhow::Result<Exit> {
+    let ask = Ask::open(settings, &rescan.at).await?;
+    let asked = if rescan.all {
+        ask.post("/images/scan", &json!({"q": rescan.image.join(" ")})).await?
+    } else {
+        let [name] = rescan.image.as_slice() else {
+            return Err(stop(Exit::Usage, "name one image, or give filter words with --all"));
+        };
+        let digest = digest(&ask, name).await?;
+        ask.post(&format!("/images/{digest}/scan"), &json!({})).await?
+    };
+    if rescan.format != Format::Table {
+        output::json(&asked)?;
+    } else if rescan.all {
+        println!("{} queued, {} waited already, {} passed over", asked["queued"], asked["known"], asked["passed_over"]);
+    } else {
+        let known = if asked["known"] == true { "waited already" } else { "queued" };
+        println!("{known}: job {}, {} before it", asked["job"], asked["before"]);
+    }
+    Ok(Exit::Clean)
+}
+
+/// Finds the digest of an image by its name.
+async fn digest(ask: &Ask, name: &str) -> anyhow::Result<String> {
+    if Digest::parse(name).is_ok() {
+        return Ok(name.to_owned());
+    }
+    let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+    let path = format!("/images?repository={}&tag={}&limit=2", encoded(repository), encoded(tag));
+    let found = ask.get(&path).await?;
+    let digest = found["items"][0]["digest"].as_str();
+    digest.map(str::to_owned).ok_or_else(|| {
+        stop(Exit::Usage, format!("there is no image {name}; `portwarden image list` shows what there is"))
+    })
 }
 
 fn cells(image: &server::ImageView) -> Vec<String> {
@@ -173,7 +235,8 @@ async fn show(settings: &Settings, name: &str, format: Format) -> anyhow::Result
     if view.work != "idle" {
         println!("  work      {}", view.work);
     }
-    println!("  coverage  {}", view.coverage);
+    let since = view.coverage_since.as_deref().map(|at| format!(" since {at}")).unwrap_or_default();
+    println!("  coverage  {}{since}", view.coverage);
     println!("  packages  {}", view.packages.map_or("not read yet".into(), |n| n.to_string()));
     let counts = Severity::WORST_FIRST.into_iter().filter(|s| row.tally.of(*s) > 0);
     let counts: Vec<_> = counts.map(|s| format!("{} {}", row.tally.of(s), s.as_str())).collect();

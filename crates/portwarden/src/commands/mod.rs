@@ -8,6 +8,7 @@ mod doctor;
 mod finding;
 mod greeting;
 mod image;
+mod import;
 mod local;
 mod plan;
 mod registry;
@@ -73,6 +74,8 @@ pub enum Command {
     Serve(ServeFlags),
     /// Scan an image: a layout folder, an archive, standard input or a registry reference; no server needed
     Scan(scan::Arguments),
+    /// Copy an image from another registry, all its platforms, and have it scanned
+    Import(import::Arguments),
     /// Images that the server knows
     #[command(subcommand)]
     Image(image::Command),
@@ -138,6 +141,7 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Serve(_) => serve::run(&settings).await,
         Command::Scan(arguments) => scan::run(&settings, &arguments).await,
+        Command::Import(arguments) => import::run(&settings, &arguments).await,
         Command::Image(command) => image::run(&settings, &command).await,
         Command::Finding(command) => finding::run(&settings, &command).await,
         Command::Db(command) => db::run(&settings, &command).await,

@@ -108,7 +108,7 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<E
         std::fs::read(file).map_err(|e| stop(Exit::Usage, format!("--ca-bundle: cannot read {}: {e}", file.display())))
     };
     let ca_pem = arguments.ca_bundle.as_ref().map(read).transpose()?;
-    let options = oci::Options { login, insecure_http: arguments.insecure_http, ca_pem };
+    let options = oci::Options { login, insecure_http: arguments.insecure_http, ca_pem, ..oci::Options::default() };
     let progress = Progress::start(settings, &arguments.reference);
     let source = oci::Source::open(&arguments.reference, &options).await?;
     let sandbox = local::sandbox(settings);

@@ -51,7 +51,8 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
         tasks.spawn(scan::follow_generations(store.clone(), knowledge.clone(), shutdown.clone()));
         spawn_feeds(&mut tasks, settings, knowledge.clone(), shutdown.clone());
     }
-    if settings.has_role(Role::Registry) {
+    // Uploads come by pushes, and by the imports of workers.
+    if settings.has_role(Role::Registry) || settings.has_role(Role::Worker) {
         tasks.spawn(scan::early_reader(layers, shutdown.clone()));
     }
 

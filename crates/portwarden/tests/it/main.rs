@@ -11,6 +11,7 @@ mod hostile;
 mod house;
 mod http;
 mod images;
+mod import;
 mod kill;
 mod roles;
 mod steps;

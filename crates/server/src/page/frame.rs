@@ -11,6 +11,7 @@ use askama::Template;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use fleet::Place;
+use model::role::Action;
 pub use model::text::visible_lines as visible;
 use model::time::Micros;
 use model::verdict::{Coverage, Verdict, Work};
@@ -42,6 +43,8 @@ pub struct Frame {
     pub csrf: String,
     /// Where the page is kept as a view.
     pub keep: String,
+    /// Whether they may ask for scans somewhere.
+    pub may_scan: bool,
     /// The same as an API call, or empty.
     pub api: String,
     /// The same as a command, or empty.
@@ -96,6 +99,7 @@ impl Frame {
             feeds: feeds(&visit.parts),
             who: visit.who.name.clone(),
             csrf: visit.asker.csrf.clone(),
+            may_scan: nav::sees(&visit.who, Action::Secure),
             look: visit.look,
             keep: keep(visit),
             address: visit.address(),

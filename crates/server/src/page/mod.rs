@@ -14,6 +14,7 @@ mod frame;
 mod go;
 mod image;
 mod images;
+mod imports;
 mod list;
 mod nav;
 mod overview;
@@ -22,6 +23,7 @@ mod pane;
 mod people;
 mod plans;
 mod recommendations;
+mod rescan;
 mod rule_form;
 mod rules;
 mod scope;
@@ -148,6 +150,17 @@ pub static PAGES: &[Page] = &[
         handler: || post(people::delete),
     },
     Page { path: "/activity/audit", action: Action::Audit, place: Place::Any, handler: || get(audit::page) },
+    Page { path: "/images/{digest}/scan", action: Action::Secure, place: Place::Any, handler: || post(rescan::one) },
+    Page { path: "/inventory/scan", action: Action::Secure, place: Place::Any, handler: || post(rescan::many) },
+    Page { path: "/activity/imports", action: Action::Push, place: Place::Any, handler: || get(imports::page) },
+    Page { path: "/activity/imports", action: Action::Push, place: Place::Any, handler: || post(imports::create) },
+    Page { path: "/activity/imports/{id}", action: Action::Push, place: Place::Any, handler: || get(imports::one) },
+    Page {
+        path: "/activity/imports/{id}/cancel",
+        action: Action::Push,
+        place: Place::Any,
+        handler: || post(imports::cancel),
+    },
     Page { path: "/settings/tokens", action: Action::Read, place: Place::Own, handler: || get(tokens::page) },
     Page { path: "/settings/tokens", action: Action::Read, place: Place::Own, handler: || post(tokens::create) },
     Page {

@@ -63,7 +63,11 @@ pub static NAV: &[Entry] = &[
         key: "activity",
         text: "Activity",
         icon: "M1.500 8.500h3l2-6 3 11 2-5h3",
-        pages: &[("/activity/audit", "Audit", Action::Audit), ("/activity/usage", "Usage", Action::ReadUsage)],
+        pages: &[
+            ("/activity/imports", "Imports", Action::Push),
+            ("/activity/audit", "Audit", Action::Audit),
+            ("/activity/usage", "Usage", Action::ReadUsage),
+        ],
     },
     Entry {
         key: "settings",
@@ -92,7 +96,8 @@ pub struct Shown {
     pub here: bool,
 }
 
-fn sees(who: &Principal, action: Action) -> bool {
+/// Whether somebody may do something anywhere.
+pub fn sees(who: &Principal, action: Action) -> bool {
     who.grants.iter().any(|grant| grant.role.allows(action))
 }
 

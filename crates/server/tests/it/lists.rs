@@ -42,10 +42,17 @@ async fn every_route_answers_the_fields_of_its_schema() {
     fleet.post_as("admin", "/api/v1/views", &view).await.is(201, "a view to list");
     let recommendations = fleet.list("/api/v1/recommendations").await;
     let key = recommendations["items"][0]["key"].as_str().unwrap();
+    let exemption =
+        serde_json::json!({"recommendation": "end-of-life", "scope": "/", "kind": "waiver", "reason": "to list"});
+    fleet.post_as("admin", "/api/v1/exemptions", &exemption).await.is(201, "an exemption to list");
+    let import = serde_json::json!({"source": "registry.example/app:1"});
+    let import = fleet.post_as("admin", "/api/v1/imports", &import).await.is(201, "an import to list").json();
+    let import = import["id"].to_string();
     for route in fleet.routes().await {
         let id = match route.split('/').nth(3) {
             Some("findings") => finding.as_str(),
             Some("rules") => rule.as_str(),
+            Some("imports") => import.as_str(),
             Some("subscriptions") => "default",
             _ => "CVE-2024-0000",
         };
@@ -71,7 +78,7 @@ async fn every_route_answers_the_fields_of_its_schema() {
         let (all, required) = properties(&document, item);
         assert!(!all.is_empty(), "{route} has items without a schema");
         let items = body["items"].as_array().unwrap();
-        assert!(!items.is_empty() || route.ends_with("/exemptions"), "{path} has nothing to look at");
+        assert!(!items.is_empty(), "{path} has nothing to look at");
         for item in items {
             assert!(fields(item).is_subset(&all) && required.is_subset(&fields(item)), "{path}: {item}");
         }
