@@ -119,7 +119,8 @@ fn many_guesses_at_once_are_no_more_than_ten() {
         while let Some(answer) = guesses.join_next().await {
             match answer.unwrap() {
                 Err(Error::WrongCredentials) => looked_at += 1,
-                Err(Error::LockedOut { seconds }) if seconds <= 60 => refused += 1,
+                // 61: whoever closed it may have read the clock a moment later.
+                Err(Error::LockedOut { seconds }) if seconds <= 61 => refused += 1,
                 other => panic!("{other:?}"),
             }
         }
