@@ -107,6 +107,9 @@ async fn one_starter_serves_layer_after_layer_and_is_replaced_once_it_has_gone()
     assert_eq!(called(&word), starter, "the next layer has the same");
     let id = rustix::process::Pid::from_raw(starter[0]).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+    while !called(&word).is_empty() {
+        tokio::task::yield_now().await; // the signal is sent before it is felt
+    }
     read().await;
     let other = called(&word);
     assert!(other.len() == 1 && other != starter, "the next layer has another");
