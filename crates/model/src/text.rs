@@ -50,6 +50,16 @@ pub fn csv_row<'a>(out: &mut String, cells: impl IntoIterator<Item = &'a str>) {
     out.push_str("\r\n");
 }
 
+/// A number of bytes for people, in decimal units.
+pub fn size(bytes: i64) -> String {
+    match bytes.max(0) as f64 {
+        b if b >= 1e9 => format!("{:.1} GB", b / 1e9),
+        b if b >= 1e6 => format!("{:.1} MB", b / 1e6),
+        b if b >= 1e3 => format!("{:.0} kB", b / 1e3),
+        b => format!("{b:.0} B"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -73,16 +73,6 @@ pub fn table(out: &mut impl Write, head: &[&str], rows: &[Vec<String>]) -> std::
     Ok(())
 }
 
-/// 12.3 MB, for people.
-pub fn size(bytes: i64) -> String {
-    match bytes.max(0) as f64 {
-        b if b >= 1e9 => format!("{:.1} GB", b / 1e9),
-        b if b >= 1e6 => format!("{:.1} MB", b / 1e6),
-        b if b >= 1e3 => format!("{:.0} kB", b / 1e3),
-        b => format!("{b:.0} B"),
-    }
-}
-
 /// Writes one CSV row.
 pub fn csv_row(out: &mut impl Write, cells: &[String]) -> std::io::Result<()> {
     let mut line = String::new();

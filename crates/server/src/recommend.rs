@@ -4,12 +4,13 @@
 //! or costs in the score. REST, the console and the command line ask here, so that a figure is the same everywhere.
 
 use crate::access;
+use crate::history::DAY;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use assess::posture::{self, Record, Resource};
 use assess::recommendation::{self, Asked, Recommendation, VULNERABILITIES};
 use assess::score::{self, Control, Score};
-use fleet::{Filter, ImageState, ImageTest, Index, Query, ScoreSettings, ScoreTally};
+use fleet::{ImageState, ImageTest, Index, Query, ScoreSettings, ScoreTally};
 use model::facts::{RegistryFact, SubscriptionFact};
 use model::pattern::Pattern;
 use model::role::{Action, Scope, allowed};
@@ -19,10 +20,9 @@ use store::{Assignment, Exemption, Principal};
 
 /// Days after which an image in use should be built anew.
 const FRESH_DAYS: i64 = 90;
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 
 /// What is asked, by whom, with the facts that the index does not hold.
+#[derive(Clone)]
 pub struct Question {
     /// The part of the tree.
     pub node: Scope,
@@ -88,25 +88,15 @@ impl Question {
         if let Some(guid) = node.subscription.as_deref() {
             query.filter.field("subscription", guid)?;
         }
-        let (exemptions, assignments) = (self.exemptions.clone(), self.assignments.clone());
-        Ok(Self {
-            node,
-            query,
-            exemptions,
-            assignments,
-            grants: self.grants.clone(),
-            data_age_hours: self.data_age_hours,
-        })
+        Ok(Self { node, query, ..self.clone() })
     }
 }
 
 /// Every recommendation with how it stands, those with most to gain first.
 pub fn summaries(index: &Index, question: &Question) -> Result<Vec<Summary>, Problem> {
-    let controls = score(index, question)?.controls;
-    let mut all = Vec::new();
-    for recommendation in recommendation::all() {
-        all.push(summary(index, question, recommendation, &controls)?);
-    }
+    let standing = Standing::of(index, question)?;
+    let all = recommendation::all().into_iter().map(|recommendation| standing.summary(index, question, recommendation));
+    let mut all = all.collect::<Result<Vec<Summary>, Problem>>()?;
     let order = |s: &Summary| (s.tally.unhealthy == 0, std::cmp::Reverse(s.recommendation.severity));
     all.sort_by(|a, b| order(a).cmp(&order(b)).then(b.gain.total_cmp(&a.gain)));
     Ok(all)
@@ -114,27 +104,41 @@ pub fn summaries(index: &Index, question: &Question) -> Result<Vec<Summary>, Pro
 
 /// One recommendation with how it stands.
 pub fn one(index: &Index, question: &Question, key: &str) -> Result<Summary, Problem> {
-    let found = recommendation::all().into_iter().find(|r| r.key == key);
-    let controls = score(index, question)?.controls;
-    summary(index, question, found.ok_or_else(|| Problem::absent("recommendation", key))?, &controls)
+    let found = find(key)?;
+    Standing::of(index, question)?.summary(index, question, found)
 }
 
-fn summary(
-    index: &Index,
-    question: &Question,
-    recommendation: Recommendation,
-    controls: &[Control],
-) -> Result<Summary, Problem> {
-    let tally = match image_settings(&recommendation, question) {
-        Some(settings) => total(index, question, &settings)?,
-        None => count(&registries(index, question, &recommendation)?),
-    };
-    let control = controls.iter().find(|control| Some(control.name.as_str()) == recommendation.control);
-    let unhealthy = if tally.unhealthy == 0 { 0.0 } else { control.map_or(0.0, Control::gain) };
-    let of_it = question.assignments.iter().filter(|a| a.recommendation == recommendation.key);
-    let held = of_it.filter(|a| question.sees(&a.scope));
-    let assignment = held.max_by_key(|a| a.scope.to_path().len()).cloned();
-    Ok(Summary { recommendation, tally, gain: unhealthy, assignment })
+/// The recommendation of a key.
+pub fn find(key: &str) -> Result<Recommendation, Problem> {
+    let found = recommendation::all().into_iter().find(|r| r.key == key);
+    found.ok_or_else(|| Problem::absent("recommendation", key))
+}
+
+/// What every recommendation of a question needs: worked out once.
+struct Standing<'a> {
+    controls: Vec<Control>,
+    registries: Vec<Watched<'a>>,
+}
+
+impl<'a> Standing<'a> {
+    fn of(index: &'a Index, question: &Question) -> Result<Self, Problem> {
+        let registries = watched(index, question)?;
+        let controls = controls(&total(index, &question.query, &findings())?, &registries);
+        Ok(Self { controls, registries })
+    }
+
+    fn summary(&self, index: &Index, question: &Question, recommendation: Recommendation) -> Result<Summary, Problem> {
+        let tally = match image_settings(&recommendation, question) {
+            Some(settings) => total(index, &question.query, &settings)?,
+            None => count(&states(index, question, &self.registries, &recommendation)),
+        };
+        let control = self.controls.iter().find(|control| Some(control.name.as_str()) == recommendation.control);
+        let gain = if tally.unhealthy == 0 { 0.0 } else { control.map_or(0.0, Control::gain) };
+        let of_it = question.assignments.iter().filter(|a| a.recommendation == recommendation.key);
+        let held = of_it.filter(|a| question.sees(&a.scope));
+        let assignment = held.max_by_key(|a| a.scope.to_path().len()).cloned();
+        Ok(Summary { recommendation, tally, gain, assignment })
+    }
 }
 
 impl Question {
@@ -159,8 +163,13 @@ pub fn image_settings(recommendation: &Recommendation, question: &Question) -> O
     Some(ScoreSettings { test, recommendation: recommendation.key.to_owned() })
 }
 
-fn total(index: &Index, question: &Question, settings: &ScoreSettings) -> Result<ScoreTally, Problem> {
-    let score = index.score(&Query { limit: 1, ..question.query.clone() }, settings)?;
+/// How the index is asked for the images of the control of findings.
+fn findings() -> ScoreSettings {
+    ScoreSettings { recommendation: VULNERABILITIES.to_owned(), ..ScoreSettings::default() }
+}
+
+fn total(index: &Index, query: &Query, settings: &ScoreSettings) -> Result<ScoreTally, Problem> {
+    let score = index.score(&Query { limit: 1, ..query.clone() }, settings)?;
     Ok(score.subscriptions.iter().fold(ScoreTally::default(), |sum, (_, tally)| ScoreTally {
         healthy: sum.healthy + tally.healthy,
         unhealthy: sum.unhealthy + tally.unhealthy,
@@ -179,18 +188,33 @@ fn count(states: &[RegistryState]) -> ScoreTally {
     }
 }
 
-/// The registries that the asker may read as a whole, within the scope of the question.
-fn readable<'a>(
-    index: &'a Index,
-    question: &Question,
-) -> Result<Vec<(&'a SubscriptionFact, &'a RegistryFact)>, Problem> {
+/// A registry that the asker may read as a whole, and what every posture rule says of it.
+struct Watched<'a> {
+    subscription: &'a SubscriptionFact,
+    registry: &'a RegistryFact,
+    scope: Scope,
+    records: Vec<Record>,
+}
+
+/// The registries within the scope of a question. The images of all of them are counted in two questions to the index.
+fn watched<'a>(index: &'a Index, question: &Question) -> Result<Vec<Watched<'a>>, Problem> {
+    let query = Query { limit: 1, ..question.query.clone() };
+    let of = |test: ImageTest| index.score(&query, &ScoreSettings { test, recommendation: String::new() });
+    let (judged, health) = (of(ImageTest::Judged)?, of(ImageTest::Findings(Severity::Low))?);
+    let tally = |score: &fleet::Score, id| {
+        score.registries.iter().find(|(of, _)| *of == id).map(|(_, tally)| *tally).unwrap_or_default()
+    };
     let mut found = Vec::new();
     for registry in index.registries() {
         let Some(subscription) = index.subscriptions().iter().find(|s| s.id == registry.subscription) else { continue };
         let scope = scope_of(subscription, registry);
-        if allowed(&question.grants, Action::Read, &scope) && question.node.holds(&scope) {
-            found.push((subscription, registry));
+        if !allowed(&question.grants, Action::Read, &scope) || !question.node.holds(&scope) {
+            continue;
         }
+        let images = (tally(&judged, registry.id), tally(&health, registry.id));
+        let resource = live(index, question, (subscription, registry), images)?;
+        let records = posture::check(&[resource], posture::ALL, &posture::Settings::default());
+        found.push(Watched { subscription, registry, scope, records });
     }
     Ok(found)
 }
@@ -210,30 +234,34 @@ pub fn registries(
     question: &Question,
     recommendation: &Recommendation,
 ) -> Result<Vec<RegistryState>, Problem> {
-    let mut states = Vec::new();
-    for (subscription, registry) in readable(index, question)? {
-        let exempt = question.exempt(recommendation.key, &scope_of(subscription, registry));
+    Ok(states(index, question, &watched(index, question)?, recommendation))
+}
+
+fn states(
+    index: &Index,
+    question: &Question,
+    watched: &[Watched<'_>],
+    recommendation: &Recommendation,
+) -> Vec<RegistryState> {
+    let state = |of: &Watched<'_>| {
+        let exempt = question.exempt(recommendation.key, &of.scope);
         let (state, reasons) = match (exempt, recommendation.asked) {
             (Some(reason), _) => (ImageState::NotApplicable, vec![format!("exempt: {reason}")]),
-            (None, Asked::Plan) => match index.plan_off_since(registry.id, question.query.now) {
+            (None, Asked::Plan) => match index.plan_off_since(of.registry.id, question.query.now) {
                 Some(_) => (ImageState::Unhealthy, vec!["The plan is off.".to_owned()]),
                 None => (ImageState::Healthy, Vec::new()),
             },
-            (None, Asked::Posture(rule)) => {
-                let live = live(index, question, subscription, registry)?;
-                let records = posture::check(&[live], &[rule], &posture::Settings::default());
-                match records.into_iter().next() {
-                    Some(Record { outcome: "Pass", .. }) => (ImageState::Healthy, Vec::new()),
-                    Some(record) => (ImageState::Unhealthy, record.reasons),
-                    None => (ImageState::NotApplicable, vec!["The rule is not about such a registry.".to_owned()]),
-                }
-            }
-            (None, _) => continue,
+            (None, Asked::Posture(rule)) => match of.records.iter().find(|r| r.rule.name == rule.name) {
+                Some(Record { outcome: "Pass", .. }) => (ImageState::Healthy, Vec::new()),
+                Some(record) => (ImageState::Unhealthy, record.reasons.clone()),
+                None => (ImageState::NotApplicable, vec!["The rule is not about such a registry.".to_owned()]),
+            },
+            (None, _) => return None,
         };
-        let (subscription, registry) = (subscription.clone(), registry.clone());
-        states.push(RegistryState { subscription, registry, state, reasons });
-    }
-    Ok(states)
+        let (subscription, registry) = (of.subscription.clone(), of.registry.clone());
+        Some(RegistryState { subscription, registry, state, reasons })
+    };
+    watched.iter().filter_map(state).collect()
 }
 
 impl Question {
@@ -246,22 +274,13 @@ impl Question {
     }
 }
 
-/// A registry as posture rules see it.
+/// A registry as posture rules see it, with its images by whether they are judged and by whether they have findings.
 fn live(
     index: &Index,
     question: &Question,
-    subscription: &SubscriptionFact,
-    registry: &RegistryFact,
+    (subscription, registry): (&SubscriptionFact, &RegistryFact),
+    (judged, health): (ScoreTally, ScoreTally),
 ) -> Result<Resource, Problem> {
-    let mut filter = Filter::default();
-    filter.field("registry", &registry.name)?;
-    let query = Query { filter, limit: 1, ..question.query.clone() };
-    let of = |test: ImageTest| -> Result<ScoreTally, Problem> {
-        let score = index.score(&query, &ScoreSettings { test, recommendation: String::new() })?;
-        Ok(score.registries.iter().find(|(id, _)| *id == registry.id).map(|(_, tally)| *tally).unwrap_or_default())
-    };
-    let judged = of(ImageTest::Judged)?;
-    let health = of(ImageTest::Findings(Severity::Low))?;
     let standard = index.plan_off_since(registry.id, question.query.now).is_none();
     let code = if health.unhealthy == 0 { "Healthy" } else { "Unhealthy" };
     let assessment = json!({"Name": VULNERABILITIES, "ResourceType": "Microsoft.Security/assessments", "Properties": {"status": {"code": code}}});
@@ -289,25 +308,22 @@ fn live(
 
 /// Every posture rule on every registry that the asker may read as a whole.
 pub fn posture(index: &Index, question: &Question) -> Result<Vec<Record>, Problem> {
-    let mut resources = Vec::new();
-    for (subscription, registry) in readable(index, question)? {
-        resources.push(live(index, question, subscription, registry)?);
-    }
-    Ok(posture::check(&resources, posture::ALL, &posture::Settings::default()))
+    Ok(watched(index, question)?.into_iter().flat_map(|of| of.records).collect())
 }
 
 /// The secure score of what is asked.
 pub fn score(index: &Index, question: &Question) -> Result<Score, Problem> {
-    let settings = ScoreSettings { recommendation: VULNERABILITIES.to_owned(), ..ScoreSettings::default() };
-    let images = total(index, question, &settings)?;
-    let mut controls = vec![control(&images)];
-    let records = posture(index, question)?;
-    for of in posture::Control::ALL {
+    Ok(Score { controls: Standing::of(index, question)?.controls })
+}
+
+/// The control of findings and those of posture.
+fn controls(images: &ScoreTally, registries: &[Watched<'_>]) -> Vec<Control> {
+    let records: Vec<Record> = registries.iter().flat_map(|of| of.records.iter().cloned()).collect();
+    let of_posture = posture::Control::ALL.into_iter().map(|of| {
         let (healthy, unhealthy) = posture::tally(&records, of);
-        let name = of.title().to_owned();
-        controls.push(Control { name, max: of.max(), healthy, unhealthy, not_applicable: 0 });
-    }
-    Ok(Score { controls })
+        Control { name: of.title().to_owned(), max: of.max(), healthy, unhealthy, not_applicable: 0 }
+    });
+    std::iter::once(control(images)).chain(of_posture).collect()
 }
 
 /// The control of findings.
@@ -325,9 +341,7 @@ pub fn control(images: &ScoreTally) -> Control {
 pub fn what_if(index: &Index, question: &Question, digests: &str) -> Result<Score, Problem> {
     let mut filter = question.query.filter.clone();
     filter.field("image", digests)?;
-    let settings = ScoreSettings { recommendation: VULNERABILITIES.to_owned(), ..ScoreSettings::default() };
-    let score = index.score(&Query { filter, limit: 1, ..question.query.clone() }, &settings)?;
-    let fixed: u64 = score.subscriptions.iter().map(|(_, tally)| tally.unhealthy).sum();
+    let fixed = total(index, &Query { filter, ..question.query.clone() }, &findings())?.unhealthy;
     let mut score = self::score(index, question)?;
     for control in score.controls.iter_mut().filter(|control| control.name == score::VULNERABILITIES) {
         let fixed = fixed.min(control.unhealthy);
@@ -338,15 +352,5 @@ pub fn what_if(index: &Index, question: &Question, digests: &str) -> Result<Scor
 
 /// The control of findings at a past moment.
 pub fn past(index: &Index, question: &Question, at: Micros) -> Result<Control, Problem> {
-    let settings = ScoreSettings { recommendation: VULNERABILITIES.to_owned(), ..ScoreSettings::default() };
-    let query = Query { as_of: Some(at), limit: 1, ..question.query.clone() };
-    let of = Question {
-        node: question.node.clone(),
-        query,
-        exemptions: Vec::new(),
-        assignments: Vec::new(),
-        grants: Vec::new(),
-        data_age_hours: None,
-    };
-    Ok(control(&total(index, &of, &settings)?))
+    Ok(control(&total(index, &Query { as_of: Some(at), ..question.query.clone() }, &findings())?))
 }

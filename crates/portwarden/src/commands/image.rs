@@ -248,7 +248,7 @@ async fn show(settings: &Settings, name: &str, format: Format) -> anyhow::Result
         row.tally.hidden
     );
     for layer in &layers {
-        println!("  layer {:<3} {}  {}", layer.ordinal, layer.digest, output::size(layer.bytes));
+        println!("  layer {:<3} {}  {}", layer.ordinal, layer.digest, model::text::size(layer.bytes));
     }
     print_scans(&scans);
     if row.tally.findings() > 0 {

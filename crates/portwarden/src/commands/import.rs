@@ -213,7 +213,7 @@ fn tell(import: &Value, said: &mut String) {
     let terminal = std::io::stderr().is_terminal();
     let line = match total {
         0 => state,
-        _ if terminal => format!("{state}: {} of {}", output::size(done), output::size(total)),
+        _ if terminal => format!("{state}: {} of {}", model::text::size(done), model::text::size(total)),
         _ => state,
     };
     if line == *said {
@@ -269,7 +269,7 @@ fn into(import: &Value) -> String {
 
 fn cells(import: &Value) -> Vec<String> {
     let text = |name: &str| import[name].as_str().map(visible).unwrap_or_default();
-    let size = |name: &str| output::size(import[name].as_i64().unwrap_or(0));
+    let size = |name: &str| model::text::size(import[name].as_i64().unwrap_or(0));
     let state = if text("error").is_empty() { text("state") } else { format!("{}: {}", text("state"), text("error")) };
     vec![
         import["id"].to_string(),

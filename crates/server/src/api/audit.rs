@@ -3,13 +3,13 @@
 use crate::access;
 use crate::asker::Asker;
 use crate::export;
-use crate::params::Params;
+use crate::params::{Params, accepted};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::view::List;
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use model::role::{Action, Scope};
 use serde::Serialize;
@@ -128,9 +128,8 @@ pub async fn list(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
     let mut params = Params::parse(query.as_deref());
-    let format = params.take_format(accept)?;
+    let format = params.take_format(accepted(&headers))?;
     let asked = ask(&parts, &asker, params).await?;
     let (revision, generation) = parts.index.ask(|index| Ok((index.revision(), index.generation())))?;
     let next = Some(asked.next).filter(|next| !next.is_empty());

@@ -4,13 +4,13 @@ use crate::access;
 use crate::asker::Asker;
 use crate::body::Body;
 use crate::export;
-use crate::params::{Name, Params};
+use crate::params::{Name, Params, accepted};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::view::{List, moment};
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::facts::{Id, RegistryFact};
 use model::reference::{self, Reference};
@@ -269,8 +269,7 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let mut params = Params::parse(query.as_deref());
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let (format, limit) = (params.take_format(accept)?, params.take_limit()?);
+    let (format, limit) = (params.take_format(accepted(&headers))?, params.take_limit()?);
     let wrong = || Problem::parameter("after", "after is not what a list of imports answered as next");
     let after = params.take("after")?.map(|text| text.parse::<Id>().map_err(|_| wrong())).transpose()?;
     params.finish()?;

@@ -4,7 +4,7 @@ use crate::access;
 use crate::asker::Asker;
 use crate::body::Body;
 use crate::export;
-use crate::params::{Format, Name, Params};
+use crate::params::{Format, Name, Params, accepted};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recommend::{self, Question, RegistryState, Summary};
@@ -12,7 +12,7 @@ use crate::view::{CountsView, List, PlaceView, moment};
 use assess::recommendation as table;
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use fleet::{ImageState, Index, Query, StateRow};
 use model::Micros;
@@ -183,22 +183,18 @@ pub fn resources(
     key: &str,
     state: Option<ImageState>,
 ) -> Result<List<ResourceView>, Problem> {
-    let summary = recommend::one(index, question, key)?;
-    if let Some(settings) = recommend::image_settings(&summary.recommendation, question) {
+    let recommendation = recommend::find(key)?;
+    if let Some(settings) = recommend::image_settings(&recommendation, question) {
         let page = index.states(&question.query, &settings, state)?;
         return Ok(List::of(page, question.query.as_of, ResourceView::from));
     }
-    let mut rows = recommend::registries(index, question, &summary.recommendation)?;
+    let mut rows = recommend::registries(index, question, &recommendation)?;
     rows.retain(|row| state.is_none_or(|state| row.state == state));
     rows.sort_by_key(|row| std::cmp::Reverse(row.state));
     let total = rows.len() as u64;
     let (revision, generation) = (index.revision(), index.generation());
     let page = fleet::Page { items: rows, total, hidden: 0, disabled: 0, next: None, revision, generation };
     Ok(List::of(page, question.query.as_of, ResourceView::from))
-}
-
-fn accepted(headers: &HeaderMap) -> &str {
-    headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("")
 }
 
 /// `GET /recommendations`
@@ -279,12 +275,7 @@ fn text(field: &'static str, given: Option<String>) -> Result<String, Problem> {
 }
 
 fn known(key: &str) -> Result<(), Problem> {
-    let found = table::all().iter().any(|recommendation| recommendation.key == key);
-    if found {
-        Ok(())
-    } else {
-        Err(Problem { field: "recommendation".into(), ..Problem::absent("recommendation", key) })
-    }
+    recommend::find(key).map(drop).map_err(|absent| Problem { field: "recommendation".into(), ..absent })
 }
 
 /// Says who looks after a recommendation.

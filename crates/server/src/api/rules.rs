@@ -13,7 +13,7 @@ use crate::access::{self, scope_at};
 use crate::asker::Asker;
 use crate::body::Body;
 use crate::export;
-use crate::params::{Name, Params};
+use crate::params::{Name, Params, accepted};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::view::List;
@@ -135,9 +135,8 @@ pub async fn list(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     let mut params = Params::parse(query.as_deref());
-    let format = params.take_format(accept)?;
+    let format = params.take_format(accepted(&headers))?;
     let which = which(&parts, &asker, &mut params)?;
     params.finish()?;
     Ok(export::list(&listed(&parts, &asker, &which).await?, format))

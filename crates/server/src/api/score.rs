@@ -3,7 +3,8 @@
 use super::recommendations::asked;
 use crate::asker::Asker;
 use crate::export;
-use crate::params::Params;
+use crate::history::DAY;
+use crate::params::{Params, accepted};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recommend::{self, Question};
@@ -20,8 +21,6 @@ use model::role::Scope;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 /// The most days of a history.
 const MOST_DAYS: i64 = 365;
 
@@ -239,8 +238,7 @@ pub async fn past(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut params = Params::parse(query.as_deref());
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let format = params.take_format(accept)?;
+    let format = params.take_format(accepted(&headers))?;
     let days = match params.take("days")? {
         None => 30,
         Some(text) => text.parse().ok().filter(|days| (1..=MOST_DAYS).contains(days)).ok_or_else(|| {

@@ -4,7 +4,7 @@ pub use super::list::{Counts, Export, Head, Pager, also, asked, command, heads, 
 use super::nav::{self, Shown};
 use super::scope::{self, Scoped};
 use super::visit::{Look, Visit};
-use crate::params::encoded;
+use crate::params::{accepted, encoded};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use askama::Template;
@@ -219,8 +219,7 @@ fn problem_page(frame: Frame, problem: Problem) -> Response {
 
 /// Whether somebody looks at the answer, rather than a program.
 pub fn wants_page(path: &str, headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
-    accept.contains("text/html") && !path.starts_with("/api/")
+    accepted(headers).contains("text/html") && !path.starts_with("/api/")
 }
 
 /// A moment, for machines and for people.
@@ -278,17 +277,6 @@ pub fn state(verdict: Verdict, work: Work, coverage: Coverage, reason: &str) -> 
         (_, Verdict::Gaps, _) => (format!("gaps{reasons}"), "warn"),
         (_, Verdict::Unsupported, _) => (format!("not scannable{reasons}"), "warn"),
         (_, Verdict::Failed, _) => (format!("failed{reasons}"), "bad"),
-    }
-}
-
-/// 12.3 MB, for people.
-pub fn size(bytes: i64) -> String {
-    let bytes = bytes.max(0) as f64;
-    match bytes {
-        b if b >= 1e9 => format!("{:.1} GB", b / 1e9),
-        b if b >= 1e6 => format!("{:.1} MB", b / 1e6),
-        b if b >= 1e3 => format!("{:.0} kB", b / 1e3),
-        b => format!("{b:.0} B"),
     }
 }
 

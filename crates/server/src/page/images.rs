@@ -186,7 +186,7 @@ fn row(
         os: visible(&row.os),
         state,
         tone,
-        size: frame::size(row.bytes),
+        size: model::text::size(row.bytes),
         pushed: When::of(row.places.iter().map(|p| p.last_push).max().unwrap_or_default(), now),
         pulled: When::of(row.places.iter().map(|p| p.last_pull).max().unwrap_or_default(), now),
         link,

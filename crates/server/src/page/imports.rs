@@ -2,7 +2,7 @@
 
 use super::filled::Filled;
 use super::form::Field;
-use super::frame::{self, Frame, When, page as render, visible};
+use super::frame::{Frame, When, page as render, visible};
 use super::visit::Visit;
 use crate::api::imports::{self, ImportBody, ImportView};
 use crate::body::Form;
@@ -68,7 +68,7 @@ fn row(import: ImportView, now: Micros) -> Row {
     };
     let tag = if import.tag.is_empty() { String::new() } else { format!(":{}", import.tag) };
     let link = if import.state == "done" { format!("/inventory?q=image:{}", import.digest) } else { String::new() };
-    let size = |bytes: u64| frame::size(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let size = |bytes: u64| model::text::size(i64::try_from(bytes).unwrap_or(i64::MAX));
     let share = import.done_bytes.saturating_mul(1000).checked_div(import.total_bytes).unwrap_or(0).min(1000);
     Row {
         id: import.id,

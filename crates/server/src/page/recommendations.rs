@@ -98,11 +98,11 @@ fn tone(state: &str) -> &'static str {
 }
 
 /// What is asked of the scope of a page.
-async fn question(visit: &Visit, scoped: &Scoped) -> Result<Question, Problem> {
+pub async fn question(visit: &Visit, scoped: &Scoped, limit: usize) -> Result<Question, Problem> {
     let path = scoped.path();
     let path = if path.is_empty() { "/" } else { &path };
     let node = access::scope_at(&visit.parts, &visit.who, "scope", path)?;
-    let query = Query { limit: ROWS, now: (visit.parts.now)(), ..Query::default() };
+    let query = Query { limit, now: (visit.parts.now)(), ..Query::default() };
     recommend::question(&visit.parts, &visit.who, node, query).await
 }
 
@@ -115,7 +115,7 @@ async fn build_list(visit: &Visit) -> Result<ListPage, Problem> {
     let mut params = Params::parse(visit.query.as_deref());
     let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
     params.finish()?;
-    let question = question(visit, &scoped).await?;
+    let question = question(visit, &scoped, ROWS).await?;
     let path = scoped.path();
     let rows = api::all(&visit.parts, &question)?.into_iter().map(|one| row(one, &path)).collect();
     let api = frame::link("/recommendations", &[("scope", &path)]);
@@ -151,7 +151,7 @@ async fn show(visit: &Visit, key: &str, form: Filled) -> Result<Response, Proble
     let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
     let tab = params.take("tab")?.unwrap_or_else(|| "registries".into());
     let state = params.take("state")?.as_deref().and_then(ImageState::parse);
-    let mut question = question(visit, &scoped).await?;
+    let mut question = question(visit, &scoped, ROWS).await?;
     question.query.after = params.take("after")?.map(|cursor| fleet::Cursor::parse(&cursor));
     params.finish()?;
     let mut exemptions = api::exemptions(&visit.parts, &visit.asker).await?;

@@ -1,16 +1,15 @@
 //! `/score`: the secure score, its arithmetic, its past, and what would raise it. `/posture`: the rules that feed it.
 
 use super::frame::{self, Frame, Step, visible};
+use super::recommendations::question;
 use super::scope::Scoped;
 use super::visit::Visit;
-use crate::access;
 use crate::api::score::{self as api, ScoreDay, ScoreView};
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::recommend::{self, Question};
+use crate::recommend;
 use askama::Template;
 use axum::response::Response;
-use fleet::Query;
 
 /// Days of the chart.
 const DAYS: i64 = 30;
@@ -47,14 +46,6 @@ struct RuleRow {
     recommendation: &'static str,
 }
 
-async fn question(visit: &Visit, scoped: &Scoped) -> Result<Question, Problem> {
-    let path = scoped.path();
-    let path = if path.is_empty() { "/" } else { &path };
-    let node = access::scope_at(&visit.parts, &visit.who, "scope", path)?;
-    let query = Query { limit: 1, now: (visit.parts.now)(), ..Query::default() };
-    recommend::question(&visit.parts, &visit.who, node, query).await
-}
-
 /// `GET /score`
 pub async fn score(visit: Visit) -> Response {
     frame::answer(&visit, build(&visit).await)
@@ -65,7 +56,7 @@ async fn build(visit: &Visit) -> Result<ScorePage, Problem> {
     let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
     let fixed = params.take("fixed")?.unwrap_or_default();
     params.finish()?;
-    let question = question(visit, &scoped).await?;
+    let question = question(visit, &scoped, 1).await?;
     let path = scoped.path();
     let (score, what_if, days, best) = visit.parts.index.ask(|index| {
         let what_if = (!fixed.is_empty()).then(|| api::view(index, &question, Some(&fixed))).transpose()?;
@@ -121,7 +112,7 @@ async fn build_posture(visit: &Visit) -> Result<PosturePage, Problem> {
     let mut params = Params::parse(visit.query.as_deref());
     let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
     params.finish()?;
-    let question = question(visit, &scoped).await?;
+    let question = question(visit, &scoped, 1).await?;
     let mut records = api::records(&visit.parts, &question)?;
     records.sort_by_key(|r| (r.outcome == "Pass", std::cmp::Reverse(r.rule.weight)));
     let row = |record: assess::posture::Record| RuleRow {

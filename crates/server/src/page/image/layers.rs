@@ -96,7 +96,7 @@ fn drawn(named: Vec<detail::LayerView>, sizes: &BTreeMap<u32, i64>, brought: &BT
             short: layer.digest.split(':').nth(1).and_then(|hex| hex.get(..12)).unwrap_or("").to_owned(),
             digest: layer.digest,
             instruction: visible(&layer.created_by),
-            size: frame::size(sizes.get(&layer.index).copied().unwrap_or_default()),
+            size: model::text::size(sizes.get(&layer.index).copied().unwrap_or_default()),
             packages: here.packages.len(),
             counts: Counts::new(&here.tally, "", None),
             worst: worst.map_or("none", Severity::as_str),

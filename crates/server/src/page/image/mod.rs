@@ -136,7 +136,7 @@ impl Head {
             digest: image.digest.clone(),
             platform: visible(&image.platform),
             os: visible(&image.os),
-            size: frame::size(image.bytes),
+            size: model::text::size(image.bytes),
             packages: image.inventory.map(|_| image.packages),
             pushed: When::of(place.last_push, *now),
             pulled: When::of(place.last_pull, *now),

@@ -52,7 +52,7 @@ async fn build(visit: &Visit, here: Here) -> Result<Page, Problem> {
             },
             codes: scan.codes.replace(',', ", "),
             took: if millis < 10_000 { format!("{millis} ms") } else { format!("{} s", millis / 1000) },
-            bytes: frame::size(scan.bytes),
+            bytes: model::text::size(scan.bytes),
             generation: scan.generation,
             sandbox: visible(&scan.tier),
             notes: scan.notes.len(),
