@@ -10,6 +10,7 @@ mod lists;
 mod looks;
 mod pages;
 mod rules;
+mod score;
 mod sessions;
 mod tree;
 mod writes;
