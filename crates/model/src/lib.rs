@@ -12,6 +12,7 @@ pub mod id;
 pub mod inventory;
 pub mod json;
 pub mod manifest;
+pub mod network;
 pub mod overlay;
 pub mod package;
 pub mod pattern;

@@ -2,9 +2,9 @@
 //!
 //! In: the parsed command line and the file. Out: one checked value; every error names the key and what to write instead.
 
-use crate::proxy::Network;
 use crate::tls::Choice;
 use anyhow::{Context, bail};
+use model::network::Network;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -236,9 +236,8 @@ impl Settings {
     /// The networks of trusted proxies.
     pub fn trusted(&self) -> anyhow::Result<Vec<Network>> {
         let parse = |text: &String| {
-            Network::parse(text).with_context(|| {
-                format!("trusted-proxies: {text:?} is not a network; write it as 10.0.0.0/8 or ::1/128")
-            })
+            Network::parse(text)
+                .with_context(|| format!("trusted-proxies: {text:?} is not a network; write it as 10.0.0.0/8 or ::1"))
         };
         self.serve.trusted_proxies.iter().map(parse).collect()
     }

@@ -10,8 +10,12 @@ use crate::token::{Access, Claims};
 use base64::Engine as _;
 use http::{Extensions, HeaderMap, Method, header};
 use model::role::{self, Action, Scope};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 use store::{Credential, Peer, Principal};
+
+/// The challenge of a login by name and password.
+pub(crate) const BASIC: &str = "Basic realm=\"Portwarden\"";
 
 /// What a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +82,7 @@ pub(crate) fn may(principal: &Principal, registry: &Registry, action: Action, re
 /// What a request's surroundings say: for logs, for counting wrong passwords, for the challenge.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
+    pub(crate) ip: Option<IpAddr>,
     pub(crate) address: String,
     pub(crate) user_agent: String,
     pub(crate) request: String,
@@ -85,6 +90,7 @@ pub(crate) struct Surroundings {
     pub(crate) origin: String,
     /// `registry.example`
     pub(crate) host: String,
+    pub(crate) began: Instant,
 }
 
 impl Surroundings {
@@ -102,12 +108,15 @@ impl Surroundings {
         let scheme = if peer.is_some_and(|p| p.secure) { "https" } else { "http" };
         let said = registry.settings.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         let origin = said.unwrap_or_else(|| format!("{scheme}://{host}"));
+        let request = Some(text("x-request-id", 64)).filter(|id| !id.is_empty());
         Self {
+            ip: address,
             address: address.map(|a| a.to_string()).unwrap_or_default(),
             user_agent: text("user-agent", 256),
-            request: text("x-request-id", 64),
+            request: request.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
             host: origin.split_once("://").map_or(host, |(_, host)| host.to_owned()),
             origin,
+            began: Instant::now(),
         }
     }
 
@@ -118,6 +127,8 @@ impl Surroundings {
             address: self.address.clone(),
             user_agent: self.user_agent.clone(),
             request: self.request.clone(),
+            host: self.host.clone(),
+            began: Some(self.began),
             scanner: principal.is_some_and(|p| p.kind == "scanner"),
             key: String::new(),
         }
@@ -142,6 +153,20 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Erro
 }
 
 impl Registry {
+    /// Refuses a client that the network rules keep out, before anything else is looked at.
+    pub(crate) fn admit(&self, around: &Surroundings) -> Result<(), Error> {
+        if self.entry.network.admits(around.ip) {
+            return Ok(());
+        }
+        let (address, name, origin) = (&around.address, &self.entry.name, &around.origin);
+        Err(Error::new(
+            Code::Denied,
+            format!(
+                "client with IP '{address}' is not allowed access by the network rules of registry {name}; refer to {origin}/settings/registries/{name}/network to grant access"
+            ),
+        ))
+    }
+
     /// Asks the store who a credential belongs to, unless it was wrong too often.
     pub(crate) async fn recognise(&self, credential: &Credential, around: &Surroundings) -> Result<Principal, Error> {
         match self.store.authenticate(credential, &around.address).await {
@@ -192,6 +217,20 @@ impl Registry {
             (Need::Repository(_), _) => Err(Error::new(Code::Denied, "your roles do not allow this here")),
         }
     }
+}
+
+/// How a client that the network rules keep out is told: 403 and the sentence.
+///
+/// `/v2/` without a login is the exception: there it is 401, with the same sentence. Clients ask that first, and print nothing of an
+/// answer that is neither 200 nor 401. skopeo and podman then take the first challenge, Basic, ask for what they want, and print why
+/// they do not get it; docker asks for a token, and prints why it gets none. No login is ever taken.
+pub(crate) fn kept_out(error: Error, around: &Surroundings, route: Option<&Route>, headers: &HeaderMap) -> Error {
+    if !matches!(route, Some(Route::Ping)) || headers.contains_key(header::AUTHORIZATION) {
+        return error;
+    }
+    let bearer = challenge(around, route, None, None, false);
+    let error = error.with_status(http::StatusCode::UNAUTHORIZED);
+    error.with_header(header::WWW_AUTHENTICATE, BASIC).with_header(header::WWW_AUTHENTICATE, &bearer)
 }
 
 /// Returns the repository from which a request would mount a blob.

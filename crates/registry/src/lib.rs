@@ -12,6 +12,7 @@ mod error;
 mod hosts;
 mod lists;
 mod login;
+mod logs;
 mod manifests;
 mod path;
 mod range;
@@ -52,6 +53,7 @@ pub(crate) struct Registry {
     pub(crate) settings: Settings,
     pub(crate) entry: store::Registry,
     pub(crate) signer: Arc<token::Signer>,
+    pub(crate) logins: Arc<logs::Logins>,
 }
 
 /// Makes the routes `/v2/…` and `/oauth2/token`.

@@ -1,18 +1,18 @@
 //! `/oauth2/token`: a login becomes a registry token of five minutes that allows what was asked and the roles allow.
 
 use crate::Registry;
-use crate::access::{Surroundings, credential, may};
+use crate::access::{BASIC, Surroundings, credential, may};
 use crate::error::{Code, Error};
 use crate::hosts::Registries;
 use crate::path::Parameters;
 use crate::token::{Access, Claims, now, word};
 use axum::body::Body;
 use axum::extract::State;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use model::Micros;
 use serde_json::json;
 use std::sync::Arc;
-use store::{Credential, LogEntry, Principal};
+use store::{Credential, Principal};
 
 /// More are refused: a token travels in a header.
 const SCOPES: usize = 50;
@@ -72,29 +72,18 @@ fn scopes(parameters: &Parameters) -> Result<Vec<Access>, Error> {
 
 impl Registry {
     async fn login(&self, asked: Result<Asked, Error>, around: &Surroundings) -> Response<Body> {
-        let started = std::time::Instant::now();
-        let (principal, answer) = match self.try_login(asked, around).await {
+        let admitted = self.admit(around);
+        let (principal, answer) = match self.try_login(admitted.and(asked), around).await {
             Ok((principal, claims)) => (Some(principal), Ok(claims)),
             Err(error) => (None, Err(error)),
         };
-        let entry = LogEntry {
-            login: true,
-            operation: "login".into(),
-            login_server: around.host.clone(),
-            caller: around.caller(principal.as_ref()),
-            jwt: answer.as_ref().map(|claims| claims.jti.clone()).unwrap_or_default(),
-            result: answer.as_ref().map_or_else(|e| i64::from(e.status().as_u16()), |_| 200),
-            micros: i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX),
-            registry: self.entry.id,
-            ..LogEntry::default()
-        };
-        if let Err(error) = self.store.log(&entry).await {
-            tracing::warn!(%error, "a login was not logged");
-        }
+        let jwt = answer.as_ref().map_or("", |claims| claims.jti.as_str());
+        let status = answer.as_ref().map_or_else(Error::status, |_| StatusCode::OK);
+        self.log_login(around, principal.as_ref(), jwt, status);
         match answer {
             Ok(claims) => self.token(&claims),
             Err(error) if error.code() == Code::Unauthorized => {
-                error.with_header(header::WWW_AUTHENTICATE, "Basic realm=\"Portwarden\"").into_response()
+                error.with_header(header::WWW_AUTHENTICATE, BASIC).into_response()
             }
             Err(error) => error.into_response(),
         }

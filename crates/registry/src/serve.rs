@@ -35,6 +35,11 @@ async fn answer(registry: Arc<Registry>, request: Request<Body>) -> Result<Respo
     let (head, body) = request.into_parts();
     let around = Surroundings::of(&registry, &head.headers, &head.extensions);
     let route = Route::parse(head.uri.path());
+    if let Err(error) = registry.admit(&around) {
+        let error = access::kept_out(error, &around, route.as_ref().ok(), &head.headers);
+        registry.log_refused(&around, route.as_ref().ok(), &head.method, error.status());
+        return Err(error);
+    }
     let need = route.as_ref().ok().and_then(|route| access::need(route, &head.method).ok());
     let parameters = Parameters::parse(head.uri.query().unwrap_or_default());
     let source = route.as_ref().ok().zip(parameters.as_ref().ok()).and_then(|(r, p)| access::mount_source(r, p));
@@ -50,9 +55,13 @@ async fn answer(registry: Arc<Registry>, request: Request<Body>) -> Result<Respo
         }
     };
     // Nobody learns anything, not even what a bad path is, before being recognised.
-    let caller = registry.caller(&head.headers, &around).await.map_err(|e| login(e, false))?;
+    let caller = registry.caller(&head.headers, &around).await;
+    registry.log_direct(&around, &head.headers, &caller);
+    let caller = caller.map_err(|e| login(e, false))?;
     if let Some((route, need)) = route.as_ref().ok().zip(need) {
-        registry.authorise(&caller, route, need, source.as_deref()).map_err(|e| login(e, true))?;
+        let allowed = registry.authorise(&caller, route, need, source.as_deref());
+        registry.log_failed(&around, &caller.principal, route, &head.method, &allowed);
+        allowed.map_err(|e| login(e, true))?;
     }
     let route = route?;
     access::need(&route, &head.method)?;
@@ -62,26 +71,35 @@ async fn answer(registry: Arc<Registry>, request: Request<Body>) -> Result<Respo
 }
 
 async fn dispatch(ask: Ask, route: Route, body: Body) -> Result<Response<Body>, Error> {
+    let what = matches!(route, Route::Manifest(..)).then(|| route.clone());
+    let answer = serve_route(&ask, route, body).await;
+    if let Some(route) = what {
+        ask.registry.log_failed(&ask.around, &ask.caller.principal, &route, &ask.method, &answer);
+    }
+    answer
+}
+
+async fn serve_route(ask: &Ask, route: Route, body: Body) -> Result<Response<Body>, Error> {
     let method = ask.method.clone();
     match route {
         Route::Ping => Ok(json_answer("{}".into())),
-        Route::Catalog => lists::catalog(&ask).await,
-        Route::Tags(name) => lists::tags(&ask, &name).await,
-        Route::Referrers(name, subject) => lists::referrers(&ask, &name, &subject).await,
-        Route::Blob(name, digest) if method == Method::DELETE => blobs::delete(&ask, &name, &digest).await,
-        Route::Blob(name, digest) => blobs::get(&ask, &name, &digest).await,
-        Route::Uploads(name) => uploads::begin(&ask, &name, body).await,
-        Route::Upload(name, id) if method == Method::PATCH => uploads::append(&ask, &name, id, body).await,
-        Route::Upload(name, id) if method == Method::PUT => uploads::finish(&ask, &name, id, body).await,
-        Route::Upload(name, id) if method == Method::DELETE => uploads::cancel(&ask, &name, id).await,
-        Route::Upload(name, id) => uploads::status(&ask, &name, id).await,
-        Route::Manifest(name, target) if method == Method::PUT => manifests::put(&ask, &name, &target, body).await,
+        Route::Catalog => lists::catalog(ask).await,
+        Route::Tags(name) => lists::tags(ask, &name).await,
+        Route::Referrers(name, subject) => lists::referrers(ask, &name, &subject).await,
+        Route::Blob(name, digest) if method == Method::DELETE => blobs::delete(ask, &name, &digest).await,
+        Route::Blob(name, digest) => blobs::get(ask, &name, &digest).await,
+        Route::Uploads(name) => uploads::begin(ask, &name, body).await,
+        Route::Upload(name, id) if method == Method::PATCH => uploads::append(ask, &name, id, body).await,
+        Route::Upload(name, id) if method == Method::PUT => uploads::finish(ask, &name, id, body).await,
+        Route::Upload(name, id) if method == Method::DELETE => uploads::cancel(ask, &name, id).await,
+        Route::Upload(name, id) => uploads::status(ask, &name, id).await,
+        Route::Manifest(name, target) if method == Method::PUT => manifests::put(ask, &name, &target, body).await,
         Route::Manifest(name, Target::Tag(tag)) if method == Method::DELETE => {
-            manifests::delete_tag(&ask, &name, &tag).await
+            manifests::delete_tag(ask, &name, &tag).await
         }
         Route::Manifest(name, Target::Digest(digest)) if method == Method::DELETE => {
-            manifests::delete(&ask, &name, &digest).await
+            manifests::delete(ask, &name, &digest).await
         }
-        Route::Manifest(name, target) => manifests::get(&ask, &name, &target).await,
+        Route::Manifest(name, target) => manifests::get(ask, &name, &target).await,
     }
 }

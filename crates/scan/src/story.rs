@@ -12,7 +12,7 @@ use model::{Digest, Micros, PackageKey};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
-use store::{Assessment, Failure, Job, LayerOutcome, Store};
+use store::{Assessment, Failure, Job, LayerOutcome, Pulled, Store, StoredManifest};
 
 /// How often a result may meet a new generation before the job is put back.
 const TRIES: u32 = 5;
@@ -33,15 +33,26 @@ impl Story {
     pub(crate) async fn tell(&self, job: &Job) -> Result<(), Error> {
         let started = now();
         self.store().step("scan:claimed");
-        match self.read(job).await? {
+        let stored = match self.store().scanner_pull(job).await? {
+            Pulled::Manifest(stored) => stored,
+            Pulled::Missing => {
+                let text = format!("there is no manifest {}", job.digest.as_ref().map_or("", Digest::as_str));
+                return record_refusal(self.store(), job, &Refused::new("blob-missing", text), started).await;
+            }
+            Pulled::Blocked => {
+                tracing::info!(job = job.id, "network rules keep the scanner out");
+                return Ok(());
+            }
+        };
+        match self.read(&stored).await? {
             Ok((image, inventory)) => self.record(job, &image, &inventory, started).await,
             Err(refused) => record_refusal(self.store(), job, &refused, started).await,
         }
     }
 
     /// Manifest, configuration, layers, inventory.
-    async fn read(&self, job: &Job) -> Result<Result<(Image, Inventory), Refused>, Error> {
-        let image = match self.image(job).await? {
+    async fn read(&self, stored: &StoredManifest) -> Result<Result<(Image, Inventory), Refused>, Error> {
+        let image = match self.image(stored).await? {
             Ok(image) => image,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -53,17 +64,13 @@ impl Story {
         Ok(image.inventory(&outcomes, &self.layers.sandbox().settings().walk).map(|inventory| (image, inventory)))
     }
 
-    async fn image(&self, job: &Job) -> Result<Result<Image, Refused>, Error> {
-        let Some(digest) = &job.digest else { return Ok(Err(Refused::new("manifest", "the job names no image"))) };
-        let Some(stored) = self.store().manifest_of(digest).await? else {
-            return Ok(Err(Refused::new("blob-missing", format!("there is no manifest {digest}"))));
-        };
+    async fn image(&self, stored: &StoredManifest) -> Result<Result<Image, Refused>, Error> {
         let manifest = match image::parse(&stored.bytes, &stored.media_type) {
             Ok(manifest) => manifest,
             Err(refused) => return Ok(Err(refused)),
         };
         if manifest.children().is_empty() && !image::is_image(&manifest) {
-            return Ok(Err(Refused::new("accessory", format!("{digest} is not an image"))));
+            return Ok(Err(Refused::new("accessory", format!("{} is not an image", stored.digest))));
         }
         let config = match image::config_of(&manifest) {
             None => return Ok(Image::of(&manifest, Err("an index has none".into()))),

@@ -2,8 +2,8 @@
 
 use crate::api::rules::view as rules;
 use crate::api::{
-    account, audit, changes, findings, images, imports, lists, people, plans, recommendations, rescan, score, tokens,
-    tree, upgrades, usage, views, work,
+    account, audit, changes, findings, images, imports, lists, logs, network, people, plans, recommendations, rescan,
+    score, tokens, tree, upgrades, usage, views, work,
 };
 use crate::routes::{self, Answer, Place, Route, Takes, Verb};
 use crate::{detail, parts, problem, view};
@@ -102,6 +102,14 @@ use utoipa::OpenApi;
     rescan::RescanBody,
     rescan::AskedView,
     rescan::AskedManyView,
+    network::NetworkBody,
+    network::NetworkView,
+    network::IpRuleBody,
+    logs::LogLine,
+    logs::LoginEventView,
+    logs::RepositoryEventView,
+    logs::LogSettingsView,
+    logs::LogSettingsBody,
     problem::Problem
 )))]
 struct Schemas;

@@ -4,6 +4,7 @@
 
 mod access;
 mod fleet;
+mod logs;
 mod rules;
 mod security;
 mod tree;
@@ -32,6 +33,7 @@ static AREAS: &[&[Route]] = &[
     security::ROUTES,
     views::ROUTES,
     triggers::ROUTES,
+    logs::ROUTES,
 ];
 
 /// One route.

@@ -2,7 +2,7 @@
 //!
 //! In: a plan, a window or the tree has changed, or time has passed.
 //! Out: `coverage` of images; jobs for what is taken in, none for what is not scanned any more.
-//! An image is in the window where one of its places says so; it is out of the plan where all of them say so.
+//! An image is in the window where one of its places says so and lets the scanner in; it is out of the plan where all of them say so.
 
 use crate::engine::{Value, values};
 use crate::places::{self, cut, listed};
@@ -61,7 +61,7 @@ impl Store {
 pub(crate) async fn settle(write: &mut Write<'_>, which: Which<'_>, clock: Micros) -> Result<Settled> {
     let changes = changes(write, which, clock).await?;
     let mut settled = Settled::default();
-    for after in [Coverage::InWindow, Coverage::OutsideWindow, Coverage::PlanOff] {
+    for after in [Coverage::InWindow, Coverage::OutsideWindow, Coverage::PlanOff, Coverage::BlockedByNetwork] {
         let images: Vec<Id> = changes.iter().filter(|c| c.after == after).map(|c| c.image).collect();
         set(write, "coverage", after as u8, &images).await?;
         let count = images.len() as u64;
@@ -70,7 +70,7 @@ pub(crate) async fn settle(write: &mut Write<'_>, which: Which<'_>, clock: Micro
         } else {
             settled.closed += count;
         }
-        if after == Coverage::PlanOff {
+        if matches!(after, Coverage::PlanOff | Coverage::BlockedByNetwork) {
             cancel(write, &images).await?;
         }
     }
@@ -80,7 +80,9 @@ pub(crate) async fn settle(write: &mut Write<'_>, which: Which<'_>, clock: Micro
 
 async fn changes(write: &mut Write<'_>, which: Which<'_>, clock: Micros) -> Result<Vec<Change>> {
     let places = places::places(&mut write.tx).await?;
-    let row = |p: &places::Place| format!("({}, {}, {})", p.registry, i64::from(p.standard), cut(p, clock));
+    let row = |p: &places::Place| {
+        format!("({}, {}, {}, {})", p.registry, i64::from(p.standard), i64::from(p.open), cut(p, clock))
+    };
     let rows = places.iter().map(row).collect::<Vec<_>>().join(", ");
     let within = match which {
         Which::All => String::new(),
@@ -93,13 +95,14 @@ async fn changes(write: &mut Write<'_>, which: Which<'_>, clock: Micros) -> Resu
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    // The numbers of `Coverage` run from the best to the worst.
-    let state = "MIN(CASE WHEN q.tier = 0 THEN 2 WHEN p.last_push >= q.cut OR p.last_pull >= q.cut THEN 0 ELSE 1 END)";
+    // From the best to the worst: kept judged, wanted but blocked, not used lately, not in a plan.
+    let best = "MIN(CASE WHEN q.tier = 0 THEN 3 WHEN NOT (p.last_push >= q.cut OR p.last_pull >= q.cut) THEN 2 WHEN q.open = 1 THEN 0 ELSE 1 END)";
+    let state = format!("CASE {best} WHEN 0 THEN 0 WHEN 1 THEN 3 WHEN 2 THEN 1 ELSE 2 END");
     let sql = format!(
-        "WITH place (registry, tier, cut) AS (VALUES {rows})
-        SELECT i.id, i.coverage, i.verdict, CAST({state} AS BIGINT), COALESCE(MIN(CASE WHEN q.tier = 1 THEN p.repository END), 0) FROM image i
+        "WITH place (registry, tier, open, cut) AS (VALUES {rows})
+        SELECT i.id, i.coverage, i.verdict, CAST({state} AS BIGINT), COALESCE(MIN(CASE WHEN q.tier = 1 AND q.open = 1 THEN p.repository END), 0) FROM image i
         JOIN repository_image p ON p.image = i.id AND p.until = $1 JOIN repository r ON r.id = p.repository JOIN place q ON q.registry = r.registry
-        WHERE i.media_type = 1 AND i.coverage IN (0, 1, 2) {within} GROUP BY i.id, i.coverage, i.verdict HAVING {state} <> i.coverage ORDER BY i.id"
+        WHERE i.media_type = 1 AND i.coverage IN (0, 1, 2, 3) {within} GROUP BY i.id, i.coverage, i.verdict HAVING {state} <> i.coverage ORDER BY i.id"
     );
     let read = |row: &crate::engine::Row| {
         Ok(Change {
@@ -131,7 +134,10 @@ async fn cancel(write: &mut Write<'_>, images: &[Id]) -> Result<()> {
 
 /// Queues images that are kept judged from now on and were not: feeds may cover more by now, readers read more.
 async fn take_in(write: &mut Write<'_>, changes: &[Change]) -> Result<u64> {
-    let unread = |c: &&Change| c.before == Coverage::PlanOff || matches!(c.verdict, Verdict::None | Verdict::Failed);
+    let unread = |c: &&Change| {
+        let was_out = matches!(c.before, Coverage::PlanOff | Coverage::BlockedByNetwork);
+        was_out || matches!(c.verdict, Verdict::None | Verdict::Failed)
+    };
     let wanted: Vec<&Change> = changes.iter().filter(|c| c.after == Coverage::InWindow).filter(unread).collect();
     let mut keys: Vec<Id> = wanted.iter().map(|c| c.repository).collect();
     keys.sort_unstable();

@@ -1,7 +1,8 @@
 //! Manifests and tags.
 
 use crate::engine::{Row, values};
-use crate::events::{About, Action, Caller, add_event, add_log};
+use crate::events::{About, Action, Caller, add_event};
+use crate::logs::add_log;
 use crate::queue::Class;
 use crate::write::What;
 use crate::{Result, Store};

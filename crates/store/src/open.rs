@@ -3,14 +3,14 @@
 use crate::engine::{Engine, values};
 use crate::packages::Known;
 use crate::sealing::SealingKey;
-use crate::{Blobs, Error, Result, Staging, access, schema, scope, secret, staging, uploads};
+use crate::{Blobs, Error, Result, Staging, access, logs, schema, scope, secret, staging, uploads};
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OnceCell, watch};
 
 /// Where things are kept.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     lease: Duration,
     #[cfg(debug_assertions)]
     pub(crate) steps: crate::fault::Steps,
+    pub(crate) logs: logs::Queue,
+    pub(crate) scanner: OnceCell<String>,
 }
 
 /// How long a claim holds without a heartbeat.
@@ -100,6 +102,8 @@ impl Store {
             lease,
             #[cfg(debug_assertions)]
             steps: Default::default(),
+            logs: logs::Queue::default(),
+            scanner: OnceCell::new(),
             data,
         };
         let store = Self { inner: Arc::new(inner) };
@@ -181,7 +185,7 @@ fn claim_folder(data: &Path) -> std::io::Result<(Option<File>, String)> {
     Ok((mine.then_some(file), instance))
 }
 
-/// Looks for other processes' changes every 250 ms; every minute trims the change log and ends expired uploads.
+/// Looks for other processes' changes and writes waiting log lines every 250 ms; every minute trims both logs and ends expired uploads.
 async fn upkeep(inner: Weak<Inner>) {
     let mut seen: Vec<(Instant, i64)> = Vec::new();
     let mut ticks = 0u64;
@@ -204,6 +208,7 @@ impl Store {
             self.tell_work();
         }
         self.tell_revision(revision);
+        self.flush_logs().await?;
         if !minute {
             return Ok(());
         }
@@ -218,6 +223,7 @@ impl Store {
         self.forget_keys().await?;
         self.forget_sessions().await?;
         self.forget_old_tries().await?;
+        self.trim_logs().await?;
         self.expire_uploads().await
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::coverage::{Settled, Which, settle};
 use crate::engine::{Row, values};
-use crate::places::{Place, STANDARD, cut, listed, places};
+use crate::places::{OPEN, Place, STANDARD, cut, listed, places};
 use crate::scope::{Registry, registry_by, subscription_by};
 use crate::write::{What, Write};
 use crate::{Audit, Caller, Error, Result, Store, rows};
@@ -61,10 +61,10 @@ impl Store {
         self.engine().all(&sql, values![]).await?.iter().map(read).collect()
     }
 
-    /// Returns whether the images of a registry are scanned.
+    /// Returns whether the images of a registry are scanned: its plan is on, and its network rules let the scanner in.
     pub async fn is_scanned(&self, registry: Id) -> Result<bool> {
         let sql = format!(
-            "SELECT {STANDARD} FROM registry g JOIN subscription s ON s.id = g.subscription WHERE g.id = $1 AND g.until = $2"
+            "SELECT {STANDARD} * {OPEN} FROM registry g JOIN subscription s ON s.id = g.subscription WHERE g.id = $1 AND g.until = $2"
         );
         let row = self.engine().one(&sql, values![registry, Micros::FOREVER]).await?;
         row.map_or(Ok(false), |row| Ok(row.int(0)? != 0))
@@ -207,7 +207,7 @@ async fn settle_target(mut write: Write<'_>, target: &Target) -> Result<Settled>
 async fn meter_judged(write: &mut Write<'_>, registries: &[Id]) -> Result<u64> {
     let places = places(&mut write.tx).await?;
     let mut metered = 0;
-    for place in places.iter().filter(|place| place.standard && registries.contains(&place.registry)) {
+    for place in places.iter().filter(|place| place.standard && place.open && registries.contains(&place.registry)) {
         let sql = "INSERT INTO usage (subscription, digest, at, repository) SELECT $1, i.digest, $2, MIN(p.repository) FROM repository_image p
             JOIN image i ON i.id = p.image AND i.media_type = 1 AND i.verdict <> 0 AND i.work = 0 JOIN repository r ON r.id = p.repository AND r.registry = $3
             WHERE p.until = $4 AND (p.last_push >= $5 OR p.last_pull >= $5) GROUP BY i.digest ON CONFLICT DO NOTHING";

@@ -4,7 +4,8 @@
 //! Out: manifest, image, presence, tags, event, log line and job, in one transaction.
 
 use crate::engine::{Value, values};
-use crate::events::{About, Action, add_event, add_log};
+use crate::events::{About, Action, add_event};
+use crate::logs::add_log;
 use crate::manifests::{Child, Descriptor, ManifestKind, NewManifest, PutOutcome};
 use crate::places::{Place, place_of};
 use crate::queue::{Class, add_image_job};
@@ -38,34 +39,53 @@ impl Store {
     /// `Error::Missing` lists blobs and children that the repository does not have.
     pub async fn put_manifest(&self, manifest: NewManifest) -> Result<PutOutcome> {
         let mut write = self.write().await?;
-        let (outcome, _) = take_manifest(&mut write, manifest).await?;
+        let (registry, host) = (manifest.registry, manifest.caller.host.clone());
+        let taken = take_manifest(&mut write, manifest).await?;
         let revision = write.commit().await?;
         self.step("manifest:committed");
-        Ok(PutOutcome { revision, ..outcome })
+        if taken.refused {
+            self.log_scanner_refused(registry, &host).await?;
+        }
+        Ok(PutOutcome { revision, ..taken.outcome })
     }
 
     /// The same, but `Error::Conflict` where a tag would move away from another manifest.
     pub async fn put_manifest_beside(&self, manifest: NewManifest) -> Result<PutOutcome> {
         let (repository, tags) = (manifest.repository.clone(), manifest.tags.clone());
+        let (registry, host) = (manifest.registry, manifest.caller.host.clone());
         let mut write = self.write().await?;
-        let (outcome, moved) = take_manifest(&mut write, manifest).await?;
-        if moved > 0 {
+        let taken = take_manifest(&mut write, manifest).await?;
+        if taken.moved > 0 {
             let tags = tags.join(", ");
             return Err(Error::Conflict(format!("{repository}:{tags} is there already and names another image")));
         }
         let revision = write.commit().await?;
         self.step("manifest:committed");
-        Ok(PutOutcome { revision, ..outcome })
+        if taken.refused {
+            self.log_scanner_refused(registry, &host).await?;
+        }
+        Ok(PutOutcome { revision, ..taken.outcome })
     }
 }
 
+/// What came of a manifest before its transaction is committed.
+struct Taken {
+    outcome: PutOutcome,
+    /// Tags that named another manifest before.
+    moved: usize,
+    /// Whether network rules keep the scanner out.
+    refused: bool,
+}
+
 /// Writes all that a manifest brings; returns how many tags moved away from another one.
-async fn take_manifest(write: &mut Write<'_>, manifest: NewManifest) -> Result<(PutOutcome, usize)> {
+async fn take_manifest(write: &mut Write<'_>, manifest: NewManifest) -> Result<Taken> {
     let children = check(write, &manifest).await?;
     let repository = ensure_repository(write, manifest.registry, &manifest.repository).await?;
-    let Place { subscription, standard: plan, .. } = place_of(write, manifest.registry).await?;
+    let Place { subscription, standard, open, .. } = place_of(write, manifest.registry).await?;
+    let plan = standard && open;
 
-    let image = ensure_image(write, &manifest, plan).await?;
+    let is_image = matches!(manifest.kind, ManifestKind::Image { .. });
+    let image = ensure_image(write, &manifest, standard, open || !is_image).await?;
     write.store().step("manifest:image");
     if image.is_new {
         add_content(write, &manifest, image.id, &children).await?;
@@ -84,7 +104,8 @@ async fn take_manifest(write: &mut Write<'_>, manifest: NewManifest) -> Result<(
         None
     };
     write.store().step("manifest:queued");
-    Ok((PutOutcome { image: image.id, created, job, revision: 0 }, moved))
+    let outcome = PutOutcome { image: image.id, created, job, revision: 0 };
+    Ok(Taken { outcome, moved, refused: standard && !open && is_image })
 }
 
 /// Looks whether the repository has all that the manifest names; returns the children of an index with their row ids.
@@ -136,19 +157,14 @@ fn is_accessory(manifest: &NewManifest) -> bool {
     }
 }
 
-async fn ensure_image(write: &mut Write<'_>, manifest: &NewManifest, plan: bool) -> Result<ImageState> {
+async fn ensure_image(write: &mut Write<'_>, manifest: &NewManifest, plan: bool, open: bool) -> Result<ImageState> {
     let find = "SELECT id, verdict, coverage FROM image WHERE digest = $1";
     if let Some(row) = write.one(find, values![&manifest.digest]).await? {
         let verdict = Verdict::from_number(row.int(1)?);
         let coverage = Coverage::from_number(row.int(2)?);
         let image = ImageState { id: row.int(0)?, is_new: false, verdict, coverage };
-        if plan && coverage == Coverage::PlanOff {
-            let sql = "UPDATE image SET coverage = $2 WHERE id = $1";
-            write.run(sql, values![image.id, Coverage::InWindow as u8]).await?;
-            write.changed(What::Image, image.id);
-        }
         if plan {
-            crate::window::used(write, image.id).await?;
+            cover(write, &image, open).await?;
         }
         return Ok(image);
     }
@@ -160,10 +176,11 @@ async fn ensure_image(write: &mut Write<'_>, manifest: &NewManifest, plan: bool)
         }
         _ => (INDEX, "", 0),
     };
-    let coverage = match (accessory, plan) {
-        (true, _) => Coverage::Accessory,
-        (false, true) => Coverage::InWindow,
-        (false, false) => Coverage::PlanOff,
+    let coverage = match (accessory, plan, open) {
+        (true, ..) => Coverage::Accessory,
+        (false, true, false) => Coverage::BlockedByNetwork,
+        (false, true, _) => Coverage::InWindow,
+        (false, false, _) => Coverage::PlanOff,
     };
     let reason = if accessory { "accessory" } else { "" };
     let sql = "INSERT INTO image (digest, media_type, platform, os, bytes, verdict, work, coverage, reason, since) VALUES ($1, $2, $3, '', $4, 0, 0, $5, $6, $7) RETURNING id";
@@ -171,6 +188,19 @@ async fn ensure_image(write: &mut Write<'_>, manifest: &NewManifest, plan: bool)
     let id = write.tx.int(sql, values).await?;
     write.changed(What::Image, id);
     Ok(ImageState { id, is_new: true, verdict: Verdict::None, coverage })
+}
+
+/// Says of an image that is known that it is kept judged from now on, or that network rules are in the way.
+async fn cover(write: &mut Write<'_>, image: &ImageState, open: bool) -> Result<()> {
+    let out = [Coverage::PlanOff, Coverage::OutsideWindow];
+    let after = match image.coverage {
+        before if open && (out.contains(&before) || before == Coverage::BlockedByNetwork) => Coverage::InWindow,
+        before if !open && out.contains(&before) => Coverage::BlockedByNetwork,
+        _ => return Ok(()),
+    };
+    write.run("UPDATE image SET coverage = $2 WHERE id = $1", values![image.id, after as u8]).await?;
+    write.changed(What::Image, image.id);
+    Ok(())
 }
 
 /// Writes what never changes about a manifest.

@@ -155,7 +155,7 @@ impl Store {
     pub async fn judge_again(&self) -> Result<u64> {
         let mut write = self.write().await?;
         let sql = "SELECT i.id, r.registry, p.repository FROM image i JOIN repository_image p ON p.image = i.id \
-            JOIN repository r ON r.id = p.repository WHERE i.verdict IN ($1, $2) AND i.coverage <> 2 AND p.until = $3 ORDER BY i.id, p.id";
+            JOIN repository r ON r.id = p.repository WHERE i.verdict IN ($1, $2) AND i.coverage NOT IN (2, 3) AND p.until = $3 ORDER BY i.id, p.id";
         let verdicts = values![Verdict::Complete as i64, Verdict::Gaps as i64, i64::MAX];
         let rows = write.tx.all(sql, verdicts).await?;
         let (mut queued, mut last) = (0, 0);
@@ -228,7 +228,8 @@ impl Store {
             claimed: write.now,
         };
         if let JobKind::Image(image) = kind {
-            if matches!(Coverage::from_number(row.int(11)?), Coverage::Accessory | Coverage::PlanOff) {
+            let kept_out = [Coverage::Accessory, Coverage::PlanOff, Coverage::BlockedByNetwork];
+            if kept_out.contains(&Coverage::from_number(row.int(11)?)) {
                 end_job(write, &job).await?;
                 return Ok(None);
             }

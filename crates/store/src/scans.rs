@@ -1,7 +1,7 @@
 //! The history of scans: what was done to an image, when, and what came of it.
 
 use crate::engine::values;
-use crate::places::STANDARD;
+use crate::places::{OPEN, STANDARD};
 use crate::write::{What, Write};
 use crate::{Error, Result, generation};
 use model::Micros;
@@ -48,7 +48,7 @@ async fn meter(write: &mut Write<'_>, image: Id) -> Result<()> {
         "INSERT INTO usage (subscription, digest, at, repository)
         SELECT g.subscription, i.digest, $2, MIN(p.repository) FROM repository_image p JOIN image i ON i.id = p.image JOIN repository r ON r.id = p.repository
         JOIN registry g ON g.id = r.registry JOIN subscription s ON s.id = g.subscription
-        WHERE p.image = $1 AND p.until = $3 AND {STANDARD} = 1 GROUP BY g.subscription, i.digest ON CONFLICT DO NOTHING"
+        WHERE p.image = $1 AND p.until = $3 AND {STANDARD} = 1 AND {OPEN} = 1 GROUP BY g.subscription, i.digest ON CONFLICT DO NOTHING"
     );
     write.run(&sql, values![image, write.now, Micros::FOREVER]).await?;
     Ok(())

@@ -5,6 +5,7 @@ use crate::write::{What, Write};
 use crate::{Error, Result, Store};
 use model::Micros;
 use model::facts::Id;
+use model::network::{Network, Rules};
 use model::role::Scope;
 
 /// A subscription.
@@ -41,6 +42,8 @@ pub struct Registry {
     pub host: String,
     /// When it was made.
     pub since: Micros,
+    /// Who may speak to it.
+    pub network: Rules,
 }
 
 impl Registry {
@@ -52,7 +55,7 @@ impl Registry {
 }
 
 const SUBSCRIPTION: &str = "SELECT s.id, s.guid, s.name, s.window_days, s.since FROM subscription s";
-const REGISTRY: &str = "SELECT r.id, r.subscription, s.guid, r.resource_group, r.name, r.kind, r.host, r.since FROM registry r JOIN subscription s ON s.id = r.subscription";
+const REGISTRY: &str = "SELECT r.id, r.subscription, s.guid, r.resource_group, r.name, r.kind, r.host, r.since, r.public_access, r.default_allow, r.trusted_bypass FROM registry r JOIN subscription s ON s.id = r.subscription";
 
 fn subscription(row: &Row) -> Result<Subscription> {
     Ok(Subscription {
@@ -74,7 +77,24 @@ fn registry(row: &Row) -> Result<Registry> {
         kind: row.text(5)?,
         host: row.text(6)?,
         since: row.at(7)?,
+        network: Rules {
+            public_access: row.int(8)? != 0,
+            default_allow: row.int(9)? != 0,
+            trusted_bypass: row.int(10)? != 0,
+            allowed: Vec::new(),
+        },
     })
+}
+
+/// Adds the IP rules of registries to them.
+async fn with_ip_rules(tx: &mut Tx, mut registries: Vec<Registry>) -> Result<Vec<Registry>> {
+    for row in tx.all("SELECT registry, cidr FROM ip_rule ORDER BY registry, since, cidr", values![]).await? {
+        let (of, text) = (row.int(0)?, row.text(1)?);
+        let Some(registry) = registries.iter_mut().find(|registry| registry.id == of) else { continue };
+        let network = Network::parse(&text).ok_or_else(|| Error::damaged("IP rule", text))?;
+        registry.network.allowed.push(network);
+    }
+    Ok(registries)
 }
 
 /// Reads a subscription that is there.
@@ -88,7 +108,9 @@ pub(crate) async fn subscription_by(tx: &mut Tx, id: Id) -> Result<Subscription>
 pub(crate) async fn registry_by(tx: &mut Tx, id: Id) -> Result<Registry> {
     let sql = format!("{REGISTRY} WHERE r.id = $1 AND r.until = $2");
     let missing = || Error::NotFound { what: "registry", name: id.to_string() };
-    registry(&tx.one(&sql, values![id, Micros::FOREVER]).await?.ok_or_else(missing)?)
+    let found = registry(&tx.one(&sql, values![id, Micros::FOREVER]).await?.ok_or_else(missing)?)?;
+    let mut found = with_ip_rules(tx, vec![found]).await?;
+    found.pop().ok_or_else(missing)
 }
 
 /// Makes what every store has: one subscription with the plan on, the embedded registry, the counters.
@@ -125,7 +147,9 @@ impl Store {
     /// Lists the registries.
     pub async fn registries(&self) -> Result<Vec<Registry>> {
         let sql = format!("{REGISTRY} WHERE r.until = $1 ORDER BY r.id");
-        self.engine().all(&sql, values![Micros::FOREVER]).await?.iter().map(registry).collect()
+        let mut tx = self.engine().begin_read().await?;
+        let rows = tx.all(&sql, values![Micros::FOREVER]).await?.iter().map(registry).collect::<Result<Vec<_>>>()?;
+        with_ip_rules(&mut tx, rows).await
     }
 
     /// Finds a registry by name.

@@ -48,8 +48,9 @@ pub(crate) async fn pulled(write: &mut Write<'_>, registry: Id, repository: &str
     if write.one(out, values![image, Coverage::OutsideWindow as u8]).await?.is_none() {
         return Ok(());
     }
-    if !place_of(write, registry).await?.standard {
-        return Ok(());
+    let place = place_of(write, registry).await?;
+    if !place.standard || !place.open {
+        return Ok(()); // what is blocked is said with the next look at the window
     }
     used(write, image).await?;
     let repository = ensure_repository(write, registry, repository).await?;
@@ -58,7 +59,7 @@ pub(crate) async fn pulled(write: &mut Write<'_>, registry: Id, repository: &str
 }
 
 /// Brings an image that somebody used back into the window.
-pub(crate) async fn used(write: &mut Write<'_>, image: Id) -> Result<()> {
+async fn used(write: &mut Write<'_>, image: Id) -> Result<()> {
     let sql = "UPDATE image SET coverage = $2 WHERE id = $1 AND coverage = $3";
     let values = values![image, Coverage::InWindow as u8, Coverage::OutsideWindow as u8];
     if write.run(sql, values).await? > 0 {

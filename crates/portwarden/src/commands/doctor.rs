@@ -37,6 +37,7 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<E
     if arguments.verify {
         checks.push(("audit", audit(settings).await));
     }
+    checks.extend(scanner(settings).await.map(|check| ("scanner", check)));
     let mut worst = Exit::Clean;
     for (name, check) in &checks {
         let (mark, text) = match check {
@@ -128,6 +129,26 @@ fn span(age: Duration) -> String {
         s if s < 172_800 => format!("{} h", s / 3600),
         s => format!("{} days", s / 86_400),
     }
+}
+
+/// The identity of the scanner in the resource logs, and the registries that keep it out; without a store there is none.
+async fn scanner(settings: &Settings) -> Option<Check> {
+    let store = local::store(settings).await.ok()?;
+    let found = async { Ok::<_, store::Error>((store.scanner_identity().await?, store.registries().await?)) }.await;
+    let (identity, registries) = match found {
+        Ok(found) => found,
+        Err(e) => return Some(Check::Bad(output::chain(&e.into()))),
+    };
+    let text = format!("{identity} in the resource logs");
+    let closed = registries.iter().filter(|registry| !registry.network.admits_scanner());
+    let closed: Vec<&str> = closed.map(|registry| registry.name.as_str()).collect();
+    if closed.is_empty() {
+        return Some(Check::Good(text));
+    }
+    Some(Check::Warn(format!(
+        "{text}; network rules keep it out of {}: `portwarden registry network set NAME --allow-trusted-services true`",
+        closed.join(", ")
+    )))
 }
 
 async fn store(settings: &Settings, verify: bool) -> Check {

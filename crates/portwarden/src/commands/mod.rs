@@ -10,6 +10,8 @@ mod greeting;
 mod image;
 mod import;
 mod local;
+mod log;
+mod network;
 mod plan;
 mod registry;
 mod role;
@@ -119,6 +121,9 @@ pub enum Command {
     /// Roles: who may do what, and where
     #[command(subcommand)]
     Role(role::Command),
+    /// Resource logs: logins, pushes, pulls and deletes, the scanner's as well
+    #[command(subcommand)]
+    Log(log::Command),
     /// Tokens: logins of programs
     #[command(subcommand)]
     Token(token::Command),
@@ -158,6 +163,7 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
         Command::User(command) => user::run(&settings, &command).await,
         Command::Role(command) => role::run(&settings, &command).await,
         Command::Audit(command) => audit::run(&settings, &command).await,
+        Command::Log(command) => log::run(&settings, &command).await,
         Command::Token(command) => token::run(&settings, &command).await,
         Command::Doctor(arguments) => doctor::run(&settings, &arguments).await,
     }

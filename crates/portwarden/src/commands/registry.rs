@@ -60,6 +60,9 @@ pub enum Registry {
         #[command(flatten)]
         at: At,
     },
+    /// Who may speak to a registry
+    #[command(subcommand)]
+    Network(super::network::Command),
     /// Take an empty registry away
     Delete {
         /// The registry
@@ -154,6 +157,7 @@ pub async fn run(settings: &Settings, command: &Registry) -> anyhow::Result<Exit
                 json!({"name": name, "host": host, "subscription": subscription, "resource_group": resource_group});
             Ask::open(settings, at).await?.patch(&path(registry), &body).await?
         }
+        Registry::Network(command) => return super::network::run(settings, command).await,
         Registry::Delete { registry, at } => {
             Ask::open(settings, at).await?.delete(&path(registry)).await?;
             return Ok(Exit::Clean);

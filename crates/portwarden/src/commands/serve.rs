@@ -59,7 +59,9 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let Some(listener) = listener else {
         tracing::info!(sandbox = %scan::sandbox::tier(), "worker started; no port is open");
         signal().await;
-        return Ok(drain(shutdown, working, tasks).await);
+        let exit = drain(shutdown, working, tasks).await;
+        flush(&store).await;
+        return Ok(exit);
     };
     let bound = listener.local_addr().context("the listening socket has no address")?;
     let certificate = certificate(settings, bound)?;
@@ -82,7 +84,16 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
         result = serve(listener, certificate, app, shutdown.clone()) => result.context("the server stopped")?,
         () = async { shutdown.cancelled().await; tokio::time::sleep(Duration::from_secs(30)).await } => {}
     }
-    Ok(drain(shutdown, working, tasks).await)
+    let exit = drain(shutdown, working, tasks).await;
+    flush(&store).await;
+    Ok(exit)
+}
+
+/// Writes the lines of the resource logs that still wait.
+async fn flush(store: &Store) {
+    if let Err(error) = store.flush_logs().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the last lines of the resource logs are lost");
+    }
 }
 
 /// Makes sure that no other process on this machine has one of the roles on this data folder; the files keep it so while they
@@ -179,7 +190,7 @@ async fn router(
             registry::Settings { public_url: settings.serve.public_url.clone(), ..registry::Settings::default() };
         app = app.merge(registry::router(store.clone(), chosen).await?);
     }
-    let trusted: Arc<[crate::proxy::Network]> = settings.trusted()?.into();
+    let trusted: Arc<[model::network::Network]> = settings.trusted()?.into();
     Ok(app.layer(axum::middleware::from_fn_with_state(trusted, crate::proxy::peer)))
 }
 

@@ -13,6 +13,7 @@ mod http;
 mod images;
 mod import;
 mod kill;
+mod network;
 mod roles;
 mod steps;
 mod tls;

@@ -7,5 +7,6 @@ mod limits;
 mod lists;
 mod login;
 mod manifests;
+mod network;
 mod server;
 mod uploads;

@@ -168,7 +168,7 @@ async fn a_get_is_a_pull_and_a_head_is_not() {
     let agent = [("user-agent", "skopeo/1.18"), ("x-request-id", "r-1")];
     server.send(Method::GET, "/v2/seen/manifests/1", &agent, Body::empty()).await.is(200, "get");
     assert_eq!(actions().await, ["push 1 admin", "pull 1 admin"]);
-    let log = server.store.log_entries(false, None, 100).await.unwrap();
+    let log = server.log(false).await;
     let operations: Vec<_> = log.iter().rev().map(|e| e.operation.as_str()).collect();
     assert_eq!(operations, ["push", "pull"]);
     assert_eq!((log[0].caller.user_agent.as_str(), log[0].caller.request.as_str()), ("skopeo/1.18", "r-1"));

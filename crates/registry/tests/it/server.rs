@@ -71,6 +71,14 @@ impl Server {
         Self { router, store, _folder: folder }
     }
 
+    /// The logins, or what was done to manifests, newest first.
+    pub async fn log(&self, login: bool) -> Vec<store::LogEntry> {
+        let filter = store::LogFilter { login, ..store::LogFilter::default() };
+        let (rows, total) = self.store.log_rows(&filter, 100).await.unwrap();
+        assert_eq!(rows.len() as u64, total);
+        rows.into_iter().map(|row| row.entry).collect()
+    }
+
     /// Makes a user of the embedded registry with a role in one repository.
     pub async fn user(&self, name: &str, roles: &[(Role, &str)]) {
         let id = self.store.make_principal(name, "user", PASSWORD, &store::Caller::default()).await.unwrap();

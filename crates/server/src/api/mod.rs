@@ -8,6 +8,8 @@ pub mod findings;
 pub mod images;
 pub mod imports;
 pub mod lists;
+pub mod logs;
+pub mod network;
 pub mod people;
 pub mod plans;
 pub mod recommendations;

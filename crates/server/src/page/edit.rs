@@ -14,6 +14,8 @@ pub struct Edit {
     pub title: String,
     /// Where it belongs.
     pub crumbs: Vec<Step>,
+    /// Other pages about it.
+    pub more: Vec<Step>,
     /// What to know before.
     pub says: Vec<String>,
     /// The hidden fields that every form carries.

@@ -270,6 +270,7 @@ pub fn state(verdict: Verdict, work: Work, coverage: Coverage, reason: &str) -> 
         (_, Verdict::None, Coverage::Accessory) => ("not an image".into(), ""),
         (_, Verdict::None, Coverage::PlanOff) => ("never scanned, the plan is off".into(), "warn"),
         (_, Verdict::None, Coverage::OutsideWindow) => ("never scanned, outside the window".into(), "warn"),
+        (_, Verdict::None, Coverage::BlockedByNetwork) => ("blocked by network rules".into(), "warn"),
         (_, Verdict::None, _) => ("never scanned".into(), "warn"),
         (_, Verdict::Complete, Coverage::PlanOff) => ("scanned, the plan is off".into(), "warn"),
         (_, Verdict::Complete, Coverage::OutsideWindow) => ("scanned, outside the window".into(), "warn"),

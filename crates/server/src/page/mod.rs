@@ -16,7 +16,9 @@ mod image;
 mod images;
 mod imports;
 mod list;
+mod logs;
 mod nav;
+mod network;
 mod overview;
 mod package;
 mod pane;
@@ -240,6 +242,32 @@ pub static PAGES: &[Page] = &[
         place: Place::Any,
         handler: || get(usage::behind),
     },
+    Page {
+        path: "/settings/registries/{name}/network",
+        action: Action::Read,
+        place: Place::Any,
+        handler: || get(network::page),
+    },
+    Page {
+        path: "/settings/registries/{name}/network",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || post(network::set),
+    },
+    Page {
+        path: "/settings/registries/{name}/network/allow",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || post(network::allow),
+    },
+    Page {
+        path: "/settings/registries/{name}/network/remove",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || post(network::remove),
+    },
+    Page { path: "/activity/logs", action: Action::Audit, place: Place::Any, handler: || get(logs::page) },
+    Page { path: "/activity/logs", action: Action::Own, place: Place::All, handler: || post(logs::keep) },
 ];
 
 /// The router of the table; each page stands behind the check of its right.

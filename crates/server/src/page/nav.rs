@@ -66,6 +66,7 @@ pub static NAV: &[Entry] = &[
         pages: &[
             ("/activity/imports", "Imports", Action::Push),
             ("/activity/audit", "Audit", Action::Audit),
+            ("/activity/logs", "Resource logs", Action::Audit),
             ("/activity/usage", "Usage", Action::ReadUsage),
         ],
     },

@@ -165,6 +165,7 @@ async fn show(visit: &Visit, form: Filled) -> Result<Response, Problem> {
         frame: Frame::new(visit, "settings").still().programs(visit, &path, &command),
         title: format!("Switch the plan of {name} {word}"),
         crumbs: vec![Step { text: "Plans".into(), link: HERE.into() }],
+        more: Vec::new(),
         says: says(&preview, on),
         guard: form.guard(),
         trouble,

@@ -159,15 +159,12 @@ async fn begin(
     let entry = LogEntry {
         login: true,
         operation: "sign-in".into(),
-        login_server: host.chars().take(300).collect(),
-        caller: caller.clone(),
+        caller: Caller { host: host.chars().take(300).collect(), ..caller.clone() },
         result,
         micros: Id::try_from(started.elapsed().as_micros()).unwrap_or(Id::MAX),
         ..LogEntry::default()
     };
-    if let Err(error) = parts.store.log(&entry).await {
-        tracing::warn!(%error, "a login was not logged");
-    }
+    parts.store.log(entry);
     Ok(parts.store.begin_session(&known?, &caller).await?)
 }
 

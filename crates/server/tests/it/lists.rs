@@ -48,6 +48,7 @@ async fn every_route_answers_the_fields_of_its_schema() {
     let import = serde_json::json!({"source": "registry.example/app:1"});
     let import = fleet.post_as("admin", "/api/v1/imports", &import).await.is(201, "an import to list").json();
     let import = import["id"].to_string();
+    fleet.store.log(store::LogEntry { login: true, ..store::LogEntry::default() });
     for route in fleet.routes().await {
         let id = match route.split('/').nth(3) {
             Some("findings") => finding.as_str(),

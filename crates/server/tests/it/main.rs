@@ -8,6 +8,7 @@ mod fleet;
 mod hostile;
 mod lists;
 mod looks;
+mod network;
 mod pages;
 mod rules;
 mod score;

@@ -201,8 +201,9 @@ fn only_pulls_by_others_move_the_last_pull() {
         store.record_pull(registry, "app", "v1", &manifest, &caller()).await.unwrap();
         let presence = store.snapshot().await.unwrap().presences.remove(0);
         assert!(presence.last_pull > presence.last_push);
-        let log = store.log_entries(false, None, 10).await.unwrap();
-        let pulls: Vec<bool> = log.iter().filter(|e| e.operation == "pull").map(|e| e.caller.scanner).collect();
+        let (log, _) = store.log_rows(&crate::LogFilter::default(), 10).await.unwrap();
+        let pulls = log.iter().filter(|row| row.entry.operation == "pull").map(|row| row.entry.caller.scanner);
+        let pulls: Vec<bool> = pulls.collect();
         assert_eq!(pulls, [false, true], "both are in the log");
         assert_eq!(store.events(None, 10).await.unwrap().iter().filter(|e| e.action == "pull").count(), 1);
     });

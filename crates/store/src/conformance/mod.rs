@@ -3,6 +3,7 @@
 mod access;
 mod content;
 mod faults;
+mod network;
 mod people;
 mod results;
 mod rules;

@@ -281,6 +281,11 @@ fn uncovered(image: &ImageRow) -> Option<NoteLine> {
             format!("Outside the window{since}: nobody pushed or pulled it for as many days as the subscription says."),
             "Push or pull it to have it kept judged again, or widen the window in Settings > Subscriptions.",
         ),
+        Coverage::BlockedByNetwork => (
+            "Blocked by network rules; allow trusted services.".into(),
+            "The registry keeps the scanner out. `portwarden registry network set REGISTRY --allow-trusted-services true`, or \
+                Settings > Registries > Network rules, lets it in; what waits is scanned at once.",
+        ),
         _ => return None,
     };
     Some(NoteLine { text, next_step: next_step.into(), bad: false })
@@ -291,6 +296,9 @@ fn empty(image: &ImageRow) -> (String, String) {
     match image.verdict {
         Verdict::None if image.coverage == Coverage::Accessory => {
             ("Nothing to judge".into(), "It is kept and served, and counts in no total.".into())
+        }
+        Verdict::None if image.coverage == Coverage::BlockedByNetwork => {
+            ("Not scanned".into(), "It is scanned once the network rules let the scanner in.".into())
         }
         Verdict::None => ("Not scanned yet".into(), "The page changes by itself when it is.".into()),
         Verdict::Complete => {

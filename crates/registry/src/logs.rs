@@ -1,0 +1,160 @@
+//! Lines of the resource logs that no write carries: logins, and what came to nothing.
+//!
+//! In: a request and how it ended. Out: lines that the store writes a moment later. A client that sends its password or token with every
+//! request is one login a minute; whatever fails is a line each.
+
+use crate::Registry;
+use crate::access::{Caller, Surroundings};
+use crate::error::{Code, Error};
+use crate::path::{Route, Target};
+use crate::token::Claims;
+use http::{HeaderMap, Method, StatusCode, header};
+use model::facts::Id;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use store::{LogEntry, Principal};
+
+/// How long a direct login of one principal from one address stands for those that follow it.
+const ONE_LOGIN: Duration = Duration::from_secs(60);
+/// Bounds memory; when full, all are forgotten, and logged once more.
+const LOGINS: usize = 20_000;
+
+/// Direct logins that were logged a moment ago.
+#[derive(Default)]
+pub(crate) struct Logins(Mutex<HashMap<(Id, String), Instant>>);
+
+impl Logins {
+    /// Returns whether a login is to be logged.
+    fn is_new(&self, principal: Id, address: &str, now: Instant) -> bool {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (principal, address.to_owned());
+        if seen.get(&key).is_some_and(|at| now.saturating_duration_since(*at) < ONE_LOGIN) {
+            return false;
+        }
+        if seen.len() >= LOGINS {
+            seen.clear();
+        }
+        seen.insert(key, now);
+        true
+    }
+}
+
+impl Registry {
+    /// Logs a login, or one that was refused.
+    pub(crate) fn log_login(
+        &self,
+        around: &Surroundings,
+        principal: Option<&Principal>,
+        jwt: &str,
+        status: StatusCode,
+    ) {
+        let entry = self.entry_of(around, principal, status);
+        self.store.log(LogEntry { login: true, operation: "login".into(), jwt: jwt.to_owned(), ..entry });
+    }
+
+    /// Logs the login of a request that brings a password or token of its own, not one of `/oauth2/token`.
+    pub(crate) fn log_direct(&self, around: &Surroundings, headers: &HeaderMap, caller: &Result<Caller, Error>) {
+        let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) else { return };
+        if value.split_once(' ').is_some_and(|(_, text)| Claims::looks_like(text.trim())) {
+            return;
+        }
+        match caller {
+            Ok(Caller { principal, .. }) => {
+                if self.logins.is_new(principal.id, &around.address, Instant::now()) {
+                    self.log_login(around, Some(principal), "", StatusCode::OK);
+                }
+            }
+            Err(error) => self.log_login(around, None, "", error.status()),
+        }
+    }
+
+    /// Logs that network rules kept a client out.
+    pub(crate) fn log_refused(
+        &self,
+        around: &Surroundings,
+        route: Option<&Route>,
+        method: &Method,
+        status: StatusCode,
+    ) {
+        match route.and_then(|route| about(route, method)) {
+            Some(entry) => self.store.log(self.with(entry, around, None, status)),
+            None => self.log_login(around, None, "", status),
+        }
+    }
+
+    /// Logs a pull, push or delete of a manifest that failed. That a token is too narrow is a step on the way, and no line.
+    pub(crate) fn log_failed<T>(
+        &self,
+        around: &Surroundings,
+        principal: &Principal,
+        route: &Route,
+        method: &Method,
+        answer: &Result<T, Error>,
+    ) {
+        let Err(error) = answer else { return };
+        if error.code() == Code::Unauthorized || method == Method::HEAD {
+            return;
+        }
+        if let Some(entry) = about(route, method) {
+            self.store.log(self.with(entry, around, Some(principal), error.status()));
+        }
+    }
+
+    fn with(
+        &self,
+        about: LogEntry,
+        around: &Surroundings,
+        principal: Option<&Principal>,
+        status: StatusCode,
+    ) -> LogEntry {
+        let LogEntry { operation, repository, tag, digest, .. } = about;
+        LogEntry { operation, repository, tag, digest, ..self.entry_of(around, principal, status) }
+    }
+
+    fn entry_of(&self, around: &Surroundings, principal: Option<&Principal>, status: StatusCode) -> LogEntry {
+        LogEntry {
+            caller: around.caller(principal),
+            result: i64::from(status.as_u16()),
+            micros: i64::try_from(around.began.elapsed().as_micros()).unwrap_or(i64::MAX),
+            registry: self.entry.id,
+            ..LogEntry::default()
+        }
+    }
+}
+
+/// What a request wants of a manifest; `None`: it is about something else.
+fn about(route: &Route, method: &Method) -> Option<LogEntry> {
+    let Route::Manifest(repository, target) = route else { return None };
+    let (tag, digest) = match target {
+        Target::Tag(tag) => (tag.clone(), String::new()),
+        Target::Digest(digest) => (String::new(), digest.to_string()),
+    };
+    let operation = match *method {
+        Method::GET | Method::HEAD => "pull",
+        Method::PUT => "push",
+        Method::DELETE if digest.is_empty() => "untag",
+        Method::DELETE => "delete",
+        _ => return None,
+    };
+    Some(LogEntry { operation: operation.into(), repository: repository.clone(), tag, digest, ..LogEntry::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_from_an_address_is_one_login_a_minute() {
+        let (logins, start) = (Logins::default(), Instant::now());
+        for (principal, address, after, want, why) in [
+            (1, "a", 0, true, "the first"),
+            (1, "a", 59, false, "within the minute"),
+            (1, "b", 59, true, "another address"),
+            (2, "a", 59, true, "another principal"),
+            (1, "a", 60, true, "a minute later"),
+        ] {
+            assert_eq!(logins.is_new(principal, address, start + Duration::from_secs(after)), want, "{why}");
+        }
+    }
+}
