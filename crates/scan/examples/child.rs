@@ -5,7 +5,7 @@
 #![allow(unsafe_code, clippy::unwrap_used)]
 
 use scan::sandbox::{Ground, children_main};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 fn main() {
@@ -17,6 +17,11 @@ fn main() {
             let ground = (word(1) != "free").then(Ground::take).and_then(Result::ok);
             std::process::exit(escape(ground.as_ref(), word(1), word(2), word(3)))
         }
+        // Ends when it is asked for a child: as often as there is a file to remove, or always.
+        "dies" if word(1).is_empty() || std::fs::remove_file(word(1)).is_ok() => {
+            let _ = std::io::stdin().read(&mut [0]);
+        }
+        "dies" => scan::sandbox::read_layer_main(),
         "escape-copy" => children_main(|ground| std::process::exit(escape(ground.ok(), word(1), word(2), word(3)))),
         how => children_main(|ground| misbehave(how, ground.unwrap())),
     }

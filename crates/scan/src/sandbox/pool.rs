@@ -1,11 +1,12 @@
 //! Starters that wait for work.
 //!
 //! In: the program. Out: children, each with two pipes; how they ended.
-//! A starter has one child at a time. One whose child ended in any other way than with an answer is not used again.
+//! A starter has one child at a time. One whose child ended in any other way than with an answer is not used again. A child is
+//! handed out once its starter has said that it is there: before that, whatever happened says nothing about a layer.
 
 use super::Error;
 use super::process::Run;
-use super::starter::NO_CHILD;
+use super::starter::BEGAN;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::AsFd;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -20,6 +21,8 @@ use std::time::Duration;
 const KEPT: usize = 8;
 /// Children of one starter: all have its arrangement of memory, which is not to last.
 const CHILDREN: u32 = 256;
+/// How long a starter may take to copy itself, which takes a millisecond; one that takes longer stands still.
+const COPYING: Duration = Duration::from_secs(10);
 
 /// The starters of a sandbox that have no child now.
 #[derive(Debug, Default)]
@@ -29,15 +32,18 @@ impl Pool {
     /// Starts a child.
     pub fn child(&self, run: &Run) -> Result<(Starter, PipeWriter, PipeReader), Error> {
         let cannot = |source| Error::Start { program: run.program.clone(), source };
-        // One that was ended while it waited, by whomever, is passed over.
+        // One that was ended before it had a child, by whomever, is passed over.
         while let Some(mut starter) = self.idle().pop() {
             if let Ok((input, output)) = starter.child() {
                 return Ok((starter, input, output));
             }
         }
-        let mut starter = Starter::new(run).map_err(cannot)?;
-        let (input, output) = starter.child().map_err(cannot)?;
-        Ok((starter, input, output))
+        let anew = || {
+            let mut starter = Starter::new(run)?;
+            let (input, output) = starter.child()?;
+            Ok((starter, input, output))
+        };
+        anew().or_else(|_| anew()).map_err(cannot)
     }
 
     /// Takes a starter back whose child has answered and ended.
@@ -74,8 +80,6 @@ pub(crate) enum Ended {
     With(ExitStatus),
     /// It closed its output and went on.
     Not,
-    /// There was no room for another process.
-    NeverBegan,
 }
 
 impl Starter {
@@ -96,28 +100,46 @@ impl Starter {
         let mut carried = SendAncillaryBuffer::new(&mut space);
         carried.push(SendAncillaryMessage::ScmRights(&fds));
         rustix::net::sendmsg(&self.socket, &[IoSlice::new(&[1])], &mut carried, no_signal())?;
+        if !self.heard(COPYING)? {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        // One that was ended meanwhile gives none; without room for another process it is another number.
+        if self.number()? != BEGAN {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         self.children += 1;
         Ok((input, output))
     }
 
     /// Returns how the child ended, when it does so within a while.
     pub fn ended(&mut self, within: Duration) -> io::Result<Ended> {
-        let span = Timespec { tv_sec: 0, tv_nsec: i64::from(within.subsec_nanos()) };
+        if !self.heard(within)? {
+            return Ok(Ended::Not);
+        }
+        // A starter that was ended from outside took its child with it: the kernel does that when memory is short.
+        let status = self.number().unwrap_or(libc::SIGKILL);
+        Ok(Ended::With(ExitStatus::from_raw(status)))
+    }
+
+    /// Returns whether the starter says something, or has gone, within a while.
+    fn heard(&self, within: Duration) -> io::Result<bool> {
+        let span = Timespec {
+            tv_sec: i64::try_from(within.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(within.subsec_nanos()),
+        };
         loop {
             match rustix::event::poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&span)) {
-                Ok(0) => return Ok(Ended::Not),
-                Ok(_) => break,
+                Ok(n) => return Ok(n > 0),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
         }
-        let mut status = [0u8; 4];
-        Ok(match self.socket.read_exact(&mut status).map(|()| i32::from_le_bytes(status)) {
-            Ok(NO_CHILD) => Ended::NeverBegan,
-            Ok(status) => Ended::With(ExitStatus::from_raw(status)),
-            // The starter was ended from outside, and its child with it: the kernel does that when memory is short.
-            Err(_) => Ended::With(ExitStatus::from_raw(libc::SIGKILL)),
-        })
+    }
+
+    fn number(&mut self) -> io::Result<i32> {
+        let mut bytes = [0u8; 4];
+        self.socket.read_exact(&mut bytes)?;
+        Ok(i32::from_le_bytes(bytes))
     }
 }
 

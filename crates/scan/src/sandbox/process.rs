@@ -251,10 +251,6 @@ impl<'a> Reading<'a> {
         let answer = frame::read_answer(&self.output);
         let Some(mut starter) = self.starter.take() else { return Err(Error::Unwanted) };
         let status = match starter.ended(LAST_BREATH).map_err(|source| Error::Pipe { source })? {
-            Ended::NeverBegan => {
-                let source = ErrorKind::WouldBlock.into();
-                return Err(Error::Start { program: self.run.program.clone(), source });
-            }
             Ended::With(status) => Some(status),
             Ended::Not => None,
         };

@@ -1,7 +1,7 @@
 //! The starter: the program, started once, which makes a copy of itself for each layer.
 //!
 //! In: standard input, a socket; a message on it carries the two pipes of a child.
-//! Out: on the same socket, how that child ended. It never reads a byte of an image, and no child outlives it.
+//! Out: on the same socket, that there is a child, then how it ended. It never reads a byte of an image, and no child outlives it.
 
 use super::child::{Ground, NOT_SPOKEN_TO, PANICKED};
 use super::lock;
@@ -11,8 +11,10 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFl
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::io::{self, IoSliceMut};
 
-/// In the place of a status: there was no child.
-pub(crate) const NO_CHILD: i32 = -1;
+/// There is a child now; its status follows.
+pub(crate) const BEGAN: i32 = 0;
+/// There is no room for one; nothing follows.
+const NO_CHILD: i32 = -1;
 /// How often it is looked whether a child has ended, where no descriptor tells.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 
@@ -24,11 +26,11 @@ pub fn children_main(body: impl Fn(io::Result<&Ground>)) -> ! {
     std::panic::set_hook(Box::new(|_| lock::end(PANICKED)));
     let ground = Ground::take();
     while let Ok(Some([input, output])) = asked() {
-        let status = match lock::fork() {
+        let said = match lock::fork() {
             Ok(Some(child)) => {
                 // The child has them: their ends are to be seen when it ends.
                 drop((input, output));
-                ended(child)
+                say(BEGAN) && say(ended(child))
             }
             Ok(None) => {
                 become_child(&input, &output);
@@ -36,13 +38,18 @@ pub fn children_main(body: impl Fn(io::Result<&Ground>)) -> ! {
                 body(ground.as_ref().map_err(|e| e.kind().into()));
                 lock::end(0)
             }
-            Err(_) => NO_CHILD,
+            Err(_) => say(NO_CHILD),
         };
-        if rustix::net::send(rustix::stdio::stdin(), &status.to_le_bytes(), SendFlags::empty()).is_err() {
+        if !said {
             break;
         }
     }
     lock::end(0)
+}
+
+/// Tells a number to who asks for children; returns whether anybody is there.
+fn say(number: i32) -> bool {
+    rustix::net::send(rustix::stdio::stdin(), &number.to_le_bytes(), SendFlags::empty()).is_ok()
 }
 
 /// Waits until a child is asked for; `None` when nobody will.
@@ -83,7 +90,8 @@ fn ended(child: Pid) -> i32 {
         match rustix::process::waitpid(Some(child), WaitOptions::NOHANG) {
             Ok(Some((_, status))) => return status.as_raw(),
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return NO_CHILD,
+            // Nobody can say how it ended, so that ends too.
+            Err(_) => lock::end(0),
         }
         let socket = rustix::stdio::stdin();
         // Nothing is asked while a child is there: what is heard is that the other side has gone.

@@ -116,3 +116,22 @@ async fn one_starter_serves_layer_after_layer_and_is_replaced_once_it_has_gone()
     drop(sandbox);
     assert!(called(&word).is_empty(), "none outlives the sandbox");
 }
+
+#[tokio::test]
+async fn a_starter_that_is_ended_before_it_has_a_child_says_nothing_about_the_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let once = folder.path().join("once");
+    std::fs::write(&once, "").unwrap();
+    for (ways, reads, why) in [
+        (vec!["dies".into(), once.clone().into_os_string()], true, "another one is started and asked once more"),
+        (vec!["dies".into()], false, "none can be had: an error, and no verdict"),
+    ] {
+        let sandbox = Sandbox::new(Settings { arguments: ways, program: crate::child(), ..Settings::default() });
+        let layer = stream::iter([Ok(Bytes::from(vec![0; 1024]))]);
+        match sandbox.read_layer(layer, Algorithm::Sha256, false).await {
+            Ok(outcome) => assert!(reads && outcome.result.is_ok(), "{why}: {outcome:?}"),
+            Err(error) => assert!(!reads && matches!(error, Error::Start { .. }), "{why}: {error:?}"),
+        }
+    }
+    assert!(!once.exists(), "the first one was asked");
+}
