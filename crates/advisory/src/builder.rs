@@ -7,7 +7,7 @@ mod pack;
 
 use crate::format::{put, put_bytes};
 use crate::rows::{SILENT, end_parts, put_numbers};
-use crate::{Fact, severity, strings, texts};
+use crate::{Fact, once, severity, strings, texts};
 use model::advisory::{Advisory, Affected, CvssVector, FeedState, Source};
 use model::severity::{Severity, SeveritySource};
 use model::time::Micros;
@@ -40,6 +40,18 @@ struct Record {
     published: Micros,
     modified: Micros,
     texts: Vec<(texts::Place, u64)>,
+}
+
+impl Record {
+    /// Drops what it says again: several advisories with its id were added up.
+    fn say_once(&mut self) {
+        for list in [&mut self.ids, &mut self.related, &mut self.cwe] {
+            once::keep_first(list);
+        }
+        once::keep_first(&mut self.cvss);
+        once::keep_first(&mut self.words);
+        once::keep_first(&mut self.texts);
+    }
 }
 
 /// A row before it knows its vulnerabilities: what precedes and what follows their number.
@@ -97,7 +109,8 @@ impl Builder {
     }
 
     /// Packs everything into the bytes of a database file.
-    pub fn finish(self, generation: i64, built: Micros, feeds: Vec<FeedState>) -> Vec<u8> {
+    pub fn finish(mut self, generation: i64, built: Micros, feeds: Vec<FeedState>) -> Vec<u8> {
+        self.records.iter_mut().for_each(Record::say_once);
         pack::pack(self, generation, built, &feeds)
     }
 
@@ -113,25 +126,20 @@ impl Builder {
             (&mut record.related, &advisory.related),
             (&mut record.cwe, &advisory.cwe),
         ] {
-            for text in from {
-                push_new(list, self.strings.add(text));
-            }
+            list.extend(from.iter().map(|text| self.strings.add(text)));
         }
-        for CvssVector { vector, source } in &advisory.cvss {
-            push_new(&mut record.cvss, (*source, self.strings.add(vector)));
-        }
+        let vector = |CvssVector { vector, source }: &CvssVector| (*source, self.strings.add(vector));
+        record.cvss.extend(advisory.cvss.iter().map(vector));
         record.published = earliest(record.published, advisory.published);
         record.modified = record.modified.max(advisory.modified);
-        if let Some(text) = self.texts.add(&advisory.title, &advisory.description, &advisory.references) {
-            push_new(&mut record.texts, text);
-        }
+        record.texts.extend(self.texts.add(&advisory.title, &advisory.description, &advisory.references));
         number
     }
 
     fn row(&mut self, record: usize, source: Source, affected: &Affected) {
         let said = affected.severity.filter(|s| !matches!(s, Severity::Unknown | Severity::Negligible));
         if let (Some(severity), Some(record)) = (said, self.records.get_mut(record)) {
-            push_new(&mut record.words, (SeveritySource::Vendor, severity));
+            record.words.push((SeveritySource::Vendor, severity));
         }
         let from = self.bodies.len();
         let module = self.strings.add(&affected.module);
@@ -157,12 +165,6 @@ impl Builder {
             from,
             to: self.bodies.len(),
         });
-    }
-}
-
-fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
-    if !list.contains(&item) {
-        list.push(item);
     }
 }
 

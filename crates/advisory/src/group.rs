@@ -3,11 +3,15 @@
 //! In: the ids of every record: its own and its aliases. Out: for every record the vulnerabilities that it speaks of, for every
 //! vulnerability its heading and its other ids.
 //! Records that share an id speak of one vulnerability, and so on through all of them, with one limit: two CVEs are never one
-//! vulnerability. A record that names several CVEs speaks of each; a record that names none belongs to what its ids lead to.
+//! vulnerability. A record that names several CVEs speaks of each; a record that names none belongs to what its ids lead to. One
+//! that names or leads to more CVEs than any honest record does is a vulnerability of its own: each thing said costs its own length.
 //! Heading: the CVE, else the lowest GHSA, else the lowest id that is a record's own.
 
 use crate::strings::Writer as Strings;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// CVEs that one record may speak of; known are 8 at most.
+const TOGETHER: usize = 32;
 
 /// A vulnerability: its heading, its other ids, and ids of different vulnerabilities that a record names in one breath.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,8 +58,8 @@ impl Sets {
 pub(crate) fn group(records: &[Vec<u32>], strings: &Strings) -> Groups {
     let is_cve = |id: &u32| strings.get(*id).starts_with("CVE-");
     let mut sets = Sets::default();
-    // Which CVEs an id stands for, by the records that name no more than one.
-    let mut tied: HashMap<u32, BTreeSet<u32>> = HashMap::new();
+    // Ids that stand for the CVE of a record that names no more than one.
+    let mut tied: HashSet<u32> = HashSet::new();
     for ids in records {
         let cves: Vec<u32> = ids.iter().copied().filter(is_cve).collect();
         if cves.len() > 1 {
@@ -73,12 +77,12 @@ pub(crate) fn group(records: &[Vec<u32>], strings: &Strings) -> Groups {
         let cves: BTreeSet<u32> = ids.iter().copied().filter(is_cve).collect();
         for other in ids.iter().filter(|id| !is_cve(id)) {
             if cves.len() == 1 {
-                tied.entry(*other).or_default().extend(&cves);
+                tied.insert(*other);
                 cves_of_set.entry(sets.root(*other)).or_default().extend(&cves);
             }
         }
         // An id that has a record of its own with several CVEs stands for them all.
-        if let Some(own) = ids.first().filter(|own| cves.len() > 1 && !is_cve(own)) {
+        if let Some(own) = ids.first().filter(|own| (2..=TOGETHER).contains(&cves.len()) && !is_cve(own)) {
             cves_of_set.entry(sets.root(*own)).or_default().extend(&cves);
         }
     }
@@ -89,7 +93,7 @@ fn collect(
     records: &[Vec<u32>],
     strings: &Strings,
     sets: &mut Sets,
-    tied: &HashMap<u32, BTreeSet<u32>>,
+    tied: &HashSet<u32>,
     cves_of_set: &HashMap<u32, BTreeSet<u32>>,
 ) -> Groups {
     let is_cve = |id: &u32| strings.get(*id).starts_with("CVE-");
@@ -98,6 +102,9 @@ fn collect(
     let mut own: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     for ids in records {
         let mut keys: BTreeSet<u32> = ids.iter().copied().filter(is_cve).collect();
+        if keys.len() > TOGETHER {
+            keys.clear();
+        }
         let several = keys.len() > 1;
         let Some(first) = ids.first().copied() else {
             keys_of_record.push(keys);
@@ -105,7 +112,7 @@ fn collect(
         };
         if keys.is_empty() {
             let root = sets.root(first);
-            match cves_of_set.get(&root) {
+            match cves_of_set.get(&root).filter(|cves| cves.len() <= TOGETHER) {
                 Some(cves) => keys.extend(cves),
                 None => {
                     keys.insert(root);
@@ -116,7 +123,7 @@ fn collect(
         for key in &keys {
             let group = groups.entry(*key).or_default();
             group.related.extend(keys.iter().filter(|k| *k != key));
-            let spread = |id: &&u32| !is_cve(id) && (!several || **id == first || !tied.contains_key(*id));
+            let spread = |id: &&u32| !is_cve(id) && (!several || **id == first || !tied.contains(*id));
             group.aliases.extend(ids.iter().filter(spread));
         }
         keys_of_record.push(keys);
@@ -211,5 +218,50 @@ mod tests {
         ] {
             assert_eq!(grouped(&records), want, "{why}");
         }
+    }
+
+    /// What is kept of records, all numbers together.
+    fn size(records: &[Vec<String>]) -> (usize, usize) {
+        let mut strings = Strings::default();
+        let ids: Vec<Vec<u32>> = records.iter().map(|r| r.iter().map(|id| strings.add(id)).collect()).collect();
+        let groups = group(&ids, &strings);
+        let kept: usize = groups.all.iter().map(|g| g.aliases.len() + g.related.len() + 1).sum();
+        let said = ids.iter().map(Vec::len).sum();
+        assert!(groups.of_record.iter().all(|numbers| !numbers.is_empty()), "every record speaks of something");
+        (kept + groups.of_record.iter().map(Vec::len).sum::<usize>(), said)
+    }
+
+    #[test]
+    fn what_records_cost_grows_with_their_length_alone() {
+        const MANY: usize = 5000;
+        let cve = |n: usize| format!("CVE-2026-{n}");
+        let one_with = |own: &str, n: usize| [own.to_owned()].into_iter().chain((0..n).map(cve)).collect::<Vec<_>>();
+        let hub = |n: usize| vec![cve(n), "GHSA-hub".to_owned()];
+        let spoke = |n: usize| vec![format!("X-{n}"), "GHSA-hub".to_owned()];
+        let blocks = |n: usize| (0..n).map(|n| one_with(&format!("Y-{n}"), TOGETHER)).collect::<Vec<_>>();
+        for (records, why) in [
+            (vec![one_with("A-1", MANY)], "one record, thousands of CVEs"),
+            (vec![one_with(&cve(0), MANY)], "whose own id is a CVE"),
+            ((0..MANY).map(hub).chain((0..MANY).map(spoke)).collect(), "thousands lead to thousands through one id"),
+            (blocks(MANY), "thousands of records with as many CVEs as one may have"),
+            ((0..MANY).map(|n| one_with(&format!("B-{n}"), 1)).collect(), "thousands of one CVE"),
+        ] {
+            let (kept, said) = size(&records);
+            assert!(kept <= said * (TOGETHER + 2), "{why}: {kept} of {said}");
+        }
+    }
+
+    #[test]
+    fn a_record_with_more_cves_than_one_may_have_is_a_vulnerability_of_its_own() {
+        let ids: Vec<String> = (0..=TOGETHER).map(|n| format!("CVE-2026-{n}")).collect();
+        let all: Vec<&str> = ["A-1", "GHSA-1"].into_iter().chain(ids.iter().map(String::as_str)).collect();
+        let shown = |records: &[&[&str]]| grouped(records).into_iter().map(|(h, _, of)| (h, of)).collect::<Vec<_>>();
+        let named = |heading: &str, of: &[usize]| (heading.to_owned(), of.to_vec());
+        assert_eq!(
+            shown(&[&all, &["CVE-2026-1"]]),
+            [named("CVE-2026-1", &[1]), named("GHSA-1", &[0])],
+            "one too many: its findings stay, under its own name"
+        );
+        assert_eq!(shown(&[&all[..all.len() - 1]]).len(), TOGETHER, "as many as may be");
     }
 }

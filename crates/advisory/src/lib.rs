@@ -13,6 +13,7 @@ mod feed;
 mod format;
 mod group;
 pub mod kind;
+mod once;
 mod rows;
 mod severity;
 mod starter;

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 const HOST: &str = "https://secdb.alpinelinux.org";
 /// Branches `v3.10` to this one are asked for; those that have not begun answer 404.
 const NEWEST: u32 = 26;
+/// Ids in one string; known are 9 at most.
+const TOGETHER: usize = 32;
 
 /// The feed.
 pub(super) struct Alpine;
@@ -91,8 +93,8 @@ fn read_package(ecosystem: &str, package: &Package, read: &mut Read, out: &mut d
     for (version, ids) in &package.secfixes {
         for text in ids.iter().flatten() {
             let ids = split(text);
-            if ids.is_empty() {
-                read.skip("no id");
+            if let Some(why) = no_vulnerability(&ids) {
+                read.skip(why);
                 continue;
             }
             let kept = fixes.entry(ids).or_insert(version);
@@ -109,6 +111,15 @@ fn read_package(ecosystem: &str, package: &Package, read: &mut Read, out: &mut d
             let aliases = others.iter().filter(|o| *o != id).cloned().collect();
             out(Fact::Advisory(advisory(id, aliases, ecosystem, &package.name, version)));
         }
+    }
+}
+
+/// Returns why the ids of one string name no vulnerability, if they do not.
+fn no_vulnerability(ids: &[String]) -> Option<&'static str> {
+    match ids.len() {
+        0 => Some("no id"),
+        1..=TOGETHER => None,
+        _ => Some("too many ids"),
     }
 }
 

@@ -6,7 +6,7 @@
 mod ranges;
 mod record;
 
-use crate::{Error, Fact, Feed, FeedFile, Read, SourceFile, unpack};
+use crate::{Error, Fact, Feed, FeedFile, Read, SourceFile, once, unpack};
 use ecosystem::order;
 use model::advisory::{Advisory, Affected, Category, CvssVector, End, Names, Source, VendorState};
 use model::cvss;
@@ -121,7 +121,7 @@ impl Osv {
         }
         let http = |url: &String| url.starts_with("https://") || url.starts_with("http://");
         let mut references: Vec<String> = record.references.into_iter().filter_map(|r| r.url).filter(http).collect();
-        record::keep_first(&mut references);
+        once::keep_first(&mut references);
         out(Fact::Advisory(Advisory {
             source: self.source,
             related: record.related.into_iter().chain(record.upstream).collect(),
@@ -145,7 +145,8 @@ impl Osv {
     fn affected(&self, said: &record::Affected, severity: Option<Severity>, category: Category) -> Affected {
         let ranges = ranges::of(&said.ranges, self.compare);
         // What the ranges say already need not be said again, version by version.
-        let beside = |v: &&String| !(self.valid)(v) || !ranges.iter().any(|r| ranges::holds(r, v, self.compare));
+        let held = ranges::Held::by(&ranges, self.compare);
+        let beside = |v: &&String| !(self.valid)(v) || !held.holds(v);
         let versions = said.versions.iter().filter(beside).cloned().collect();
         let fixed = ranges.iter().any(|r| matches!(r.end, End::Fixed(_)));
         Affected {
@@ -165,13 +166,10 @@ impl Osv {
 /// Returns the vectors of a record and of its packages: GitHub's are the vendor's for its own ids, others only repeat somebody's.
 fn vectors(record: &Record) -> Vec<CvssVector> {
     let source = if record.id.starts_with("GHSA-") { SeveritySource::Vendor } else { SeveritySource::Other };
-    let mut all = Vec::new();
-    for said in record.severity.iter().chain(record.affected.iter().flat_map(|a| &a.severity)) {
-        let vector = CvssVector { vector: said.score.trim().to_owned(), source };
-        if said.kind.starts_with("CVSS_V") && !all.contains(&vector) {
-            all.push(vector);
-        }
-    }
+    let said = record.severity.iter().chain(record.affected.iter().flat_map(|a| &a.severity));
+    let vectors = said.filter(|said| said.kind.starts_with("CVSS_V"));
+    let mut all = vectors.map(|said| CvssVector { vector: said.score.trim().to_owned(), source }).collect();
+    once::keep_first(&mut all);
     all
 }
 

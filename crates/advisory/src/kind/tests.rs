@@ -225,6 +225,18 @@ fn alpine_says_what_is_fixed_where() {
     assert_eq!((skipped(&read, "unreadable"), skipped(&read, "no id")), (1, 1));
 }
 
+#[test]
+fn a_string_with_more_ids_than_alpine_ever_wrote_is_left_out_by_name() {
+    let ids: Vec<String> = (0..33).map(|n| format!("CVE-2020-{n}")).collect();
+    let secfixes = format!(r#"{{"1-r0": ["{}"], "2-r0": ["{}"]}}"#, ids.join(" "), ids[..32].join(" "));
+    let main =
+        format!(r#"{{"distroversion": "v3.18", "packages": [{{"pkg": {{"name": "a", "secfixes": {secfixes}}}}}]}}"#);
+    let file = FeedFile { url: "https://secdb.alpinelinux.org/v3.18/main.json", bytes: main.as_bytes() };
+    let mut facts = Vec::new();
+    let read = feed("alpine").read(&[file], &mut |f| facts.push(f)).unwrap();
+    assert_eq!((advisories(&facts).len(), skipped(&read, "too many ids")), (32, 1));
+}
+
 /// Makes a zip of files.
 fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));

@@ -5,7 +5,6 @@
 use crate::Read;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-use std::collections::HashSet;
 
 /// One record.
 #[derive(Debug, Default, Deserialize)]
@@ -160,10 +159,4 @@ fn items<T: serde::de::DeserializeOwned>(object: &mut Map<String, Value>, name: 
         }
     }
     items
-}
-
-/// Keeps the first of equal texts.
-pub(super) fn keep_first(list: &mut Vec<String>) {
-    let mut seen = HashSet::new();
-    list.retain(|text| seen.insert(text.clone()));
 }
