@@ -115,6 +115,7 @@ impl Write<'_> {
         let sql =
             "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         self.run(sql, values![END, end]).await?;
+        self.store().step("audit:written");
         Ok(())
     }
 }

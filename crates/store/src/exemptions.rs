@@ -89,6 +89,7 @@ impl Store {
         let action = "exemption.create";
         write.audit(&Audit { by, action, object: &uid, scope: &what.scope, before: Value::Null, after }).await?;
         write.commit().await?;
+        self.step("exemption:committed");
         Ok(uid)
     }
 
@@ -104,6 +105,7 @@ impl Store {
         let (action, after) = ("exemption.delete", Value::Null);
         write.audit(&Audit { by, action, object: uid, scope: &old.what.scope, before, after }).await?;
         write.commit().await?;
+        self.step("exemption:committed");
         Ok(true)
     }
 

@@ -51,6 +51,7 @@ mod staging;
 mod sweep;
 mod tokens;
 mod tree;
+pub mod trial;
 mod uploads;
 mod usage;
 mod views;

@@ -81,11 +81,14 @@ impl Store {
         }
         let steps = plan.steps;
         close(&mut write, &steps, by).await?;
+        self.step("rules:closed");
         let opened = open(&mut write, &steps, source, by).await?;
+        self.step("rules:opened");
         for step in &steps {
             audit(&mut write, step, by).await?;
         }
         write.commit().await?;
+        self.step("rules:committed");
         Ok(opened)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::feeds;
 use crate::hostile::write_layout;
-use crate::house::{House, Made, Server, free_port, until};
+use crate::house::{House, Server, block_on, free_port, until};
 use crate::http;
 use crate::images::{self, OLD, debian, image, sha};
 use std::io::{Read, Write};
@@ -98,7 +98,7 @@ fn a_data_folder_that_cannot_be_written_is_named() {
 
 #[test]
 fn data_of_a_newer_program_are_refused_and_stay_as_they_are() {
-    for house in crate::house::engines("newer") {
+    for house in crate::house::engines() {
         let server = house.start();
         let image = images::good("newer");
         assert_eq!(server.push("kept", "1", &image).status, 201);
@@ -264,7 +264,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream) {
 
 #[test]
 fn postgresql_that_is_away_is_named_and_work_goes_on_when_it_is_back() {
-    let mut house = House::new();
+    let mut house = House::on_sqlite();
     let closed = format!("127.0.0.1:{}", free_port());
     house.database = Some(format!("postgres://somebody:hidden-word@{closed}/portwarden"));
     let listen = format!("127.0.0.1:{}", free_port());
@@ -273,11 +273,11 @@ fn postgresql_that_is_away_is_named_and_work_goes_on_when_it_is_back() {
     ended("PostgreSQL down at start", &output, 2, &[&closed, "refused", "--database"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("hidden-word"));
     println!("    after {:?}", begun.elapsed());
-    let Some(made) = Made::new("door") else {
+    let Some(trial) = block_on(store::trial::Trial::new()) else {
         println!("1 check not run: no PostgreSQL (PORTWARDEN_TEST_POSTGRES)");
         return;
     };
-    let url = made.url();
+    let url = trial.url();
     let host = url.split('@').nth(1).unwrap().split('/').next().unwrap().to_owned();
     let door = Door::new(host.clone());
     house.database = Some(url.replace(&host, &format!("127.0.0.1:{}", door.port)));

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use store::trial::Trial;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_portwarden");
 /// Longer than anything takes on a slow machine.
@@ -18,7 +19,8 @@ pub struct House {
     pub database: Option<String>,
     pub blobs: Option<String>,
     pub environment: Vec<(String, String)>,
-    pub made: Option<Made>,
+    /// Ends the database with the house.
+    pub _trial: Option<Trial>,
 }
 
 /// A server that runs.
@@ -30,9 +32,9 @@ pub struct Server {
 }
 
 /// SQLite, and PostgreSQL where there is one.
-pub fn engines(test: &str) -> Vec<House> {
-    let mut houses = vec![House::new()];
-    match House::on_postgres(test) {
+pub fn engines() -> Vec<House> {
+    let mut houses = vec![House::on_sqlite()];
+    match House::on_postgres() {
         Some(house) => houses.push(house),
         None => println!("1 check not run: no PostgreSQL (PORTWARDEN_TEST_POSTGRES)"),
     }
@@ -44,54 +46,27 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-/// A database of a test's own, gone when the test is.
-pub struct Made {
-    server: String,
-    name: String,
-}
-
-impl Made {
-    /// Makes one on the server that `PORTWARDEN_TEST_POSTGRES` names.
-    pub fn new(test: &str) -> Option<Self> {
-        let server = std::env::var("PORTWARDEN_TEST_POSTGRES").ok()?.trim_end_matches('/').to_owned();
-        let made = Self { server, name: format!("trial_{test}_{}", std::process::id()) };
-        made.tell(&format!("CREATE DATABASE {}", made.name));
-        Some(made)
-    }
-
-    pub fn url(&self) -> String {
-        format!("{}/{}", self.server, self.name)
-    }
-
-    fn tell(&self, sql: &str) {
-        use sqlx::Connection;
-        let (place, sql) = (format!("{}/postgres", self.server), sqlx::AssertSqlSafe(sql.to_owned()));
-        block_on(async {
-            let mut connection = sqlx::PgConnection::connect(&place).await.expect("PORTWARDEN_TEST_POSTGRES answers");
-            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-        });
-    }
-}
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        self.tell(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
-    }
-}
-
 impl House {
+    /// On SQLite, unless `PORTWARDEN_TEST_ENGINE` says otherwise.
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { folder, database: None, blobs: None, environment: Vec::new(), made: None }
+        Self::on(block_on(Trial::wanted()))
     }
 
-    pub fn on_postgres(test: &str) -> Option<Self> {
-        let made = Made::new(test)?;
-        Some(Self { database: Some(made.url()), made: Some(made), ..Self::new() })
+    pub fn on_sqlite() -> Self {
+        Self::on(None)
+    }
+
+    pub fn on_postgres() -> Option<Self> {
+        Some(Self::on(Some(block_on(Trial::new())?)))
+    }
+
+    fn on(trial: Option<Trial>) -> Self {
+        let (folder, database) = (tempfile::tempdir().unwrap(), trial.as_ref().map(Trial::url));
+        Self { folder, database, blobs: None, environment: Vec::new(), _trial: trial }
     }
 
     pub fn engine(&self) -> &'static str {
-        if self.made.is_some() { "PostgreSQL" } else { "SQLite" }
+        if self.database.is_some() { "PostgreSQL" } else { "SQLite" }
     }
 
     pub fn data(&self) -> PathBuf {

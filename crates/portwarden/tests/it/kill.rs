@@ -178,7 +178,7 @@ fn as_if_nothing_had_happened(server: &Server, house: &House, repository: &str, 
 
 #[test]
 fn a_kill_at_any_step_of_a_push_loses_nothing_and_doubles_nothing() {
-    for house in engines("push") {
+    for house in engines() {
         let mut server = house.start();
         let undisturbed = image_for(AfterFindings, "undisturbed");
         assert_eq!(server.push("calm", "1", &undisturbed).status, 201);
@@ -268,7 +268,7 @@ pub fn tree(house: &House, year: u32, packages: usize, each: usize) -> std::path
 #[test]
 fn a_kill_while_a_new_generation_is_adopted_or_swept_leaves_every_match_once() {
     const PACKAGES: usize = 2000;
-    for house in engines("sweep") {
+    for house in engines() {
         let trees: Vec<_> = [2023, 2024].map(|year| tree(&house, year, PACKAGES, 1)).into();
         let mut generation = feeds::update(&house, &trees[0]);
         let mut server = house.start();

@@ -18,3 +18,4 @@ mod roles;
 mod steps;
 mod tls;
 mod workers;
+mod writes;

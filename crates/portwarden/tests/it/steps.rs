@@ -10,7 +10,7 @@ use crate::kill::{READY, noise, tree};
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-fn kills() -> usize {
+pub fn kills() -> usize {
     std::env::var("PORTWARDEN_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
 
@@ -62,7 +62,7 @@ const GENERATION: [&str; 12] = [
 /// Steps at which a new database takes the place of the old one.
 const SWAP: [&str; 5] = ["publish:begun", "durably:synced", "publish:written", "durably:synced#2", "publish:named"];
 
-fn armed(house: &mut House, step: &str) -> Server {
+pub fn armed(house: &mut House, step: &str) -> Server {
     house.environment = vec![(KILL_AT.into(), step.into())];
     let server = house.start();
     house.environment.clear();
@@ -70,13 +70,13 @@ fn armed(house: &mut House, step: &str) -> Server {
 }
 
 /// Waits until the server has ended itself at the step.
-fn dies(server: &mut Server, step: &str) {
+pub fn dies(server: &mut Server, step: &str) {
     let status = until(step, || server.child.try_wait().unwrap());
     assert_eq!(status.signal(), Some(ABORTED), "{step}: {status}: {}", server.log_text());
 }
 
 /// Starts a server that must be ready soon.
-fn again(house: &House, slowest: &mut Duration) -> Server {
+pub fn again(house: &House, slowest: &mut Duration) -> Server {
     let server = house.start();
     *slowest = server.ready_after.max(*slowest);
     assert!(*slowest <= READY, "ready after {slowest:?}: {}", server.log_text());
@@ -143,7 +143,7 @@ fn once(server: &Server, house: &House, repository: &str, image: &Image, told: &
 
 #[test]
 fn a_kill_at_any_step_inside_a_push_or_scan_loses_nothing_and_doubles_nothing() {
-    for mut house in engines("steps") {
+    for mut house in engines() {
         let server = house.start();
         let calm = images::image(vec![images::debian(OLD, "calm"), noise("calm", 4096)]);
         assert_eq!(server.push("calm", "1", &calm).status, 201);
@@ -192,7 +192,7 @@ fn a_kill_at_any_step_inside_a_push_or_scan_loses_nothing_and_doubles_nothing() 
 #[test]
 fn a_kill_at_any_step_of_a_new_generation_leaves_every_match_once() {
     const PACKAGES: usize = 700;
-    for mut house in engines("generation") {
+    for mut house in engines() {
         let trees: Vec<_> = [2023, 2024].map(|year| tree(&house, year, PACKAGES, 1)).into();
         feeds::update(&house, &trees[0]);
         let names: Vec<String> = (0..PACKAGES).map(|n| format!("package{n}")).collect();

@@ -86,7 +86,7 @@ fn a_certificate_or_key_file_that_is_wrong_is_named_with_the_next_step() {
 
 #[test]
 fn sealed_secrets_open_with_their_key_only_on_both_engines() {
-    for house in engines("sealed") {
+    for house in engines() {
         let key = house.folder.path().join("sealing.key");
         let named = key.to_str().unwrap();
         let secret = "SELECT CAST(LENGTH(value) AS BIGINT) FROM secret WHERE name = 'registry-token'";

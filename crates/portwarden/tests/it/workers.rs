@@ -1,6 +1,6 @@
 //! Workers that hang, are told to stop, or never come back: each job is done once, and soon.
 
-use crate::house::{House, Server, children_of, engines, free_port, until};
+use crate::house::{House, Server, engines, free_port, until};
 use crate::images::{self, Image, OLD};
 use crate::roles::{Pair, once, slow};
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,13 +17,13 @@ fn stands(server: &Server) -> bool {
 }
 
 fn other_worker(pair: &Pair) -> (House, Server) {
-    let other = House { database: pair.back.database.clone(), blobs: pair.back.blobs.clone(), ..House::new() };
+    let other = House { database: pair.back.database.clone(), blobs: pair.back.blobs.clone(), ..House::on_sqlite() };
     let server = other.spawn(free_port(), &["--role", "worker", "--lease", "2"]);
     (other, server)
 }
 
-fn pair(test: &str) -> Option<(Pair, tempfile::TempDir)> {
-    let Some(pair) = Pair::new(test) else {
+fn pair() -> Option<(Pair, tempfile::TempDir)> {
+    let Some(pair) = Pair::new() else {
         println!("1 check not run: no PostgreSQL (PORTWARDEN_TEST_POSTGRES)");
         return None;
     };
@@ -35,7 +35,7 @@ fn pair(test: &str) -> Option<(Pair, tempfile::TempDir)> {
 #[test]
 fn a_worker_that_wakes_after_its_lease_writes_nothing() {
     for (step, test) in [("scan:judged", "zombie"), ("record:matches", "zombie_within")] {
-        let Some((mut pair, _blobs)) = pair(test) else { return };
+        let Some((mut pair, _blobs)) = pair() else { return };
         let server = pair.start_front();
         pair.back.environment = vec![("PORTWARDEN_STOP_AT".into(), step.into())];
         let zombie = pair.back.spawn(free_port(), &["--role", "worker", "--lease", "2"]);
@@ -61,7 +61,7 @@ fn a_worker_that_wakes_after_its_lease_writes_nothing() {
 /// A worker whose machine is gone for good: its lease runs out, and another worker takes the job.
 #[test]
 fn another_worker_takes_the_job_of_one_that_never_comes_back() {
-    let Some((mut pair, _blobs)) = pair("lease") else { return };
+    let Some((mut pair, _blobs)) = pair() else { return };
     let server = pair.start_front();
     pair.back.environment = vec![("PORTWARDEN_STOP_AT".into(), "scan:judged".into())];
     let worker = pair.back.spawn(free_port(), &["--role", "worker", "--lease", "3"]);
@@ -82,7 +82,7 @@ fn reads(server: &Server, worker: &Server, image: &Image) {
         let judged = server.image(&image.digest()).is_some_and(|i| i["verdict"] != "none");
         assert!(!judged, "judged before it could be stopped");
         let running = server.image(&image.digest()).is_some_and(|i| i["work"] == "running");
-        (running && !children_of(worker.child.id()).is_empty()).then_some(())
+        (running && !worker.children().is_empty()).then_some(())
     });
 }
 
@@ -96,7 +96,7 @@ fn ended(server: &mut Server) -> Duration {
 
 #[test]
 fn a_worker_that_is_told_to_stop_finishes_what_it_has() {
-    let Some((pair, _blobs)) = pair("drain") else { return };
+    let Some((pair, _blobs)) = pair() else { return };
     let server = pair.start_front();
     let mut worker = pair.back.spawn(free_port(), &["--role", "worker"]);
     let image = slow("drain");
@@ -111,7 +111,7 @@ fn a_worker_that_is_told_to_stop_finishes_what_it_has() {
 
 #[test]
 fn what_cannot_be_finished_is_given_back_at_once() {
-    for house in engines("giveback") {
+    for house in engines() {
         let mut server = house.start_as(&["--role", "all", "--lease", "3"]);
         let image = images::image(vec![images::debian(OLD, "back"), images::zeros(4000, "back")]);
         assert_eq!(server.push("back", "1", &image).status, 201);

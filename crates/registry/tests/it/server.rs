@@ -12,6 +12,7 @@ use model::{Digest, manifest};
 use registry::Settings;
 use serde_json::{Value, json};
 use store::Store;
+use store::trial::Trial;
 use tower::ServiceExt;
 
 pub const PASSWORD: &str = "correct horse";
@@ -20,7 +21,7 @@ pub const PASSWORD: &str = "correct horse";
 pub struct Server {
     pub router: Router,
     pub store: Store,
-    _folder: tempfile::TempDir,
+    _place: (tempfile::TempDir, Option<Trial>),
 }
 
 /// An answer, read to its end.
@@ -64,11 +65,13 @@ impl Server {
 
     pub async fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let place = store::Settings { data: folder.path().join("data"), ..store::Settings::default() };
+        let trial = Trial::wanted().await;
+        let database = trial.as_ref().map(Trial::url);
+        let place = store::Settings { data: folder.path().join("data"), database, ..store::Settings::default() };
         let store = Store::open(&place).await.unwrap();
         store.ensure_admin(Some(PASSWORD)).await.unwrap();
         let router = registry::router(store.clone(), settings).await.unwrap();
-        Self { router, store, _folder: folder }
+        Self { router, store, _place: (folder, trial) }
     }
 
     /// The logins, or what was done to manifests, newest first.

@@ -5,6 +5,8 @@ mod children;
 mod escape;
 mod images;
 #[cfg(debug_assertions)] // steps have names in these builds only
+mod pairs;
+#[cfg(debug_assertions)] // steps have names in these builds only
 mod swap;
 mod walk;
 

@@ -10,6 +10,7 @@ use scan::database::Folder;
 use scan::{Knowledge, Layers, Workers};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use store::trial::Trial;
 use store::{Class, Descriptor, ManifestKind, NewManifest, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -19,24 +20,35 @@ pub struct World {
     pub knowledge: Knowledge,
     layers: Layers,
     pub shutdown: CancellationToken,
+    _trial: Option<Trial>,
 }
 
 impl World {
     pub async fn new() -> Self {
+        Self::on(Trial::wanted().await).await
+    }
+
+    /// A world on a database of PostgreSQL, or on SQLite.
+    pub async fn on(trial: Option<Trial>) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let settings = store::Settings { data: data.path().into(), ..store::Settings::default() };
+        let database = trial.as_ref().map(Trial::url);
+        let settings = store::Settings { data: data.path().into(), database, ..store::Settings::default() };
         let store = Store::open(&settings).await.unwrap();
         let knowledge = Knowledge::open(data.path()).unwrap();
         let layers = Layers::new(store.clone(), sandbox());
-        Self { data, store, knowledge, layers, shutdown: CancellationToken::new() }
+        Self { data, store, knowledge, layers, shutdown: CancellationToken::new(), _trial: trial }
     }
 
     /// Starts workers and what puts generations in force.
     pub fn start(&self) {
-        let (layers, knowledge) = (self.layers.clone(), self.knowledge.clone());
-        let workers = Workers { name: "test".into(), at_a_time: 3 };
-        tokio::spawn(scan::worker(layers, knowledge.clone(), workers, self.shutdown.clone()));
+        self.start_workers();
+        let knowledge = self.knowledge.clone();
         tokio::spawn(scan::follow_generations(self.store.clone(), knowledge, self.shutdown.clone()));
+    }
+
+    pub fn start_workers(&self) {
+        let workers = Workers { name: "test".into(), at_a_time: 3 };
+        tokio::spawn(scan::worker(self.layers.clone(), self.knowledge.clone(), workers, self.shutdown.clone()));
     }
 
     async fn registry(&self) -> i64 {
@@ -105,7 +117,7 @@ impl World {
         let mut revision = self.store.revision_watch();
         let rest = async {
             while !self.is_at_rest().await {
-                let _ = tokio::time::timeout(Duration::from_millis(50), revision.changed()).await;
+                let _ = tokio::time::timeout(Duration::from_millis(5), revision.changed()).await;
             }
             self.store.snapshot().await.unwrap()
         };
@@ -143,10 +155,19 @@ fn advisory_of(id: &str, name: &str, fixed: &str) -> Advisory {
 
 /// An image with one Python package; `n` makes it another one.
 pub fn wheel(name: &str, version: &str, n: u32) -> Made {
-    let path = format!("app/{name}-{version}.dist-info/METADATA");
-    let text = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n");
-    let other = format!("app/{n}");
-    Made::of(&[&[DEBIAN, STATUS], &[(&path, &text), (&other, "x")]])
+    wheels(&[(name, version)], n)
+}
+
+/// An image with some Python packages.
+pub fn wheels(packages: &[(&str, &str)], n: u32) -> Made {
+    let place = |(name, version): &(&str, &str)| {
+        let text = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n");
+        (format!("app/{name}-{version}.dist-info/METADATA"), text)
+    };
+    let mut files: Vec<(String, String)> = packages.iter().map(place).collect();
+    files.push((format!("app/{n}"), "x".into()));
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    Made::of(&[&[DEBIAN, STATUS], &files])
 }
 
 /// What the facts say: package → vulnerabilities open now.

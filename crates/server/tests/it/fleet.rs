@@ -18,6 +18,7 @@ use model::verdict::Verdict;
 use serde_json::Value;
 use server::{DatabaseView, FeedView, Handle, Parts};
 use std::sync::Arc;
+use store::trial::Trial;
 use store::{
     Assessment, Caller, Class, Descriptor, Failure, ManifestKind, NewManifest, Settings, Store, Vulnerability,
     VulnerabilityText,
@@ -45,7 +46,7 @@ pub struct Fleet {
     pub subscription: String,
     pub index: Handle,
     parts: Parts,
-    _folder: Arc<tempfile::TempDir>,
+    _place: Arc<(tempfile::TempDir, Option<Trial>)>,
 }
 
 /// An answer, read to its end.
@@ -160,7 +161,9 @@ impl Fleet {
     /// A store without an image.
     pub async fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let place = Settings { data: folder.path().join("data"), ..Settings::default() };
+        let trial = Trial::wanted().await;
+        let database = trial.as_ref().map(Trial::url);
+        let place = Settings { data: folder.path().join("data"), database, ..Settings::default() };
         let store = Store::open(&place).await.unwrap();
         store.ensure_admin(Some(PASSWORD)).await.unwrap();
         store.adopt(7, "facts").await.unwrap();
@@ -184,8 +187,8 @@ impl Fleet {
         let subscription = store.registry("local").await.unwrap().unwrap().subscription_guid;
         let [one, two, evil, failed, queued, accessory] = Default::default();
         let router = server::router(parts.clone());
-        let _folder = Arc::new(folder);
-        Self { router, store, one, two, evil, failed, queued, accessory, subscription, index, parts, _folder }
+        let _place = Arc::new((folder, trial));
+        Self { router, store, one, two, evil, failed, queued, accessory, subscription, index, parts, _place }
     }
 
     /// The same fleet under another clock.

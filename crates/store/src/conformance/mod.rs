@@ -11,6 +11,7 @@ mod sweeps;
 mod tree;
 mod work;
 
+use crate::trial::Trial;
 use crate::{Caller, Class, Descriptor, ManifestKind, NewManifest, Settings, Store};
 use bytes::Bytes;
 use model::Digest;
@@ -21,7 +22,7 @@ pub(crate) struct Fresh {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
     _data: tempfile::TempDir,
-    server: Option<(String, String)>,
+    _database: Option<Trial>,
 }
 
 /// Runs a test on a fresh store of every engine.
@@ -29,41 +30,19 @@ pub(crate) fn on_every_engine<F: Future<Output = ()>>(test: impl Fn(Fresh) -> F)
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         test(fresh(None).await).await;
-        match std::env::var("PORTWARDEN_TEST_POSTGRES") {
-            Ok(url) => test(fresh(Some(url)).await).await,
-            Err(_) => println!("1 check not run: PORTWARDEN_TEST_POSTGRES is not set"),
+        match Trial::new().await {
+            Some(database) => test(fresh(Some(database)).await).await,
+            None => println!("1 check not run: PORTWARDEN_TEST_POSTGRES is not set"),
         }
     });
 }
 
-async fn fresh(server: Option<String>) -> Fresh {
+async fn fresh(database: Option<Trial>) -> Fresh {
     let data = tempfile::tempdir().unwrap();
-    let name = format!("portwarden_{}", uuid::Uuid::new_v4().simple());
-    if let Some(server) = &server {
-        admin(server, &format!("CREATE DATABASE {name}")).await;
-    }
-    let database = server.as_ref().map(|server| format!("{}/{name}", server.trim_end_matches('/')));
-    let settings = Settings { data: data.path().to_owned(), database, ..Settings::default() };
+    let url = database.as_ref().map(Trial::url);
+    let settings = Settings { data: data.path().to_owned(), database: url, ..Settings::default() };
     let store = Store::open(&settings).await.unwrap();
-    Fresh { store, settings, _data: data, server: server.map(|server| (server, name)) }
-}
-
-async fn admin(server: &str, sql: &str) {
-    use sqlx::Connection;
-    let mut connection = sqlx::PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-}
-
-impl Drop for Fresh {
-    fn drop(&mut self) {
-        let Some((server, name)) = self.server.take() else { return };
-        // Connections of the store may still be open: FORCE ends them.
-        let drop = async move { admin(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await };
-        let _ = std::thread::spawn(|| {
-            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(drop)
-        })
-        .join();
-    }
+    Fresh { store, settings, _data: data, _database: database }
 }
 
 impl Fresh {
