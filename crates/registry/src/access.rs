@@ -1,7 +1,8 @@
 //! Who is calling, and what they may do.
 //!
 //! In: the request's headers. Out: a caller with rights, or the challenge that tells a client how to log in.
-//! Rights are the principal's roles as the store has them now; a registry token can only narrow them.
+//! Rights are the principal's roles as the store has them now, and those of the API token it logged in with; a registry token can
+//! only narrow them, in its own registry.
 
 use crate::Registry;
 use crate::error::{Code, Error};
@@ -186,8 +187,9 @@ impl Registry {
             return Ok(Caller { principal: self.recognise(&credential, around).await?, bound: None });
         }
         let over = || Error::new(Code::Unauthorized, "the token is over or not ours; log in again");
-        let claims = self.signer.verify(text, crate::token::now()).ok_or_else(over)?;
-        let principal = self.store.principal(claims.principal).await?.ok_or_else(over)?;
+        let claims = self.signer.verify(text, crate::token::now()).filter(|c| c.registry == self.entry.id);
+        let claims = claims.ok_or_else(over)?;
+        let principal = self.store.holder(claims.principal, claims.token).await?.ok_or_else(over)?;
         Ok(Caller { principal, bound: Some(claims.access) })
     }
 

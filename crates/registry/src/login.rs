@@ -100,6 +100,8 @@ impl Registry {
         let claims = Claims {
             jti: uuid::Uuid::new_v4().to_string(),
             principal: principal.id,
+            token: principal.token,
+            registry: self.entry.id,
             expires: now().saturating_add(self.settings.token_life),
             access: self.granted(&principal, asked),
         };

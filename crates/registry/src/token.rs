@@ -22,6 +22,10 @@ pub(crate) struct Claims {
     pub(crate) jti: String,
     /// Row id of the principal.
     pub(crate) principal: Id,
+    /// Row id of the API token it was given for: no more is allowed than that allows, and no longer.
+    pub(crate) token: Option<Id>,
+    /// Row id of the registry that it is for.
+    pub(crate) registry: Id,
     /// When it ends.
     pub(crate) expires: Micros,
     /// What it is limited to.
@@ -121,7 +125,14 @@ mod tests {
     fn a_token_that_was_touched_or_is_over_says_nothing() {
         let signer = Signer::new(&[1; 32]);
         let access = Access::parse("repository:team/app:pull,push").unwrap();
-        let claims = Claims { jti: "x".into(), principal: 7, expires: Micros(1_000), access: vec![access] };
+        let claims = Claims {
+            jti: "x".into(),
+            principal: 7,
+            token: Some(3),
+            registry: 1,
+            expires: Micros(1_000),
+            access: vec![access],
+        };
         let token = signer.sign(&claims);
         assert_eq!(signer.verify(&token, Micros(999)), Some(claims.clone()));
         assert_eq!(signer.verify(&token, Micros(1_000)), None, "over");

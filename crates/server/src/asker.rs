@@ -37,7 +37,7 @@ impl Asker {
     pub fn local(user: &str) -> Self {
         let grants = vec![Grant { role: Role::Owner, scope: Scope::ALL }];
         let name = format!("cli:{user}");
-        let principal = Principal { id: 0, name, kind: "local".into(), grants, limited: false };
+        let principal = Principal { id: 0, name, kind: "local".into(), grants, limited: false, token: None };
         Self::new(principal, String::new(), String::new())
     }
 

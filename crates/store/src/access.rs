@@ -44,6 +44,8 @@ pub struct Principal {
     pub grants: Vec<Grant>,
     /// Whether a token narrows the roles.
     pub limited: bool,
+    /// Row id of the token that was brought; `None`: a password, or a session.
+    pub token: Option<Id>,
 }
 
 /// Passwords that were verified a moment ago: argon2 costs tens of milliseconds, and clients send the password with every

@@ -57,7 +57,8 @@ impl Store {
                 grants.push(Grant { role, scope });
             }
         }
-        Ok(Some(Principal { id, name: row.text(0)?, kind: row.text(1)?, grants, limited: false }))
+        let (name, kind) = (row.text(0)?, row.text(1)?);
+        Ok(Some(Principal { id, name, kind, grants, limited: false, token: None }))
     }
 }
 

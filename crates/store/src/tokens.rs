@@ -4,7 +4,7 @@
 //! principal; with them, no more than both.
 
 use crate::access::{TOKEN_PREFIX, random_text, token_hash};
-use crate::engine::{Row, values};
+use crate::engine::{Row, Value, values};
 use crate::{Audit, Caller, Error, Principal, Result, Store};
 use model::Micros;
 use model::facts::Id;
@@ -118,26 +118,41 @@ impl Store {
         Ok(true)
     }
 
+    /// Returns a principal as a token it brought earlier lets it act now, or without a token with all of its roles; `None` = one of
+    /// them is no longer in force.
+    pub async fn holder(&self, principal: Id, token: Option<Id>) -> Result<Option<Principal>> {
+        let Some(token) = token else { return self.principal(principal).await };
+        let found = self.by_token_row("t.id", token.into()).await?;
+        Ok(found.map(|(holder, ..)| holder).filter(|holder| holder.id == principal))
+    }
+
     /// Recognises the principal of a token; `user` must be its name where one is given.
     pub(crate) async fn by_token(&self, token: &str, user: Option<&str>) -> Result<Principal> {
-        let clock = self.engine().clock();
-        let sql = format!(
-            "SELECT t.id, t.principal, t.grants, t.last_use, {clock} FROM token t JOIN principal p ON p.id = t.principal \
-             WHERE t.hash = $1 AND t.until = $2 AND p.until = $2 AND t.expires > {clock}"
-        );
-        let row = self.engine().one(&sql, values![token_hash(token), Micros::FOREVER]).await?;
-        let row = row.ok_or(Error::WrongCredentials)?;
-        let mut principal = self.principal(row.int(1)?).await?.ok_or(Error::WrongCredentials)?;
+        let found = self.by_token_row("t.hash", token_hash(token).into()).await?;
+        let (principal, last_use, now) = found.ok_or(Error::WrongCredentials)?;
         if user.is_some_and(|user| user != principal.name) {
             return Err(Error::WrongCredentials);
         }
+        self.used(principal.token.unwrap_or_default(), last_use, now).await?;
+        Ok(principal)
+    }
+
+    /// Finds a token that is in force by a column, and its principal narrowed to it; when it was last used; and the time.
+    async fn by_token_row(&self, column: &str, value: Value) -> Result<Option<(Principal, Micros, Micros)>> {
+        let clock = self.engine().clock();
+        let sql = format!(
+            "SELECT t.id, t.principal, t.grants, t.last_use, {clock} FROM token t JOIN principal p ON p.id = t.principal \
+             WHERE {column} = $1 AND t.until = $2 AND p.until = $2 AND t.expires > {clock}"
+        );
+        let Some(row) = self.engine().one(&sql, values![value, Micros::FOREVER]).await? else { return Ok(None) };
+        let Some(mut principal) = self.principal(row.int(1)?).await? else { return Ok(None) };
         let limit = row.text(2)?;
         if !limit.is_empty() {
             principal.grants = narrowed(&principal.grants, &grants(&limit)?);
             principal.limited = true;
         }
-        self.used(row.int(0)?, row.at(3)?, row.at(4)?).await?;
-        Ok(principal)
+        principal.token = Some(row.int(0)?);
+        Ok(Some((principal, row.at(3)?, row.at(4)?)))
     }
 
     async fn used(&self, id: Id, last: Micros, now: Micros) -> Result<()> {

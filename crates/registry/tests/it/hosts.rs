@@ -3,8 +3,9 @@
 use crate::server::{Answer, PASSWORD, Server, basic};
 use axum::body::Body;
 use http::{Method, Request};
+use model::Micros;
 use model::role::{Grant, Role, Scope};
-use store::{Caller, NewRegistry, NewSubscription, RegistryChange};
+use store::{Caller, NewRegistry, NewSubscription, NewToken, RegistryChange};
 
 impl Server {
     /// Sends a request of a user to a host.
@@ -64,4 +65,55 @@ async fn a_registry_is_found_by_its_host_and_rights_follow_it_at_once() {
     let challenge = Request::builder().uri("/v2/").header("host", "second.example").body(Body::empty()).unwrap();
     let challenge = server.raw(challenge).await.is(401, "log in");
     assert!(challenge.header("www-authenticate").contains("realm=\"http://second.example/oauth2/token\""));
+}
+
+#[tokio::test]
+async fn a_narrowed_token_grows_neither_in_reach_nor_in_life_at_the_token_endpoint() {
+    let server = Server::new().await;
+    let (store, by) = (&server.store, Caller::default());
+    server.push_image("team/app", "1", b"layer").await;
+    server.push_image("secret", "1", b"layer").await;
+    let first = store.registry("local").await.unwrap().unwrap();
+    let new = NewRegistry {
+        subscription: first.subscription,
+        resource_group: "default".into(),
+        name: "second".into(),
+        host: "second.example".into(),
+    };
+    store.make_registry(&new, &by).await.unwrap();
+    let admin = store.principal_named("admin").await.unwrap().unwrap();
+    let scope = Scope::repository(&first.subscription_guid, "default", "local", "team/app");
+    let grants = vec![Grant { role: Role::AcrPush, scope }];
+    let new = NewToken { principal: admin.id, name: "ci".into(), expires: Micros::FOREVER, grants };
+    let (id, secret) = store.make_token(&new, &by).await.unwrap();
+
+    let ask = async |host: &str, method: Method, path: &str, authorization: String| {
+        let request = Request::builder().method(method).uri(path).header("host", host);
+        server.raw(request.header("authorization", authorization).body(Body::empty()).unwrap()).await
+    };
+    let log_in = async |authorization: String| {
+        let path = "/oauth2/token?scope=repository:team/app:*&scope=registry:catalog:*";
+        let answer = ask("registry.test", Method::GET, path, authorization).await.is(200, "a token");
+        format!("Bearer {}", answer.json()["token"].as_str().unwrap())
+    };
+    let (push, tags, catalog) = ("/v2/team/app/blobs/uploads/", "/v2/team/app/tags/list", "/v2/_catalog");
+    let narrow = log_in(basic("admin", &secret)).await;
+    let whole = log_in(basic("admin", PASSWORD)).await;
+    for (host, method, path, token, want, why) in [
+        ("registry.test", Method::POST, push, &narrow, 202, "what the token is for"),
+        ("registry.test", Method::DELETE, "/v2/team/app/manifests/1", &narrow, 403, "its owner may, the token may not"),
+        ("second.example", Method::POST, push, &narrow, 401, "the same name in another registry"),
+        ("second.example", Method::GET, catalog, &narrow, 401, "the catalog of another registry"),
+        ("second.example", Method::POST, push, &whole, 401, "a login is one registry's, whoever logged in"),
+        ("registry.test", Method::GET, tags, &whole, 200, "without a token nothing is narrowed"),
+    ] {
+        ask(host, method, path, token.clone()).await.is(want, why);
+    }
+    for (token, want) in [(&narrow, vec!["team/app"]), (&whole, vec!["secret", "team/app"])] {
+        let answer = ask("registry.test", Method::GET, catalog, token.clone()).await.is(200, "the catalog");
+        assert_eq!(answer.json()["repositories"], serde_json::json!(want));
+    }
+    store.end_token(id, &by).await.unwrap();
+    ask("registry.test", Method::GET, tags, narrow).await.is(401, "revoked, and gone at once");
+    ask("registry.test", Method::GET, tags, whole).await.is(200, "nobody else's login");
 }

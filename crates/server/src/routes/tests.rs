@@ -105,7 +105,8 @@ async fn every_role_gets_of_every_route_and_page_what_the_tables_say() {
         for scope in ["/", &own, "/00000000-0000-0000-0000-000000000000"] {
             let why = format!("{} {} as {} in {scope}", line.method, line.path, role.as_str());
             let grants = vec![Grant { role, scope: Scope::parse(scope).unwrap() }];
-            let principal = Principal { id: 7, name: "somebody".into(), kind: "user".into(), grants, limited: false };
+            let principal =
+                Principal { id: 7, name: "somebody".into(), kind: "user".into(), grants, limited: false, token: None };
             let asker = Asker::new(principal, String::new(), String::new());
             let (status, text) = ask(&router, asker, line).await;
             check(line, role, scope, status, &format!("{why}: {text}"));

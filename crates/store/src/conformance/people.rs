@@ -82,6 +82,45 @@ fn a_token_never_has_more_than_its_principal() {
 }
 
 #[test]
+fn what_was_begun_with_a_token_ends_with_it() {
+    on_every_engine(|fresh| async move {
+        let store = &fresh.store;
+        let ann = store.make_principal("ann", "user", PASSWORD, &caller()).await.unwrap();
+        let bob = store.make_principal("bob", "user", PASSWORD, &caller()).await.unwrap();
+        let push = |path: &str| Grant { role: Role::AcrPush, scope: Scope::parse(path).unwrap() };
+        store.grant(ann, &push("/guid"), &caller()).await.unwrap();
+        let narrow = vec![push("/guid/local/app")];
+        let new = |name: &str| NewToken {
+            principal: ann,
+            name: name.into(),
+            expires: Micros::FOREVER,
+            grants: narrow.clone(),
+        };
+        let (revoked, text) = store.make_token(&new("revoked"), &caller()).await.unwrap();
+        let (expired, _) = store.make_token(&new("expired"), &caller()).await.unwrap();
+        assert_eq!(store.authenticate(&Credential::Bearer(text), "").await.unwrap().token, Some(revoked));
+        assert_eq!(store.authenticate(&basic("ann", PASSWORD), "").await.unwrap().token, None);
+        assert_eq!(store.holder(ann, None).await.unwrap().unwrap().grants, [push("/guid")], "all roles");
+        for id in [revoked, expired] {
+            let holder = store.holder(ann, Some(id)).await.unwrap().unwrap();
+            assert_eq!((holder.grants, holder.limited, holder.token), (narrow.clone(), true, Some(id)));
+        }
+        store.end_token(revoked, &caller()).await.unwrap();
+        let mut tx = store.engine().begin().await.unwrap();
+        tx.run("UPDATE token SET expires = since WHERE id = $1", values![expired]).await.unwrap();
+        tx.commit().await.unwrap();
+        for (who, token, why) in [
+            (ann, revoked, "revoked"),
+            (ann, expired, "expired"),
+            (bob, revoked, "somebody else's"),
+            (ann, 4711, "never there"),
+        ] {
+            assert_eq!(store.holder(who, Some(token)).await.unwrap(), None, "{why}");
+        }
+    });
+}
+
+#[test]
 fn sessions_end_by_themselves() {
     on_every_engine(|fresh| async move {
         let store = &fresh.store;
