@@ -10,14 +10,25 @@ impl Index {
     ///
     /// Spans that touch are one: a rebuild that replaces an image at the same moment does not interrupt an exposure.
     pub fn exposure(&self, repository: Id, component: Id, vulnerability: Id) -> Exposure {
+        match self.component_ids.get(component) {
+            Some(component) => self.exposed(repository, vulnerability, Some(component)),
+            None => Exposure::default(),
+        }
+    }
+
+    /// Says when a repository had a vulnerability, through whatever package.
+    pub fn exposure_to(&self, repository: Id, vulnerability: Id) -> Exposure {
+        self.exposed(repository, vulnerability, None)
+    }
+
+    fn exposed(&self, repository: Id, vulnerability: Id, component: Option<u32>) -> Exposure {
         let repository = self.repository_ids.get(repository);
-        let (component, vulnerability) = (self.component_ids.get(component), self.vulnerability_ids.get(vulnerability));
-        let (Some(repository), Some(component), Some(vulnerability)) = (repository, component, vulnerability) else {
+        let (Some(repository), Some(vulnerability)) = (repository, self.vulnerability_ids.get(vulnerability)) else {
             return Exposure::default();
         };
         let mut matches: Vec<(u32, i64, i64)> = Vec::new();
         for row in self.matches_of_vulnerability(vulnerability as usize).map(|m| &self.matches[m]) {
-            if self.packages[row.package as usize].component == component {
+            if component.is_none_or(|component| self.packages[row.package as usize].component == component) {
                 matches.push((row.package, row.since, row.until));
             }
         }

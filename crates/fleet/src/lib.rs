@@ -12,6 +12,7 @@
 mod apply;
 mod apply_lens;
 mod counts;
+mod coverage;
 mod criteria;
 mod cursor;
 mod effects;
@@ -33,6 +34,7 @@ mod plan;
 mod preview;
 mod query;
 mod reach;
+mod remediation;
 mod repositories;
 mod rows;
 mod rules;
@@ -44,6 +46,7 @@ mod sums;
 mod view;
 mod vulnerabilities;
 
+pub use coverage::{MOMENTS, ReadState};
 pub use effects::RuleEffect;
 pub use error::QueryError;
 pub use filter::{Filter, WORDS, Word};
@@ -51,6 +54,7 @@ pub use index::Index;
 pub use preview::{Preview, Proposal};
 pub use query::{Cursor, Page, Query, Scope, Sort, SortKey};
 pub use reach::Reach;
+pub use remediation::{Remediation, Spread};
 pub use rows::{
     BlastRadius, Counts, Exposure, FindingRow, Hit, ImageRow, PackageRow, Place, RepositoryRow, RuleMark, Tally,
     VulnerabilityRow,
