@@ -9,6 +9,7 @@ use crate::engine::values;
 use crate::places::places;
 use crate::plans::{add_row, keep_history};
 use crate::scope::{Registry, Subscription, registry_by, subscription_by};
+use crate::views;
 use crate::write::{What, Write};
 use crate::{Audit, Caller, Error, Result, Store};
 use model::Micros;
@@ -318,6 +319,7 @@ async fn respell(write: &mut Write<'_>, from: &Scope, to: &Scope) -> Result<()> 
         let sql = format!("UPDATE {table} SET scope = $2 || substr(scope, {rest}) WHERE {named}");
         write.run(&sql, values![&old, &new]).await?;
     }
+    views::respell(write, from, to).await?;
     respell_tokens(write, from, to).await
 }
 

@@ -1,6 +1,7 @@
 //! Saved views: addresses of the console that somebody keeps under a name. They are nobody else's concern.
 
 use crate::engine::values;
+use crate::write::Write;
 use crate::{Audit, Caller, Result, Store};
 use model::Micros;
 use model::facts::Id;
@@ -56,5 +57,75 @@ impl Store {
         write.audit(&line).await?;
         write.commit().await?;
         Ok(true)
+    }
+}
+
+/// Writes the new path of a node of the tree wherever the old one stands in a saved address.
+pub(crate) async fn respell(write: &mut Write<'_>, from: &Scope, to: &Scope) -> Result<()> {
+    for row in write.tx.all("SELECT id, address FROM saved_view", values![]).await? {
+        let (id, before) = (row.int(0)?, row.text(1)?);
+        let after = respelled(&before, from, to);
+        if after != before {
+            write.run("UPDATE saved_view SET address = $2 WHERE id = $1", values![id, &after]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// An address with the new path of a node: in the walk, as the scope of a list, and a registry's name in filter words and settings.
+fn respelled(address: &str, from: &Scope, to: &Scope) -> String {
+    let (old, new) = (from.to_path(), to.to_path());
+    let encoded = |path: &str| path.replace('/', "%2F").replace('@', "%40");
+    let mut out = replaced(address, &format!("/s{old}"), &format!("/s{new}"), &["/", "?"]);
+    out = replaced(&out, &format!("scope={old}"), &format!("scope={new}"), &["/", "&"]);
+    out = replaced(&out, &format!("scope={}", encoded(&old)), &format!("scope={}", encoded(&new)), &["%2F", "&"]);
+    if let (Some(old), Some(new)) = (&from.registry, &to.registry) {
+        for start in ["registry%3A", "registry:", "registry="] {
+            out = replaced(&out, &format!("{start}{old}"), &format!("{start}{new}"), &["%20", "+", "%2C", ",", "&"]);
+        }
+        let settings = "/settings/registries/";
+        out = replaced(&out, &format!("{settings}{old}"), &format!("{settings}{new}"), &["/", "?"]);
+    }
+    out
+}
+
+/// Puts one text in place of another wherever nothing follows that one, or one of these.
+fn replaced(text: &str, old: &str, new: &str, ends: &[&str]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(old) {
+        let whole = after.is_empty() || ends.iter().any(|end| after.starts_with(end));
+        out.push_str(before);
+        out.push_str(if whole { new } else { old });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_address_follows_a_node_that_has_another_name() {
+        let scope = |path: &str| Scope::parse(path).unwrap();
+        let (g, h) = ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b");
+        let (from, to) = (scope(&format!("/{g}/team")), scope(&format!("/{h}/crew")));
+        for (before, after, why) in [
+            ("/s/G/team/app@sha256:aa?tab=findings", "/s/H/crew/app@sha256:aa?tab=findings", "the walk"),
+            ("/s/G/team", "/s/H/crew", "the node itself"),
+            ("/s/G/teams/app", "/s/G/teams/app", "another node that begins so"),
+            ("/findings?scope=%2FG%2Fteam%2Fapp&q=x", "/findings?scope=%2FH%2Fcrew%2Fapp&q=x", "the scope of a list"),
+            ("/findings?scope=/G/team&q=x", "/findings?scope=/H/crew&q=x", "the same as it is typed"),
+            ("/findings?scope=%2FG", "/findings?scope=%2FG", "what is above it"),
+            ("/findings?q=registry%3Ateam%20fix%3Ayes", "/findings?q=registry%3Acrew%20fix%3Ayes", "a filter word"),
+            ("/findings?q=registry%3Ateam2", "/findings?q=registry%3Ateam2", "another word"),
+            ("/settings/registries/team", "/settings/registries/crew", "its settings"),
+        ] {
+            let put = |text: &str| text.replace("/G", &format!("/{g}")).replace("/H", &format!("/{h}"));
+            let put = |text: &str| put(text).replace("%2FG", &format!("%2F{g}")).replace("%2FH", &format!("%2F{h}"));
+            assert_eq!(respelled(&put(before), &from, &to), put(after), "{why}");
+        }
     }
 }
