@@ -115,7 +115,7 @@
 
   // Keys. Those of a single letter can be switched off, and do nothing while somebody types.
   const GO = { o: "/", r: "/recommendations", i: "/inventory", f: "/findings", v: "/vulnerabilities", u: "/rules", a: "/activity", s: "/settings" };
-  const KEYS = [["/", "the filter of the list"], ["Ctrl K", "go to an image, CVE, package or repository"], ["j  k", "next, previous row"], ["Enter", "open the row"],
+  const KEYS = [["/", "the filter of the list"], ["Ctrl K", "go to an image, CVE, package or repository"], ["j  k", "next, previous row"], ["Enter", "open the row"], ["x", "select the row"],
     ["[  ]", "previous, next finding in the pane"], ["Esc", "close the pane"], ["g then o r i f v u", "overview, recommendations, inventory, findings, vulnerabilities, rules"], ["?", "these keys"]];
   const off = () => { try { return localStorage.getItem("keys") === "off"; } catch (error) { return false; } };
   let went = 0;
@@ -171,12 +171,17 @@
     if (off()) return;
     const then = Date.now() - went < 1000 ? GO[event.key] : undefined;
     went = event.key === "g" ? Date.now() : 0;
-    if (then) { if (then === "/" || document.querySelector(`#nav a[href^="${then}"], .tabs a[href^="${then}"]`)) location.assign(then); return; }
+    if (then) {
+      const link = document.querySelector(`#nav a[href^="${then}"]`);
+      if (link) link.click(); else if (then !== GO.a && then !== GO.s) location.assign(then);
+      return;
+    }
     if (event.key === "/") {
       const field = document.querySelector("main input[type=search]") || document.querySelector("input[type=search]");
       if (field) { event.preventDefault(); field.focus(); field.select(); }
     } else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
+    else if (event.key === "x") document.activeElement.closest("tr")?.querySelector(".pick input")?.click();
     else if (event.key === "]") document.querySelector(".pane a[rel=next]")?.click();
     else if (event.key === "[") document.querySelector(".pane a[rel=prev]")?.click();
     else if (event.key === "?") help();
@@ -189,7 +194,7 @@
     timer = 0;
     if (latest === known || document.hidden) return;
     const wanted = latest, field = document.activeElement;
-    const busy = (/^(INPUT|TEXTAREA)$/.test(field?.tagName) && field.value !== field.defaultValue) || document.querySelector("dialog[open]");
+    const busy = (/^(INPUT|TEXTAREA)$/.test(field?.tagName) && field.value !== field.defaultValue) || document.querySelector("dialog[open], tbody input:checked");
     if (busy) { timer = setTimeout(renew, 2000); return; }
     if (await swap(location.href, false)) known = wanted;
     if (latest !== known) timer = setTimeout(renew, 1000);

@@ -16,12 +16,9 @@ pub fn list<T: Serialize>(list: &List<T>, format: Format) -> Response {
     match format {
         Format::Json => Json(list).into_response(),
         Format::Jsonl => {
-            let mut body = String::new();
-            for item in &list.items {
-                body.push_str(&serde_json::to_string(item).unwrap_or_default());
-                body.push('\n');
-            }
-            ([(header::CONTENT_TYPE, "application/jsonl")], body).into_response()
+            let mut sheet = Sheet::new(format);
+            list.items.iter().for_each(|item| sheet.add(item));
+            ([(header::CONTENT_TYPE, "application/jsonl")], sheet.body).into_response()
         }
         Format::Csv => ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv(&list.items)).into_response(),
     }
@@ -82,19 +79,72 @@ pub fn short<T: Serialize>(
 
 /// One row an item; objects inside become `outer.inner` columns, lists are joined by blanks.
 fn csv<T: Serialize>(items: &[T]) -> String {
-    let mut out = String::new();
-    let mut head: Vec<String> = Vec::new();
-    for item in items {
+    let mut sheet = Sheet::new(Format::Csv);
+    items.iter().for_each(|item| sheet.add(item));
+    sheet.body
+}
+
+/// A whole list as a file, written row by row.
+pub struct Sheet {
+    format: Format,
+    head: Vec<String>,
+    body: String,
+}
+
+impl Sheet {
+    /// An empty file of a format.
+    pub fn new(format: Format) -> Self {
+        Self { format, head: Vec::new(), body: String::new() }
+    }
+
+    /// Adds a row.
+    pub fn add<T: Serialize>(&mut self, item: &T) {
+        match self.format {
+            Format::Csv => self.add_cells(item),
+            Format::Jsonl => {
+                self.body.push_str(&serde_json::to_string(item).unwrap_or_default());
+                self.body.push('\n');
+            }
+            Format::Json => {
+                self.body.push_str(if self.body.is_empty() { "" } else { "," });
+                self.body.push_str(&serde_json::to_string(item).unwrap_or_default());
+            }
+        }
+    }
+
+    fn add_cells<T: Serialize>(&mut self, item: &T) {
         let mut cells = Vec::new();
         flatten("", &serde_json::to_value(item).unwrap_or_default(), &mut cells);
-        if head.is_empty() {
-            head = cells.iter().map(|(name, _)| name.clone()).collect();
-            csv_row(&mut out, head.iter().map(String::as_str));
+        if self.head.is_empty() {
+            self.head = cells.iter().map(|(name, _)| name.clone()).collect();
+            csv_row(&mut self.body, self.head.iter().map(String::as_str));
         }
         let value = |name: &String| cells.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
-        csv_row(&mut out, head.iter().map(value));
+        csv_row(&mut self.body, self.head.iter().map(value));
     }
-    out
+
+    /// The file; `around` is the list without its rows, which a JSON document says as well.
+    pub fn file(self, name: &str, around: &List<Value>) -> Response {
+        let (kind, ending, body) = match self.format {
+            Format::Csv => ("text/csv; charset=utf-8", "csv", self.body),
+            Format::Jsonl => ("application/jsonl", "jsonl", self.body),
+            Format::Json => {
+                let around = serde_json::to_string(around).unwrap_or_default();
+                let rows = format!("\"items\":[{}]", self.body);
+                ("application/json", "json", around.replacen("\"items\":[]", &rows, 1))
+            }
+        };
+        attached(body.into_response(), kind, &format!("{name}.{ending}"))
+    }
+}
+
+/// An answer that a browser keeps as a file.
+pub fn attached(mut response: Response, kind: &'static str, name: &str) -> Response {
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    response
 }
 
 fn flatten(prefix: &str, value: &Value, cells: &mut Vec<(String, String)>) {
@@ -124,6 +174,28 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_whole_list_is_the_same_rows_in_every_format() {
+        let rows = [serde_json::json!({"a": "x\"items\":[]"}), serde_json::json!({"a": 2})];
+        let around = List { total: 2, ..List::default() };
+        for (format, want, total) in [
+            (Format::Csv, "a\r\n", None),
+            (Format::Jsonl, "{\"a\":", None),
+            (Format::Json, "{\"items\":[{\"a\":", Some(2)),
+        ] {
+            let mut sheet = Sheet::new(format);
+            rows.iter().for_each(|row| sheet.add(row));
+            let response = sheet.file("things", &around);
+            let name = response.headers()[header::CONTENT_DISPOSITION].to_str().unwrap().to_owned();
+            assert!(name.contains("things."), "{name}");
+            let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            assert!(text.starts_with(want), "{text}");
+            let read: Value = serde_json::from_str(&text).unwrap_or_default();
+            assert_eq!((read["items"][1]["a"].as_i64(), read["total"].as_i64()), (total, total));
+        }
+    }
 
     #[test]
     fn csv_has_a_head_flat_columns_and_no_formulas() {

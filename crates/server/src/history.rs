@@ -1,17 +1,20 @@
 //! The past days that were counted.
 //!
-//! In: counts at the end of a day. Out: the same again, from memory, until a new generation of advisories is in force. Nothing is
+//! In: counts at the end of a day, how long findings stay. Out: the same again, from memory, until a new generation of advisories is in force. Nothing is
 //! stored.
 
-use fleet::Counts;
+use fleet::{Counts, Remediation};
 use model::time::Micros;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Microseconds of a day.
 pub const DAY: i64 = 86_400_000_000;
 /// At most so many days are kept: about 2 MB.
 const MOST: usize = 8_192;
+
+/// At most so many parts of the tree whose remediation is kept.
+const MOST_SCOPES: usize = 256;
 
 /// The past days that were counted.
 #[derive(Default)]
@@ -21,6 +24,8 @@ pub struct History(Mutex<Known>);
 pub(crate) struct Known {
     generation: i64,
     pub(crate) days: HashMap<(String, i64), Counts>,
+    /// How long findings stay, and when that was asked.
+    pub(crate) remediation: HashMap<String, (Micros, Arc<Remediation>)>,
     pub(crate) counting: HashSet<String>,
 }
 
@@ -30,7 +35,7 @@ pub type Day = (Micros, Option<Counts>);
 impl History {
     pub(crate) fn known(&self, generation: i64) -> MutexGuard<'_, Known> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.generation != generation || known.days.len() > MOST {
+        if known.generation != generation || known.days.len() > MOST || known.remediation.len() > MOST_SCOPES {
             *known = Known { generation, counting: std::mem::take(&mut known.counting), ..Known::default() };
         }
         known

@@ -24,13 +24,14 @@ mod past;
 mod problem;
 mod recommend;
 mod routes;
+mod sarif;
 mod sender;
 mod view;
 
 pub use api::rules::file::{read as rules_from_yaml, write as rules_to_yaml};
 pub use asker::Asker;
 pub use index::Handle;
-pub use parts::{DatabaseView, FeedView, Parts};
+pub use parts::{CONFIG, DatabaseView, FeedView, LAYER, MANIFEST, Parts, SampleImage};
 pub use view::{FindingView, ImageView};
 
 use axum::http::{HeaderMap, HeaderValue, Request, header};

@@ -3,7 +3,7 @@
 use crate::api::rules::view as rules;
 use crate::api::{
     account, audit, changes, findings, images, imports, lists, logs, network, people, plans, recommendations, rescan,
-    score, tokens, tree, upgrades, usage, views, work,
+    sample, score, tokens, tree, upgrades, usage, views, work,
 };
 use crate::routes::{self, Answer, Place, Route, Takes, Verb};
 use crate::{detail, parts, problem, view};
@@ -32,6 +32,7 @@ use utoipa::OpenApi;
     images::NoteView,
     findings::VulnerabilityDetail,
     findings::HitView,
+    findings::ExposedView,
     upgrades::UpgradeView,
     changes::ChangesView,
     changes::PackageChange,
@@ -102,6 +103,7 @@ use utoipa::OpenApi;
     rescan::RescanBody,
     rescan::AskedView,
     rescan::AskedManyView,
+    sample::SampleView,
     network::NetworkBody,
     network::NetworkView,
     network::IpRuleBody,
@@ -141,7 +143,7 @@ fn operation(route: &Route) -> Value {
     let problem = json!({"description": "What was wrong and what to do", "content": content("application/problem+json", schema("Problem"))});
     let mut good = json!({"description": route.summary});
     match route.answer {
-        Answer::One(name) => good["content"] = content("application/json", schema(name)),
+        Answer::One(name) | Answer::Made(name) => good["content"] = content("application/json", schema(name)),
         Answer::List(name) => good["content"] = content("application/json", list_of(schema(name))),
         Answer::File(kinds) => {
             let kinds = kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": {"type": "object"}})));
@@ -152,11 +154,14 @@ fn operation(route: &Route) -> Value {
     if matches!(route.answer, Answer::List(_)) && route.takes == Takes::Query {
         good["content"]["application/jsonl"] = json!({"schema": {"type": "string"}});
         good["content"]["text/csv"] = json!({"schema": {"type": "string"}});
+        if route.path == "/findings" {
+            good["content"]["application/sarif+json"] = json!({"schema": {"type": "object"}});
+        }
     }
-    let status = match (route.answer, route.method) {
-        (Answer::Nothing, _) => "204",
-        (_, Verb::Post) => "201",
-        _ => "200",
+    let status = match route.answer {
+        Answer::Nothing => "204",
+        Answer::Made(_) => "201",
+        Answer::One(_) | Answer::List(_) | Answer::File(_) => "200",
     };
     let mut responses =
         json!({"400": problem, "401": problem, "403": problem, "404": problem, "405": problem, "503": problem});
@@ -216,8 +221,17 @@ fn parameters(route: &Route) -> Vec<Value> {
     };
     let braced = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let mut all: Vec<Value> = braced.map(of_path).collect();
-    if matches!(route.takes, Takes::Query | Takes::Log | Takes::Limit) {
+    let is_findings = route.path == "/findings";
+    if matches!(route.takes, Takes::Log | Takes::Limit) {
         all.push(limit());
+    }
+    if route.takes == Takes::Query {
+        let schema = json!({"anyOf": [{"type": "integer", "minimum": 1, "maximum": crate::params::LIMIT}, {"const": "all"}], "default": 50});
+        all.push(named("limit", "query", "At most so many; `all`: the whole list as a file.", schema));
+    }
+    if is_findings {
+        let schema = json!({"type": "array", "items": {"type": "string", "format": "uuid"}});
+        all.push(named("finding", "query", "Only these findings, by id, whatever else would pass.", schema));
     }
     if let Takes::Named(parameters) = route.takes {
         all.extend(parameters.iter().map(|(name, what)| named(name, "query", what, text())));
@@ -226,7 +240,10 @@ fn parameters(route: &Route) -> Vec<Value> {
         all.push(named("before", "query", "Continue before this id.", json!({"type": "integer", "format": "int64"})));
     }
     if route.takes == Takes::Query {
-        let formats = json!({"type": "string", "enum": ["json", "jsonl", "csv"], "default": "json"});
+        let mut formats = json!({"type": "string", "enum": ["json", "jsonl", "csv"], "default": "json"});
+        if is_findings {
+            formats["enum"] = json!(["json", "jsonl", "csv", "sarif"]);
+        }
         all.push(named("sort", "query", "A key, with - in front for the other way round.", sorts(route.path)));
         all.push(named("after", "query", "`next` of the page before.", text()));
         all.push(named("format", "query", "How the list is written; `Accept` works as well.", formats));
@@ -308,7 +325,7 @@ mod tests {
         let schemas = &document["components"]["schemas"];
         for route in routes::all() {
             let answer = match route.answer {
-                Answer::One(name) | Answer::List(name) => name,
+                Answer::One(name) | Answer::Made(name) | Answer::List(name) => name,
                 Answer::Nothing | Answer::File(_) => "",
             };
             for name in [answer, route.body].into_iter().filter(|name| !name.is_empty()) {

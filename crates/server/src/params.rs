@@ -45,6 +45,14 @@ impl Params {
         Ok(Some(value))
     }
 
+    /// Takes every value of a parameter out that may be given several times.
+    pub fn take_all(&mut self, name: &str) -> Vec<String> {
+        let (taken, rest) = std::mem::take(&mut self.0).into_iter().partition(|(n, _)| n == name);
+        self.0 = rest;
+        let taken: Vec<(String, String)> = taken;
+        taken.into_iter().map(|(_, value)| value).collect()
+    }
+
     /// Takes a moment out.
     pub fn take_moment(&mut self, name: &str) -> Result<Option<Micros>, Problem> {
         let Some(text) = self.take(name)? else { return Ok(None) };
@@ -60,6 +68,13 @@ impl Params {
         limit.ok_or_else(|| Problem::parameter("limit", format!("limit={text:?} is not a number from 1 to {LIMIT}")))
     }
 
+    /// Takes `limit=all` out, which asks for a whole list; a number stays.
+    pub fn take_all_rows(&mut self) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(name, value)| name != "limit" || value != "all");
+        self.0.len() < before
+    }
+
     /// Takes the format out: `?format=`, else the `Accept` header.
     pub fn take_format(&mut self, accept: &str) -> Result<Format, Problem> {
         match self.take("format")?.as_deref() {
@@ -73,6 +88,14 @@ impl Params {
             }
             None => Ok(Format::Json),
         }
+    }
+
+    /// Takes `format=sarif` out, or hears it from the `Accept` header.
+    pub fn take_sarif(&mut self, accept: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(name, value)| name != "format" || value != "sarif");
+        let asked = self.0.iter().any(|(name, _)| name == "format");
+        self.0.len() < before || (!asked && accept.contains("application/sarif+json"))
     }
 
     /// Reads what is left as a question to the index: `q`, `sort`, `limit`, `after`, `as_of`, and one filter field each.

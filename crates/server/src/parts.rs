@@ -1,6 +1,7 @@
 //! What every handler is given.
 
 use crate::index::Handle;
+use bytes::Bytes;
 use model::time::Micros;
 use serde::Serialize;
 use std::sync::Arc;
@@ -47,4 +48,30 @@ pub struct Parts {
     pub public_url: Arc<str>,
     /// The clock.
     pub now: fn() -> Micros,
+    /// The sample image, where the process has one.
+    pub sample: fn() -> Option<SampleImage>,
 }
+
+/// An image that comes with the program, so that there is something to see.
+#[derive(Debug, Clone)]
+pub struct SampleImage {
+    /// Its repository.
+    pub repository: &'static str,
+    /// Its tag.
+    pub tag: &'static str,
+    /// Its platform.
+    pub platform: &'static str,
+    /// Its configuration, as JSON.
+    pub config: Bytes,
+    /// Its layers, packed.
+    pub layers: Vec<Bytes>,
+    /// Its manifest, as JSON.
+    pub manifest: Bytes,
+}
+
+/// The media type of the manifest of a sample.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The media type of its layers.
+pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+/// The media type of its configuration.
+pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";

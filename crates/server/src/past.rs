@@ -1,12 +1,14 @@
-//! Counts at the end of past days: what charts over time are drawn from.
+//! What charts over time are drawn from: counts at the end of past days, and how long findings stay.
 //!
-//! In: a question to the index. Out: its counts at the end of each UTC day. A past day is asked from the index once (`history` keeps it);
-//! what takes long is counted behind the answer.
+//! In: a question to the index. Out: its counts at the end of each UTC day; the days until findings were gone. What was asked once is
+//! kept in memory (`history`); what takes long is counted behind the answer.
 
 use crate::history::{DAY, Day};
 use crate::parts::Parts;
-use fleet::{Counts, Query};
+use fleet::{Counts, Query, Remediation};
+use model::role::Scope;
 use model::time::Micros;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long an answer waits for days that nobody counted yet.
@@ -54,4 +56,40 @@ fn count_behind(parts: &Parts, key: &str, query: &Query, generation: i64, missin
         }
         parts.index.history().known(generation).counting.remove(&key);
     });
+}
+
+/// Days of findings that are gone.
+const GONE_DAYS: i64 = 90;
+/// How long an answer about findings that stay is good enough: it is told in days.
+const GOOD_FOR: i64 = 600_000_000;
+/// A fleet of so many images is looked through while somebody waits.
+const SMALL: u64 = 500;
+
+/// Says how long findings stay in a part of the tree; `None` while that is being counted for the first time.
+pub fn remediation(parts: &Parts, key: &str, node: &Scope, query: &Query) -> Option<Arc<Remediation>> {
+    let (generation, images) = parts.index.ask(|i| Ok((i.generation(), i.counts(query)?.images))).unwrap_or_default();
+    let kept = parts.index.history().known(generation).remediation.get(key).cloned();
+    let found = kept.as_ref().map(|(_, found)| Arc::clone(found));
+    if kept.is_some_and(|(at, _)| query.now.0.saturating_sub(at.0) < GOOD_FOR) {
+        return found;
+    }
+    if images <= SMALL {
+        return remediated(parts, key, node, query, generation);
+    }
+    let name = format!("remediation {key}");
+    if parts.index.history().known(generation).counting.insert(name.clone()) {
+        let (parts, key, node, query) = (parts.clone(), key.to_owned(), node.clone(), query.clone());
+        tokio::task::spawn_blocking(move || {
+            remediated(&parts, &key, &node, &query, generation);
+            parts.index.history().known(generation).counting.remove(&name);
+        });
+    }
+    found
+}
+
+fn remediated(parts: &Parts, key: &str, node: &Scope, query: &Query, generation: i64) -> Option<Arc<Remediation>> {
+    let since = Micros(query.now.0.saturating_sub(GONE_DAYS * DAY));
+    let found = parts.index.ask(|index| Ok(Arc::new(index.remediation(node, &query.scope, since, query.now)))).ok()?;
+    parts.index.history().known(generation).remediation.insert(key.to_owned(), (query.now, Arc::clone(&found)));
+    Some(found)
 }

@@ -108,8 +108,10 @@ pub enum Takes {
 /// What a route answers; the name is that of a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// One thing: 200, or 201 to POST.
+    /// One thing: 200.
     One(&'static str),
+    /// One thing that was made: 201.
+    Made(&'static str),
     /// `items`, `total`, `next`.
     List(&'static str),
     /// A file in a format of its own: 200, by media type.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use model::Digest;
 use oci::{Client, Location, Options};
-use server::Handle;
+use server::{Handle, SampleImage};
 use std::time::{Duration, Instant};
 use store::Store;
 use tokio::net::TcpListener;
@@ -77,43 +77,53 @@ async fn shown(
     print(handle, &digest, url, started.elapsed())
 }
 
-/// Pushes the sample to a registry of this process; returns the manifest's digest.
-async fn push(host: &str, password: &str) -> anyhow::Result<Digest> {
-    let options =
-        Options { login: Some(("admin".into(), password.to_owned())), insecure_http: true, ..Options::default() };
-    let client = Client::new(host, &options)?;
-    let location = Location { host: host.to_owned(), repository: REPOSITORY.into(), name: "1.0".into() };
-    let layers = [
+/// The sample image, or nothing where it cannot be made (it is made of constants: then the program is broken).
+pub fn image_or_none() -> Option<SampleImage> {
+    image().ok()
+}
+
+/// Makes the sample image.
+fn image() -> anyhow::Result<SampleImage> {
+    let made = [
         ("FROM debian:12.4", debian_layer()?),
         ("RUN pip install jinja2==3.1.2 urllib3==1.26.16", python_layer()?),
         ("RUN npm install lodash@4.17.20 minimist@1.2.5", node_layer()?),
     ];
-    let mut descriptors = Vec::new();
-    let mut diff_ids = Vec::new();
-    let mut history = Vec::new();
-    for (instruction, tar) in layers {
+    let (mut layers, mut descriptors, mut diff_ids, mut history) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (instruction, tar) in made {
         let zipped = Bytes::from(gzip(&tar)?);
-        let size = zipped.len();
-        let digest = client.push_blob(&location, zipped).await?;
-        descriptors.push(serde_json::json!({
-            "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest, "size": size}));
+        let (size, digest) = (zipped.len(), Digest::sha256(&zipped));
+        descriptors.push(serde_json::json!({"mediaType": server::LAYER, "digest": digest, "size": size}));
         diff_ids.push(Digest::sha256(&tar));
         history.push(serde_json::json!({"created": "2024-01-01T00:00:00Z", "created_by": instruction}));
+        layers.push(zipped);
     }
     let config = serde_json::json!({
         "architecture": "amd64", "os": "linux", "created": "2024-01-01T00:00:00Z",
         "config": {"Labels": {"org.opencontainers.image.title": "sample shop"}},
         "rootfs": {"type": "layers", "diff_ids": diff_ids}, "history": history});
     let config = Bytes::from(config.to_string());
-    let size = config.len();
-    let config = client.push_blob(&location, config).await?;
-    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let (size, digest) = (config.len(), Digest::sha256(&config));
     let manifest = serde_json::json!({
-        "schemaVersion": 2, "mediaType": media_type,
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": size},
+        "schemaVersion": 2, "mediaType": server::MANIFEST,
+        "config": {"mediaType": server::CONFIG, "digest": digest, "size": size},
         "layers": descriptors});
     let manifest = Bytes::from(manifest.to_string());
-    client.push_manifest(&location, media_type, manifest).await.context("cannot push the sample image")
+    Ok(SampleImage { repository: REPOSITORY, tag: "1.0", platform: "linux/amd64", config, layers, manifest })
+}
+
+/// Pushes the sample to a registry of this process; returns the manifest's digest.
+async fn push(host: &str, password: &str) -> anyhow::Result<Digest> {
+    let options =
+        Options { login: Some(("admin".into(), password.to_owned())), insecure_http: true, ..Options::default() };
+    let client = Client::new(host, &options)?;
+    let sample = image()?;
+    let location = Location { host: host.to_owned(), repository: sample.repository.into(), name: sample.tag.into() };
+    for blob in sample.layers.into_iter().chain([sample.config]) {
+        client.push_blob(&location, blob).await?;
+    }
+    let pushed = client.push_manifest(&location, server::MANIFEST, sample.manifest).await;
+    pushed.context("cannot push the sample image")
 }
 
 /// How long `serve --sample` waits for the sample's findings.

@@ -182,6 +182,7 @@ async fn router(
             database: Arc::new(move || database_view(&current)),
             public_url: url.into(),
             now: crate::clock::now,
+            sample: super::sample::image_or_none,
         };
         app = app.merge(server::router(parts));
     }

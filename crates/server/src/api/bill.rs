@@ -1,19 +1,19 @@
-//! An image as other programs want it: CycloneDX and SPDX (what it holds), SARIF (what was found).
+//! An image as other programs want it: CycloneDX and SPDX (what it holds), SARIF (what was found in it).
 
 use super::images;
 use super::upgrades::findings;
+use crate::export;
 use crate::params::{Name, Params};
 use crate::parts::Parts;
 use crate::problem::Problem;
+use crate::sarif::Log;
 use assess::sbom::{Subject, cyclonedx, spdx};
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use fleet::{Filter, FindingRow, ImageRow};
-use model::Severity;
+use fleet::{Filter, ImageRow};
 use model::inventory::Placed;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use store::Principal;
 
@@ -70,7 +70,11 @@ pub async fn sarif(
             paths.entry(placed.package).or_insert(placed.path);
         }
     }
-    Ok(file(log(&image, &rows, &paths), "application/sarif+json", &image, "sarif"))
+    let mut log = Log::default();
+    for row in &rows {
+        log.add(row, paths.get(&row.package.id).map_or("", String::as_str));
+    }
+    Ok(file(log.document(), "application/sarif+json", &image, "sarif"))
 }
 
 fn named(image: &ImageRow) -> String {
@@ -85,66 +89,5 @@ fn named(image: &ImageRow) -> String {
 
 fn file(document: Value, kind: &'static str, image: &ImageRow, ending: &str) -> Response {
     let hex = image.digest.split(':').nth(1).and_then(|hex| hex.get(..12)).unwrap_or("image");
-    let mut response = Json(document).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{hex}.{ending}\"")) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
-    }
-    response
-}
-
-fn log(image: &ImageRow, rows: &[FindingRow], paths: &BTreeMap<i64, String>) -> Value {
-    let rules: BTreeMap<&str, Value> = rows.iter().map(|row| (row.vulnerability.name.as_str(), rule(row))).collect();
-    let results: Vec<Value> = rows.iter().map(|row| result(image, row, paths)).collect();
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {
-                "name": "Portwarden",
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": rules.into_values().collect::<Vec<_>>(),
-            }},
-            "results": results,
-        }],
-    })
-}
-
-fn rule(row: &FindingRow) -> Value {
-    let title = if row.vulnerability.title.is_empty() { &row.vulnerability.name } else { &row.vulnerability.title };
-    let score = match row.vulnerability.cvss {
-        tenths if tenths >= 0 => format!("{}.{}", tenths / 10, tenths % 10),
-        _ => "0.0".to_owned(),
-    };
-    json!({
-        "id": row.vulnerability.name,
-        "shortDescription": {"text": title},
-        "properties": {"security-severity": score, "tags": ["vulnerability", row.severity.as_str()]},
-    })
-}
-
-fn result(image: &ImageRow, row: &FindingRow, paths: &BTreeMap<i64, String>) -> Value {
-    let level = match row.severity {
-        Severity::Critical | Severity::High => "error",
-        Severity::Medium => "warning",
-        _ => "note",
-    };
-    let fix = match row.fixed_version.as_str() {
-        "" => "no fixed version is known".to_owned(),
-        fixed => format!("fixed in {fixed}"),
-    };
-    let text = format!("{} in {} {}: {fix}", row.vulnerability.name, row.package.name, row.package.version);
-    let path = paths.get(&row.package.id).map_or("", String::as_str);
-    let uri: String = path.split('/').map(crate::params::encoded).collect::<Vec<_>>().join("/");
-    json!({
-        "ruleId": row.vulnerability.name,
-        "level": level,
-        "message": {"text": text},
-        "locations": [{
-            "physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}},
-            "message": {"text": format!("{} {}", named(image), image.digest)},
-        }],
-        "partialFingerprints": {"portwarden/finding": row.id.to_string()},
-        "properties": {"purl": row.package.purl, "fixable": row.fixable},
-    })
+    export::attached(Json(document).into_response(), kind, &format!("{hex}.{ending}"))
 }

@@ -49,6 +49,17 @@ pub struct HitView {
     pub findings: u64,
     /// Last pull of one of the images.
     pub last_pull: Option<String>,
+    /// When it was there, without a gap each; of the first hundred repositories, and not of past moments.
+    pub exposed: Vec<ExposedView>,
+}
+
+/// A span of time in which something was there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ExposedView {
+    /// First moment.
+    pub since: Option<String>,
+    /// First moment after; `null` while it lasts.
+    pub until: Option<String>,
 }
 
 impl From<Hit> for HitView {
@@ -60,8 +71,19 @@ impl From<Hit> for HitView {
             images: hit.images,
             findings: hit.findings,
             last_pull,
+            exposed: Vec::new(),
         }
     }
+}
+
+/// Repositories of which it is said when they were exposed.
+const EXPOSED: usize = 100;
+
+fn exposed(index: &fleet::Index, found: &fleet::BlastRadius) -> Vec<Vec<ExposedView>> {
+    let span =
+        |(since, until): &(model::Micros, model::Micros)| ExposedView { since: moment(*since), until: moment(*until) };
+    let of = |hit: &Hit| index.exposure_to(hit.repository_id, found.row.fact.id).spans.iter().map(span).collect();
+    found.repositories.iter().take(EXPOSED).map(of).collect()
 }
 
 /// The row of a finding that the asker may see; any other is absent.
@@ -96,10 +118,16 @@ pub async fn radius(
     let scope = access::readable(parts, principal)?;
     let everything = scope == fleet::Scope::Everything;
     let query = Query { scope, limit: 1, as_of, now: (parts.now)(), ..Query::default() };
-    let found = parts.index.ask(|index| Ok(index.blast_radius(id, &query)?))?;
+    let (found, spans) = parts.index.ask(|index| {
+        let found = index.blast_radius(id, &query)?;
+        let now = found.as_ref().filter(|_| as_of.is_none());
+        Ok((found.clone(), now.map(|found| exposed(index, found)).unwrap_or_default()))
+    })?;
     // To somebody who sees a part of the fleet, what is in none of it is not there at all.
     let seen = |found: &fleet::BlastRadius| everything || found.row.findings > 0;
     let found = found.filter(seen).ok_or_else(|| Problem::absent("vulnerability of these images named", id))?;
+    let mut hits: Vec<HitView> = found.repositories.iter().cloned().map(HitView::from).collect();
+    hits.iter_mut().zip(spans).for_each(|(hit, spans)| hit.exposed = spans);
     let text = parts.store.vulnerability(&found.row.fact.name).await?.map(|(_, v)| v.text).unwrap_or_default();
     Ok(VulnerabilityDetail {
         vulnerability: found.row.into(),
@@ -108,7 +136,7 @@ pub async fn radius(
         description: text.description,
         references: text.references,
         related: text.related,
-        hits: found.repositories.into_iter().map(HitView::from).collect(),
+        hits,
         held: found.packages.into_iter().map(PackageRowView::from).collect(),
     })
 }

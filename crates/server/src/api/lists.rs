@@ -5,13 +5,16 @@ use crate::export;
 use crate::params::{Params, accepted};
 use crate::parts::Parts;
 use crate::problem::Problem;
+use crate::sarif::Log;
 use crate::view::{CountsView, FindingView, ImageView, List, PackageView, RepositoryView, VulnerabilityView};
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use fleet::{Index, PackageRow, Query, QueryError};
+use fleet::{FindingRow, Index, PackageRow, Query, QueryError};
+use model::Micros;
 use serde::Serialize;
+use serde_json::Value;
 use store::Principal;
 use utoipa::ToSchema;
 
@@ -71,32 +74,128 @@ pub struct Verdicts {
 
 type Ask<R> = fn(&Index, &Query) -> Result<fleet::Page<R>, QueryError>;
 
-fn answer<R, V: Serialize + From<R>>(
-    parts: &Parts,
-    principal: &Principal,
-    query: Option<&str>,
-    headers: &HeaderMap,
-    path: &str,
-    ask: Ask<R>,
-) -> Result<Response, Problem> {
-    let asked = query;
-    let mut params = Params::parse(query);
-    let format = params.take_format(accepted(headers))?;
-    let mut query = params.into_query((parts.now)())?;
-    query.scope = access::readable(parts, principal)?;
-    let page = parts.index.ask(|index| Ok(ask(index, &query)?))?;
-    let list = List::of(page, query.as_of, V::from);
-    Ok(export::linked(&list, format, path, asked))
+/// At most so many rows of a whole list: about 100 MB as JSON.
+const WHOLE: u64 = 100_000;
+/// The same as SARIF, of which readers take no more in a run.
+const WHOLE_SARIF: u64 = 25_000;
+/// Rows that are read at once.
+const STRIDE: usize = 1_000;
+
+/// A list that was asked for.
+struct Asked<'a> {
+    parts: &'a Parts,
+    principal: &'a Principal,
+    query: Option<&'a str>,
+    headers: &'a HeaderMap,
+    /// The path, which is the name of its file as well.
+    path: &'static str,
 }
 
-/// Lists findings.
+async fn answer<R, V: Serialize + From<R>>(asked: Asked<'_>, ask: Ask<R>) -> Result<Response, Problem> {
+    let parts = asked.parts;
+    let mut params = Params::parse(asked.query);
+    let format = params.take_format(accepted(asked.headers))?;
+    let whole = params.take_all_rows();
+    let mut query = params.into_query((parts.now)())?;
+    query.scope = access::readable(parts, asked.principal)?;
+    if whole {
+        let (mut sheet, as_of) = (export::Sheet::new(format), query.as_of);
+        let around = every(parts, query, WHOLE, ask, |row| sheet.add(&V::from(row))).await?;
+        return Ok(sheet.file(asked.path, &List { as_of: as_of.map(Micros::rfc3339), ..around }));
+    }
+    let page = parts.index.ask(|index| Ok(ask(index, &query)?))?;
+    let list = List::of(page, query.as_of, V::from);
+    Ok(export::linked(&list, format, asked.path, asked.query))
+}
+
+/// Hands every row of a list over, page by page, and lets others in between; returns what is said around the rows.
+async fn every<R>(
+    parts: &Parts,
+    mut query: Query,
+    most: u64,
+    ask: Ask<R>,
+    mut take: impl FnMut(R),
+) -> Result<List<Value>, Problem> {
+    query.limit = STRIDE;
+    loop {
+        let page = parts.index.ask(|index| Ok(ask(index, &query)?))?;
+        if page.total > most {
+            let detail = format!("the list has {} rows, and limit=all gives {most} at most", page.total);
+            return Err(Problem { next_step: NARROW, ..Problem::parameter("limit", detail) });
+        }
+        page.items.into_iter().for_each(&mut take);
+        let Some(next) = page.next else {
+            let (total, hidden, disabled) = (page.total, page.hidden, page.disabled);
+            let (revision, generation) = (page.revision, page.generation);
+            return Ok(List { total, hidden, disabled, revision, generation, ..List::default() });
+        };
+        query.after = Some(next);
+        tokio::task::yield_now().await;
+    }
+}
+
+const NARROW: &str = "Narrow the filter, or ask page by page with limit and after.";
+
+/// Lists findings: those that pass a filter, or those that are picked by `finding`.
 pub async fn findings(
     State(parts): State<Parts>,
     Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer::<_, FindingView>(&parts, &principal, query.as_deref(), &headers, "findings", Index::findings)
+    let mut params = Params::parse(query.as_deref());
+    let picked = params.take_all("finding");
+    let sarif = params.take_sarif(accepted(&headers));
+    if !picked.is_empty() {
+        let rows = picked_rows(&parts, &principal, &picked)?;
+        if sarif {
+            params.finish()?;
+            return Ok(sarif_of(&rows));
+        }
+        let format = params.take_format(accepted(&headers))?;
+        params.finish()?;
+        let items: Vec<FindingView> = rows.into_iter().map(FindingView::from).collect();
+        return Ok(export::list(&List::whole(items, &parts, None)?, format));
+    }
+    if !sarif {
+        let asked = Asked {
+            parts: &parts,
+            principal: &principal,
+            query: query.as_deref(),
+            headers: &headers,
+            path: "findings",
+        };
+        return answer::<_, FindingView>(asked, Index::findings).await;
+    }
+    let whole = params.take_all_rows();
+    let mut query = params.into_query((parts.now)())?;
+    query.scope = access::readable(&parts, &principal)?;
+    if !whole {
+        return Ok(sarif_of(&parts.index.ask(|index| Ok(index.findings(&query)?))?.items));
+    }
+    let mut log = Log::default();
+    every(&parts, query, WHOLE_SARIF, Index::findings, |row| log.add(&row, "")).await?;
+    Ok(sarif_file(log))
+}
+
+/// At most so many findings are picked one by one.
+const PICKED: usize = 1_000;
+
+fn picked_rows(parts: &Parts, principal: &Principal, ids: &[String]) -> Result<Vec<FindingRow>, Problem> {
+    if ids.len() > PICKED {
+        return Err(Problem::parameter("finding", format!("{} findings are picked; {PICKED} at most", ids.len())));
+    }
+    ids.iter().map(|id| super::findings::row(parts, principal, id, Params::default())).collect()
+}
+
+fn sarif_of(rows: &[FindingRow]) -> Response {
+    let mut log = Log::default();
+    rows.iter().for_each(|row| log.add(row, ""));
+    sarif_file(log)
+}
+
+fn sarif_file(log: Log) -> Response {
+    export::attached(Json(log.document()).into_response(), "application/sarif+json", "findings.sarif")
 }
 
 /// Lists images.
@@ -106,7 +205,9 @@ pub async fn images(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer::<_, ImageView>(&parts, &principal, query.as_deref(), &headers, "images", Index::images)
+    let asked =
+        Asked { parts: &parts, principal: &principal, query: query.as_deref(), headers: &headers, path: "images" };
+    answer::<_, ImageView>(asked, Index::images).await
 }
 
 /// Lists repositories.
@@ -116,7 +217,14 @@ pub async fn repositories(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer::<_, RepositoryView>(&parts, &principal, query.as_deref(), &headers, "repositories", Index::repositories)
+    let asked = Asked {
+        parts: &parts,
+        principal: &principal,
+        query: query.as_deref(),
+        headers: &headers,
+        path: "repositories",
+    };
+    answer::<_, RepositoryView>(asked, Index::repositories).await
 }
 
 /// Lists vulnerabilities.
@@ -126,14 +234,14 @@ pub async fn vulnerabilities(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer::<_, VulnerabilityView>(
-        &parts,
-        &principal,
-        query.as_deref(),
-        &headers,
-        "vulnerabilities",
-        Index::vulnerabilities,
-    )
+    let asked = Asked {
+        parts: &parts,
+        principal: &principal,
+        query: query.as_deref(),
+        headers: &headers,
+        path: "vulnerabilities",
+    };
+    answer::<_, VulnerabilityView>(asked, Index::vulnerabilities).await
 }
 
 /// Lists packages.
@@ -143,7 +251,9 @@ pub async fn packages(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    answer::<_, PackageRowView>(&parts, &principal, query.as_deref(), &headers, "packages", Index::packages)
+    let asked =
+        Asked { parts: &parts, principal: &principal, query: query.as_deref(), headers: &headers, path: "packages" };
+    answer::<_, PackageRowView>(asked, Index::packages).await
 }
 
 /// Counts.

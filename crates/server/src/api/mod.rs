@@ -15,6 +15,7 @@ pub mod plans;
 pub mod recommendations;
 pub mod rescan;
 pub mod rules;
+pub mod sample;
 pub mod score;
 pub mod tokens;
 pub mod tree;

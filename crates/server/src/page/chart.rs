@@ -1,33 +1,44 @@
 //! Charts as SVG, each with the table that it was drawn from. Text stands beside the picture, so that it keeps its size.
 
-use crate::history::Day;
-use fleet::Tally;
+mod remediation;
+mod timeline;
+
+pub use remediation::Remediation;
+pub use timeline::{IN_USE_DAYS, Place, Timeline};
+
+use crate::history::{DAY, Day};
+use fleet::{ReadState, Tally};
 use model::Severity;
+use model::time::Micros;
 
 /// Width of a picture in its own units; the page stretches it.
 const WIDTH: u64 = 1_000;
 /// Height of a picture in its own units.
 const HEIGHT: u64 = 100;
 
-/// Findings by severity over days, as areas upon each other that add up.
+/// Numbers over days, as areas upon each other that add up.
 pub struct Trend {
-    /// The areas, worst at the bottom.
+    /// What it shows, for those who do not see it.
+    pub label: String,
+    /// The areas, the first at the bottom.
     pub areas: Vec<Area>,
+    /// What the areas are, where nothing else on the page says it: name of the colour, word.
+    pub legend: Vec<(&'static str, &'static str)>,
     /// Words for the height: top, half, nothing.
     pub levels: [u64; 3],
     /// Words for the width: first, middle, last day.
     pub dates: [String; 3],
+    /// The heads of the table twin, but for the first and the last.
+    pub heads: Vec<&'static str>,
     /// The table twin, newest day first.
     pub rows: Vec<TrendRow>,
     /// Days that are still being counted.
     pub missing: usize,
-    /// How many days there are.
-    pub days: usize,
 }
 
-/// One severity of a trend.
+/// One part of a trend.
 pub struct Area {
-    /// The severity.
+    /// The name of its colour.
     pub word: &'static str,
     /// Its outline.
     pub path: String,
@@ -37,7 +48,7 @@ pub struct Area {
 pub struct TrendRow {
     /// `2026-03-01`.
     pub date: String,
-    /// Findings by severity, worst first.
+    /// The numbers, as they stand upon each other.
     pub cells: Vec<u64>,
     /// All of them.
     pub total: u64,
@@ -47,6 +58,10 @@ pub struct TrendRow {
 pub const TREND: [Severity; 5] =
     [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Unknown];
 
+/// What was read, as it is drawn: name of the colour, word.
+const COVERAGE: [(&str, &str); 4] =
+    [("good", "Read in full"), ("medium", "With gaps"), ("critical", "Not readable"), ("unknown", "Not read yet")];
+
 fn of(tally: &Tally, severity: Severity) -> u64 {
     match severity {
         Severity::Unknown => tally.of(Severity::Unknown) + tally.of(Severity::Negligible),
@@ -54,45 +69,77 @@ fn of(tally: &Tally, severity: Severity) -> u64 {
     }
 }
 
+fn date(at: Micros) -> String {
+    at.rfc3339().get(..10).unwrap_or("").to_owned()
+}
+
+/// The ends of the last days before today, oldest first, and now.
+pub fn moments(now: Micros, days: i64) -> Vec<Micros> {
+    let today = now.0.div_euclid(DAY);
+    (today - days..today).map(|day| Micros((day + 1) * DAY - 1)).chain([now]).collect()
+}
+
 impl Trend {
-    /// Draws the days before today, and today as it is now. Days before the first finding are left out, but for two weeks.
+    /// Draws findings by severity: the days before today, and today as it is now.
     pub fn new(past: Vec<Day>, today: (&str, &Tally)) -> Self {
         let missing = past.iter().filter(|(_, counts)| counts.is_none()).count();
-        let date = |at: model::time::Micros| at.rfc3339().get(..10).unwrap_or("").to_owned();
-        let known = past.iter().filter_map(|(at, counts)| Some((date(*at), counts.as_ref()?.tally)));
-        let mut days: Vec<(String, Tally)> = known.chain([(today.0.to_owned(), *today.1)]).collect();
-        let first = days.iter().position(|(_, tally)| tally.findings() > 0).unwrap_or(days.len());
+        let cells = |tally: &Tally| TREND.iter().map(|severity| of(tally, *severity)).collect();
+        let known = past.iter().filter_map(|(at, counts)| Some((date(*at), cells(&counts.as_ref()?.tally))));
+        let days = known.chain([(today.0.to_owned(), cells(today.1))]).collect();
+        let words: Vec<&str> = TREND.iter().map(|severity| severity.as_str()).collect();
+        let heads = vec!["Critical", "High", "Medium", "Low", "Other"];
+        Self { missing, ..Self::drawn("Open findings by severity", days, &words, heads) }
+    }
+
+    /// Draws images by whether they had been read: the last days, and now.
+    pub fn coverage(moments: &[Micros], states: &[ReadState]) -> Self {
+        let day = |(n, (at, state)): (usize, (&Micros, &ReadState))| {
+            let name = if n + 1 == moments.len() { "now".to_owned() } else { date(*at) };
+            (name, vec![state.complete, state.gaps, state.unreadable, state.unread])
+        };
+        let days = moments.iter().zip(states).enumerate().map(day).collect();
+        let heads = COVERAGE.iter().map(|(_, head)| *head).collect();
+        let trend = Self::drawn("Images by whether they were read", days, &COVERAGE.map(|(word, _)| word), heads);
+        Self { legend: COVERAGE.to_vec(), ..trend }
+    }
+
+    /// Draws days of numbers. Days before the first number are left out, but for two weeks.
+    fn drawn(what: &str, mut days: Vec<(String, Vec<u64>)>, words: &[&'static str], heads: Vec<&'static str>) -> Self {
+        let sum = |cells: &[u64]| cells.iter().sum::<u64>();
+        let first = days.iter().position(|(_, cells)| sum(cells) > 0).unwrap_or(days.len());
         let least = days.len().saturating_sub(14);
         days.drain(..first.saturating_sub(1).min(least));
-        let top = nice(days.iter().map(|(_, tally)| tally.findings()).max().unwrap_or(0));
-        let row = |(date, tally): &(String, Tally)| TrendRow {
+        let top = nice(days.iter().map(|(_, cells)| sum(cells)).max().unwrap_or(0));
+        let row = |(date, cells): &(String, Vec<u64>)| TrendRow {
             date: date.clone(),
-            cells: TREND.iter().map(|severity| of(tally, *severity)).collect(),
-            total: tally.findings(),
+            total: sum(cells),
+            cells: cells.clone(),
         };
-        let rows: Vec<TrendRow> = days.iter().map(row).rev().collect();
         let at = |n: usize| days.get(n).map(|(date, _)| date.clone()).unwrap_or_default();
         Self {
-            areas: areas(&days, top),
+            label: format!("{what} over {} days; the table below has the numbers", days.len()),
+            areas: areas(&days, words, top),
+            legend: Vec::new(),
             levels: [top, top / 2, 0],
             dates: [at(0), at(days.len() / 2), at(days.len().saturating_sub(1))],
-            rows,
-            missing,
-            days: days.len(),
+            rows: days.iter().map(row).rev().collect(),
+            heads,
+            missing: 0,
         }
     }
 }
 
-fn areas(days: &[(String, Tally)], top: u64) -> Vec<Area> {
+fn areas(days: &[(String, Vec<u64>)], words: &[&'static str], top: u64) -> Vec<Area> {
     let mut below = vec![0; days.len()];
     let mut out = Vec::new();
-    for severity in TREND {
-        let above: Vec<u64> = days.iter().zip(&below).map(|((_, tally), under)| under + of(tally, severity)).collect();
+    for (at, word) in words.iter().enumerate() {
+        let number = |cells: &[u64]| cells.get(at).copied().unwrap_or(0);
+        let above: Vec<u64> = days.iter().zip(&below).map(|((_, cells), under)| under + number(cells)).collect();
         if above != below {
             let there = above.iter().enumerate().map(|(n, level)| point(n, *level, days.len(), top));
             let back = below.iter().enumerate().rev().map(|(n, level)| point(n, *level, days.len(), top));
             let path = format!("M{}Z", there.chain(back).collect::<Vec<_>>().join("L"));
-            out.push(Area { word: severity.as_str(), path });
+            out.push(Area { word, path });
         }
         below = above;
     }
@@ -131,16 +178,25 @@ mod tests {
 
     #[test]
     fn areas_stand_upon_each_other_and_add_up() {
-        let tally = |critical, high| {
-            let mut tally = Tally::default();
-            tally.severities[Severity::Critical as usize] = critical;
-            tally.severities[Severity::High as usize] = high;
-            tally
-        };
-        let days = [("a".to_owned(), tally(0, 10)), ("b".to_owned(), tally(5, 5))];
-        let got: Vec<_> = areas(&days, 10).into_iter().map(|area| (area.word, area.path)).collect();
+        let days = [("a".to_owned(), vec![0, 10, 0]), ("b".to_owned(), vec![5, 5, 0])];
+        let got: Vec<_> =
+            areas(&days, &["critical", "high", "low"], 10).into_iter().map(|a| (a.word, a.path)).collect();
         let want =
             [("critical", "M0 100.0L1000 50.0L1000 100.0L0 100.0Z"), ("high", "M0 0.0L1000 0.0L1000 50.0L0 100.0Z")];
         assert_eq!(got, want.map(|(word, path)| (word, path.to_owned())));
+    }
+
+    #[test]
+    fn the_days_of_a_chart_end_with_now() {
+        let now = Micros(3 * DAY + 5);
+        assert_eq!(moments(now, 2), [Micros(2 * DAY - 1), Micros(3 * DAY - 1), now]);
+        let states = [
+            ReadState::default(),
+            ReadState { unread: 1, ..Default::default() },
+            ReadState { complete: 1, ..Default::default() },
+        ];
+        let trend = Trend::coverage(&moments(now, 2), &states);
+        let rows: Vec<_> = trend.rows.iter().map(|row| (row.date.as_str(), row.total)).collect();
+        assert_eq!(rows, [("now", 1), ("1970-01-03", 1), ("1970-01-02", 0)]);
     }
 }

@@ -1,15 +1,18 @@
 //! The list of images.
 
+use super::columns::{Chooser, Column, Columns};
 use super::frame::{self, Counts, Export, Frame, Head, Pager, When, visible};
+use super::list::Kept;
 use super::scope::{self, Scoped};
 use super::visit::Visit;
-use super::{list, overview};
+use super::{list, nav, overview};
 use crate::params::Params;
 use crate::problem::Problem;
 use askama::Template;
 use axum::response::Response;
 use fleet::ImageRow;
 use model::Severity;
+use model::role::Action;
 use model::time::Micros;
 
 #[derive(Template)]
@@ -19,13 +22,17 @@ struct Page {
     title: String,
     about: String,
     address: String,
-    scope: String,
+    /// Whether the list is of everything.
+    everywhere: bool,
+    kept: Kept,
     counts: Counts,
     problem: Option<String>,
     narrow: Option<list::Narrow>,
     q: String,
-    sort: String,
+    may_disable: bool,
     rows: Vec<Row>,
+    columns: Columns,
+    chooser: Chooser,
     heads: Vec<Head>,
     total: u64,
     repositories: u64,
@@ -39,6 +46,7 @@ struct Row {
     link: String,
     more: usize,
     digest: String,
+    whole_digest: String,
     platform: String,
     os: String,
     state: String,
@@ -51,6 +59,7 @@ struct Row {
 
 /// A number with the address of exactly its findings.
 struct Cell {
+    /// The head of its column.
     name: &'static str,
     /// The severity, for its colour.
     tone: &'static str,
@@ -58,26 +67,42 @@ struct Cell {
     link: String,
 }
 
-const COLUMNS: [(&str, &str, bool); 2] = [("Image", "image", false), ("State", "", false)];
-
-/// The columns of numbers: head, sort key, severity or `None` for those that span severities.
-const NUMBERS: [(&str, &str, Option<Severity>); 8] = [
-    ("Critical", "severity", Some(Severity::Critical)),
-    ("High", "", Some(Severity::High)),
-    ("Medium", "", Some(Severity::Medium)),
-    ("Low", "", Some(Severity::Low)),
-    ("Negligible", "", Some(Severity::Negligible)),
-    ("Unknown", "", Some(Severity::Unknown)),
-    (FINDINGS, "findings", None),
-    (FIXABLE, "", None),
+const COLUMNS: [Column; 15] = [
+    Column::text("Image", "image").lead(),
+    Column::text("State", ""),
+    Column::number("Critical", "severity"),
+    Column::number("High", ""),
+    Column::number("Medium", ""),
+    Column::number("Low", ""),
+    Column::number("Negligible", ""),
+    Column::number("Unknown", ""),
+    Column::number("Findings", "findings"),
+    Column::number("Fixable", ""),
+    Column::number("Exploited", "").on_request(),
+    Column::number("Hidden", "").on_request(),
+    Column::number("Disabled", "").on_request(),
+    Column::text("Pushed", "pushed"),
+    Column::text("Pulled", "pulled"),
 ];
-const FINDINGS: &str = "Findings";
-const FIXABLE: &str = "Fixable";
+
+const SEVERITIES: [(&str, Severity); 6] = [
+    ("Critical", Severity::Critical),
+    ("High", Severity::High),
+    ("Medium", Severity::Medium),
+    ("Low", Severity::Low),
+    ("Negligible", Severity::Negligible),
+    ("Unknown", Severity::Unknown),
+];
 
 /// Shows the images.
 pub async fn page(visit: Visit) -> Response {
-    let built = frame::asked(&visit).and_then(|asked| {
-        let frame = Frame::new(&visit, "inventory").scoped(&visit, &asked.scoped, "/inventory", &asked.q)?;
+    let built = frame::asked(&visit, &COLUMNS).and_then(|asked| {
+        let frame = Frame::new(&visit, "inventory").scoped(
+            &visit,
+            &asked.scoped,
+            &asked.columns.keep("/inventory"),
+            &asked.q,
+        )?;
         let address = asked.address("/inventory");
         build(&visit, asked, frame, ("Images".into(), String::new()), address)
     });
@@ -94,39 +119,41 @@ fn repository(visit: &Visit, scoped: Scoped) -> Result<Page, Problem> {
     let frame = Frame::new(visit, "inventory").walked(visit, &scoped)?;
     let title = visible(scoped.repository.as_deref().unwrap_or(""));
     let registry = visible(scoped.registry.as_ref().map_or("", |r| r.name.as_str()));
-    let asked = list::asked_in(visit, Params::parse(visit.query.as_deref()), scoped)?;
+    let asked = list::asked_in(visit, Params::parse(visit.query.as_deref()), scoped, &COLUMNS)?;
     build(visit, asked, frame, (title, format!("Repository in {registry}")), address)
 }
 
 fn build(
     visit: &Visit,
-    asked: list::Asked,
+    mut asked: list::Asked,
     frame: Frame,
     (title, about): (String, String),
     address: String,
 ) -> Result<Page, Problem> {
-    let question = &asked.question;
-    let ask = |index: &fleet::Index| Ok((index.images(question)?, index.counts_of_places(question)?));
+    let question = asked.question.clone();
+    let ask = |index: &fleet::Index| Ok((index.images(&question)?, index.counts_of_places(&question)?));
     let (page, counts) = visit.parts.index.ask(ask)?;
+    if !page.items.iter().any(|row| row.tally.of(Severity::Negligible) > 0) {
+        asked.columns.leave_out("negligible");
+    }
+    let address = asked.columns.keep(&address);
     let (q, sort, within) = (asked.q.clone(), asked.sort.clone(), asked.within());
     let parameters = asked.parameters();
-    let negligible = page.items.iter().any(|row| row.tally.of(Severity::Negligible) > 0);
-    let numbers: Vec<_> = NUMBERS.into_iter().filter(|n| negligible || n.2 != Some(Severity::Negligible)).collect();
-    let mut columns = COLUMNS.to_vec();
-    columns.extend(numbers.iter().map(|(head, sort, _)| (*head, *sort, true)));
-    columns.extend([("Pushed", "pushed", false), ("Pulled", "pulled", false)]);
     let cli = frame::command("portwarden image list", &q, &sort);
     Ok(Page {
         frame: frame.programs(visit, &frame::link("/images", &parameters), &cli),
         title,
         about,
         counts: Counts::new(&counts.tally, &asked.address("/findings"), frame::portable(within)),
-        heads: frame::heads(&columns, &address, &q, &sort),
+        heads: asked.columns.heads(&address, &q, &sort),
+        chooser: asked.columns.chooser(&address, &q, &sort),
+        kept: Kept::of(&address, &[("sort", &sort)]),
+        may_disable: nav::sees(&visit.who, Action::EditPolicy),
         pager: Pager::new(&address, &q, &sort, asked.after.as_deref(), page.next.as_ref().map(|c| c.as_str())),
-        rows: page.items.into_iter().map(|image| row(image, &numbers, within, &asked.scoped, question.now)).collect(),
+        rows: page.items.into_iter().map(|image| row(image, within, &asked.scoped, question.now)).collect(),
         total: page.total,
         repositories: counts.repositories,
-        export: Export::new("/images", &parameters),
+        export: Export::whole("/images", &parameters),
         push: overview::push(&visit.parts.public_url).into(),
         narrow: if page.total > 0 {
             None
@@ -134,20 +161,14 @@ fn build(
             list::narrowest(visit, &asked, &address, |i, q| Ok(i.images(q)?.total))?
         },
         problem: asked.problem.clone(),
-        scope: if address.contains("scope=") { asked.scoped.path() } else { String::new() },
+        everywhere: asked.scoped.path().is_empty(),
+        columns: asked.columns,
         address,
         q,
-        sort,
     })
 }
 
-fn row(
-    row: ImageRow,
-    numbers: &[(&'static str, &str, Option<Severity>)],
-    within: &str,
-    scoped: &Scoped,
-    now: Micros,
-) -> Row {
+fn row(row: ImageRow, within: &str, scoped: &Scoped, now: Micros) -> Row {
     let (state, tone) = frame::state(row.verdict, row.work, row.coverage, &row.reason);
     let first = row.places.first();
     let name = first.map_or_else(String::new, |place| match place.tags.first() {
@@ -167,21 +188,23 @@ fn row(
         Some(q) => frame::link(&list, &[("q", &frame::also(q, word))]),
         None => String::new(),
     };
-    let cell = |(head, _, severity): &(&'static str, &str, Option<Severity>)| match severity {
-        Some(s) => Cell {
-            name: head,
-            tone: s.as_str(),
-            count: row.tally.of(*s),
-            link: listed(&format!("severity:{}", s.as_str())),
-        },
-        None if *head == FIXABLE => Cell { name: head, tone: "", count: row.tally.fixable, link: listed("fix:yes") },
-        None => Cell { name: head, tone: "", count: row.tally.findings(), link: listed("") },
+    let cell = |name, tone, count, word: &str| Cell { name, tone, count, link: listed(word) };
+    let severity = |(name, severity): (&'static str, Severity)| {
+        cell(name, severity.as_str(), row.tally.of(severity), &format!("severity:{}", severity.as_str()))
     };
+    let others = [
+        cell("Findings", "", row.tally.findings(), ""),
+        cell("Fixable", "", row.tally.fixable, "fix:yes"),
+        cell("Exploited", "", row.tally.kev, "kev:yes"),
+        cell("Hidden", "", row.tally.hidden, "hidden:yes"),
+        cell("Disabled", "", row.tally.disabled, "status:disabled"),
+    ];
     Row {
-        cells: numbers.iter().map(cell).collect(),
+        cells: SEVERITIES.into_iter().map(severity).chain(others).collect(),
         name: visible(&name),
         more: row.places.len().saturating_sub(1),
         digest: row.digest.split(':').nth(1).and_then(|hex| hex.get(..12)).unwrap_or("").to_owned(),
+        whole_digest: visible(&row.digest),
         platform: visible(&row.platform),
         os: visible(&row.os),
         state,

@@ -1,10 +1,11 @@
 //! What every list has: the question, sortable heads, the tally of findings, pages, the same for programs.
 
+use super::columns::{Column, Columns};
 use super::frame::visible;
 use super::scope::Scoped;
 use super::visit::Visit;
 use crate::access;
-use crate::params::{Params, encoded};
+use crate::params::{Params, encoded, form_pairs};
 use crate::problem::Problem;
 use fleet::{Filter, Index, Query, QueryError, Tally};
 use model::Severity;
@@ -78,6 +79,8 @@ pub struct Export {
     pub csv: String,
     /// As JSON.
     pub json: String,
+    /// As SARIF, or empty.
+    pub sarif: String,
 }
 
 impl Export {
@@ -85,7 +88,40 @@ impl Export {
     pub fn new(path: &str, parameters: &[(&str, &str)]) -> Self {
         let json = link(&format!("/api/v1{path}"), parameters);
         let csv = link(&json, &[("format", "csv")]);
-        Self { csv, json }
+        Self { csv, json, sarif: String::new() }
+    }
+
+    /// The same for a list of findings: every row of it, as SARIF too.
+    pub fn whole(path: &str, parameters: &[(&str, &str)]) -> Self {
+        let all = link(&format!("/api/v1{path}"), &[parameters, &[("limit", "all")]].concat());
+        let of = |format| link(&all, &[("format", format)]);
+        let sarif = if path == "/findings" { of("sarif") } else { String::new() };
+        Self { csv: of("csv"), json: of("json"), sarif }
+    }
+}
+
+/// What a form keeps that asks for the same list again: its address, and the parameters of it as hidden fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The address without parameters.
+    pub action: String,
+    /// The parameters.
+    pub hidden: Vec<(String, String)>,
+}
+
+impl Kept {
+    /// Keeps an address, and more; what is empty is left out.
+    pub fn of(address: &str, more: &[(&str, &str)]) -> Self {
+        let (action, query) = address.split_once('?').unwrap_or((address, ""));
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let hidden = form_pairs(query).into_iter().chain(more).filter(|(_, value)| !value.is_empty()).collect();
+        Self { action: action.to_owned(), hidden }
+    }
+
+    /// Lets go of a parameter.
+    pub fn without(mut self, name: &str) -> Self {
+        self.hidden.retain(|(known, _)| known != name);
+        self
     }
 }
 
@@ -99,6 +135,8 @@ pub struct Asked {
     pub after: Option<String>,
     /// The part of the tree that the list is of.
     pub scoped: Scoped,
+    /// The columns that are shown.
+    pub columns: Columns,
     /// The question to the index.
     pub question: Query,
     /// What was wrong with it; then the question is the whole list.
@@ -122,15 +160,17 @@ impl Asked {
     }
 }
 
-/// Reads the query of a list. A filter with a wrong word keeps what was typed and says what is wrong, above the whole list.
-pub fn asked(visit: &Visit) -> Result<Asked, Problem> {
+/// Reads the query of a list that has these columns to choose from. A filter with a wrong word keeps what was typed and says what is
+/// wrong, above the whole list.
+pub fn asked(visit: &Visit, columns: &[Column]) -> Result<Asked, Problem> {
     let mut params = Params::parse(visit.query.as_deref());
     let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
-    asked_in(visit, params, scoped)
+    asked_in(visit, params, scoped, columns)
 }
 
 /// The same within a part of the tree.
-pub fn asked_in(visit: &Visit, mut params: Params, scoped: Scoped) -> Result<Asked, Problem> {
+pub fn asked_in(visit: &Visit, mut params: Params, scoped: Scoped, columns: &[Column]) -> Result<Asked, Problem> {
+    let columns = Columns::read(&mut params, columns)?;
     let scope = access::readable(&visit.parts, &visit.who)?;
     let now = (visit.parts.now)();
     let (mut question, problem) = match params.clone().into_query(now) {
@@ -145,6 +185,7 @@ pub fn asked_in(visit: &Visit, mut params: Params, scoped: Scoped) -> Result<Ask
         sort: params.take("sort").ok().flatten().unwrap_or_default(),
         after: params.take("after").ok().flatten(),
         scoped,
+        columns,
         question: Query { scope, ..question },
         problem,
     })
@@ -258,6 +299,15 @@ impl Pager {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_keeps_the_parameters_of_its_address() {
+        let kept = Kept::of("/findings?scope=%2Fa%2Fb&cols=cvss", &[("sort", "-cvss"), ("q", "")]);
+        assert_eq!(kept.action, "/findings");
+        let of = |kept: &Kept| kept.hidden.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(of(&kept), "scope=/a/b cols=cvss sort=-cvss");
+        assert_eq!(of(&kept.without("cols")), "scope=/a/b sort=-cvss");
+    }
 
     #[test]
     fn the_bar_adds_up_and_names_its_rows() {

@@ -6,8 +6,11 @@
 mod account;
 mod audit;
 mod chart;
+mod columns;
 mod edit;
+mod feeds;
 mod filled;
+mod finding_row;
 mod findings;
 mod form;
 mod frame;
@@ -24,6 +27,7 @@ mod package;
 mod pane;
 mod people;
 mod plans;
+mod problems;
 mod recommendations;
 mod rescan;
 mod rule_form;
@@ -63,6 +67,7 @@ pub struct Page {
 /// Every page.
 pub static PAGES: &[Page] = &[
     Page { path: "/", action: Action::Read, place: Place::Any, handler: || get(overview::page) },
+    Page { path: "/sample", action: Action::Push, place: Place::Any, handler: || post(overview::sample) },
     Page { path: "/inventory", action: Action::Read, place: Place::Any, handler: || get(images::page) },
     Page {
         path: "/inventory/repositories",
@@ -86,6 +91,12 @@ pub static PAGES: &[Page] = &[
         action: Action::Read,
         place: Place::Any,
         handler: || get(recommendations::one),
+    },
+    Page {
+        path: "/recommendations/assign",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || post(recommendations::assign_picked),
     },
     Page {
         path: "/recommendations/{key}/exempt",
@@ -151,6 +162,8 @@ pub static PAGES: &[Page] = &[
         place: Place::All,
         handler: || post(people::delete),
     },
+    Page { path: "/activity/problems", action: Action::Read, place: Place::Any, handler: || get(problems::page) },
+    Page { path: "/settings/feeds", action: Action::Read, place: Place::Any, handler: || get(feeds::page) },
     Page { path: "/activity/audit", action: Action::Audit, place: Place::Any, handler: || get(audit::page) },
     Page { path: "/images/{digest}/scan", action: Action::Secure, place: Place::Any, handler: || post(rescan::one) },
     Page { path: "/inventory/scan", action: Action::Secure, place: Place::Any, handler: || post(rescan::many) },
@@ -203,6 +216,18 @@ pub static PAGES: &[Page] = &[
         action: Action::Secure,
         place: Place::Any,
         handler: || post(tree::change_subscription),
+    },
+    Page {
+        path: "/settings/subscriptions/{guid}/groups/{group}",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || get(tree::group),
+    },
+    Page {
+        path: "/settings/subscriptions/{guid}/groups/{group}",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || post(tree::rename_group),
     },
     Page {
         path: "/settings/subscriptions/{guid}/delete",

@@ -64,6 +64,7 @@ pub static NAV: &[Entry] = &[
         text: "Activity",
         icon: "M1.500 8.500h3l2-6 3 11 2-5h3",
         pages: &[
+            ("/activity/problems", "Scan problems", Action::Read),
             ("/activity/imports", "Imports", Action::Push),
             ("/activity/audit", "Audit", Action::Audit),
             ("/activity/logs", "Resource logs", Action::Audit),
@@ -81,6 +82,7 @@ pub static NAV: &[Entry] = &[
             ("/settings/tokens", "Tokens", Action::Read),
             ("/settings/account", "Account", Action::Read),
             ("/settings/access", "Access", Action::Own),
+            ("/settings/feeds", "Feeds", Action::Read),
         ],
     },
 ];

@@ -1,18 +1,28 @@
 //! The overview: how things stand, what is new, where to begin.
 
-use super::chart::Trend;
-use super::frame::{self, Counts, Frame, Step, Tile, When, visible};
+mod begin;
+mod rows;
+
+pub use begin::push;
+
+use super::chart::{Remediation, Trend, moments};
+use super::frame::{self, Counts, Frame, Step, Tile};
 use super::scope::{self, Scoped};
 use super::visit::Visit;
-use crate::params::encoded;
+use crate::access;
+use crate::api::rules::change;
+use crate::api::{sample, score};
 use crate::past;
 use crate::problem::Problem;
+use crate::recommend;
 use askama::Template;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
+use begin::Begin;
 use fleet::{Filter, Index, Query, Sort};
+use model::role::Scope;
+use model::time::Micros;
+use rows::{Ending, FRESH, Fresh, SHORT, Top, Troubled};
 
-/// Rows of each short list.
-const SHORT: usize = 6;
 /// Days of the trend.
 const DAYS: i64 = 90;
 
@@ -33,42 +43,30 @@ struct Page {
     troubled: Vec<Troubled>,
     troubled_total: u64,
     troubled_link: String,
+    gains: Vec<Gain>,
+    ending: Vec<Ending>,
+    ending_total: usize,
+    coverage: Trend,
+    /// `None` while it is being counted.
+    remediation: Option<Remediation>,
 }
 
-/// What somebody does first: there is no image yet.
-struct Begin {
-    push: Vec<Step>,
-}
-
-struct Fresh {
-    severity: &'static str,
-    id: String,
+/// What would raise the score, and by how much.
+struct Gain {
+    text: &'static str,
     link: String,
-    kev: bool,
-    packages: String,
-    images: u64,
-    images_link: String,
-    fixable: bool,
-}
-
-struct Top {
-    name: String,
-    link: String,
-    counts: Counts,
-    images: u64,
-}
-
-struct Troubled {
-    name: String,
-    link: String,
-    state: String,
-    tone: &'static str,
-    since: When,
+    points: String,
 }
 
 /// Shows the overview.
 pub async fn page(visit: Visit) -> Response {
-    frame::answer(&visit, build(&visit))
+    frame::answer(&visit, build(&visit).await)
+}
+
+/// `POST /sample`: pushes the sample image and goes where it is shown.
+pub async fn sample(visit: Visit) -> Result<Response, Problem> {
+    let made = sample::push(&visit.parts, &visit.asker).await?;
+    Ok(Redirect::to(&format!("{}@{}", scope::walk(&made.scope), made.digest)).into_response())
 }
 
 /// What the index says, from one state of it.
@@ -79,13 +77,11 @@ struct Answers {
     troubled: fleet::Page<fleet::ImageRow>,
 }
 
-/// New since yesterday.
-const FRESH: &str = "age:<1d";
 /// What could not be judged, or not in full.
 const TROUBLED: &str = "verdict:gaps,unsupported,failed";
 
-fn build(visit: &Visit) -> Result<Page, Problem> {
-    let asked = frame::asked(visit)?;
+async fn build(visit: &Visit) -> Result<Page, Problem> {
+    let asked = frame::asked(visit, &[])?;
     let question = Query { limit: SHORT, ..asked.question.clone() };
     let more = |words: &str| -> Result<Query, Problem> {
         let mut filter = Filter::parse(words)?;
@@ -106,26 +102,62 @@ fn build(visit: &Visit) -> Result<Page, Problem> {
     };
     let answers = visit.parts.index.ask(ask)?;
     let path = asked.scoped.path();
+    let node = access::scope_at(&visit.parts, &visit.who, "scope", if path.is_empty() { "/" } else { &path })?;
+    let (score, gains) = scored(visit, &node, &path, question.now).await?;
+    let mut ending = rows::ending(&change::visible(&visit.parts, &visit.asker).await?, question.now);
+    let ending_total = ending.len();
+    ending.truncate(SHORT);
+    let days = moments(question.now, DAYS);
+    let states = visit.parts.index.ask(|index| Ok(index.read_states(&node, &question.scope, &days)))?;
     let listed = |list: &str, q: &str| scope::listed(list, q, &path);
     let now = question.now;
     let key = format!("{path} {:?}", question.scope);
     let past = past::days(&visit.parts, &key, &question, DAYS);
+    let found = past::remediation(&visit.parts, &key, &node, &question);
     Ok(Page {
         frame: framed(visit, &asked.scoped)?,
-        begin: (answers.counts.images == 0 && path.is_empty()).then(|| begin(&visit.parts.public_url)),
+        begin: (answers.counts.images == 0 && path.is_empty()).then(|| begin::begin(visit)),
         findings_link: listed("/findings", ""),
         counts: Counts::new(&answers.counts.tally, &asked.address("/findings"), Some("")),
-        tiles: tiles(&answers.counts, &listed),
+        tiles: std::iter::once(score).chain(tiles(&answers.counts, &listed)).collect(),
+        gains,
+        ending,
+        ending_total,
+        coverage: Trend::coverage(&days, &states),
+        remediation: found.map(|found| Remediation::new(&found)),
         trend: Trend::new(past, ("now", &answers.counts.tally)),
-        fresh: answers.fresh.items.into_iter().map(|row| fresh_row(row, &listed)).collect(),
+        fresh: answers.fresh.items.into_iter().map(|row| rows::fresh_row(row, &listed)).collect(),
         fresh_total: answers.fresh.total,
         fresh_link: listed("/vulnerabilities", FRESH),
-        top: answers.top.items.into_iter().filter(|row| row.tally.findings() > 0).map(top_row).collect(),
+        top: answers.top.items.into_iter().filter(|row| row.tally.findings() > 0).map(rows::top_row).collect(),
         top_link: frame::link(&asked.address("/inventory/repositories"), &[("sort", "severity")]),
-        troubled: answers.troubled.items.into_iter().filter_map(|row| troubled_row(&row, now)).collect(),
+        troubled: answers.troubled.items.into_iter().filter_map(|row| rows::troubled_row(&row, now)).collect(),
         troubled_total: answers.troubled.total,
         troubled_link: listed("/inventory", TROUBLED),
     })
+}
+
+/// The secure score as a tile, and what would raise it most.
+async fn scored(visit: &Visit, node: &Scope, path: &str, now: Micros) -> Result<(Tile, Vec<Gain>), Problem> {
+    let query = Query { limit: 1, now, ..Query::default() };
+    let question = recommend::question(&visit.parts, &visit.who, node.clone(), query).await?;
+    let (score, best) = visit
+        .parts
+        .index
+        .ask(|index| Ok((score::view(index, &question, None)?, recommend::summaries(index, &question)?)))?;
+    let gain = |one: recommend::Summary| Gain {
+        text: one.recommendation.title,
+        link: frame::link(&format!("/recommendations/{}", one.recommendation.key), &[("scope", path)]),
+        points: format!("+{:.2}", one.gain),
+    };
+    let tile = Tile {
+        label: "Secure score".into(),
+        figure: score.percentage.map_or_else(|| "none yet".into(), |ratio| format!("{:.0} %", ratio * 100.0)),
+        link: frame::link("/score", &[("scope", path)]),
+        note: format!("{:.2} of {} points", score.current, score.max),
+        ..Tile::default()
+    };
+    Ok((tile, best.into_iter().filter(|one| one.gain > 0.0).take(3).map(gain).collect()))
 }
 
 fn framed(visit: &Visit, scoped: &Scoped) -> Result<Frame, Problem> {
@@ -183,68 +215,5 @@ fn tiles(counts: &fleet::Counts, listed: &dyn Fn(&str, &str) -> String) -> Vec<T
             note: format!("{share} % of all findings"),
             ..Tile::default()
         },
-    ]
-}
-
-fn fresh_row(row: fleet::VulnerabilityRow, listed: &dyn Fn(&str, &str) -> String) -> Fresh {
-    let shown = 2;
-    let mut packages = row.packages.iter().take(shown).map(|p| visible(p)).collect::<Vec<_>>().join(", ");
-    if row.packages.len() > shown {
-        packages.push_str(&format!(" and {} more", row.packages.len() - shown));
-    }
-    Fresh {
-        severity: row.severity.as_str(),
-        link: format!("/vulnerabilities/{}", encoded(&row.fact.name)),
-        id: visible(&row.fact.name),
-        kev: row.fact.kev.0 != 0,
-        packages,
-        images: row.images,
-        images_link: listed("/inventory", &format!("cve:{} {FRESH}", row.fact.name)),
-        fixable: row.fixable,
-    }
-}
-
-fn top_row(row: fleet::RepositoryRow) -> Top {
-    let path = format!("/{}/{}/{}", row.subscription, row.registry, row.name);
-    Top {
-        name: visible(&row.name),
-        link: scope::walk(&path),
-        counts: Counts::new(&row.tally, &frame::link("/findings", &[("scope", &path)]), Some("")),
-        images: row.images,
-    }
-}
-
-fn troubled_row(row: &fleet::ImageRow, now: model::time::Micros) -> Option<Troubled> {
-    let place = row.places.first()?;
-    let (state, tone) = frame::state(row.verdict, row.work, row.coverage, &row.reason);
-    let name = match place.tags.first() {
-        Some(tag) => format!("{}:{tag}", place.repository),
-        None => place.repository.clone(),
-    };
-    let link = frame::image_address(place, &row.digest);
-    Some(Troubled { name: visible(&name), link, state, tone, since: When::of(place.last_push, now) })
-}
-
-/// How an image comes in, for each of the usual clients.
-fn begin(public_url: &str) -> Begin {
-    let push = push(public_url).into_iter();
-    Begin { push: push.map(|(text, link)| Step { text: text.into(), link }).collect() }
-}
-
-/// How an image is pushed here: the client, and the command.
-pub fn push(public_url: &str) -> [(&'static str, String); 3] {
-    let host = public_url.split("//").last().unwrap_or("localhost:5000");
-    let plain =
-        if public_url.starts_with("https://") { ["", ""] } else { [" --dest-tls-verify=false", " --tls-verify=false"] };
-    [
-        (
-            "skopeo",
-            format!("skopeo copy{} --dest-creds admin:PASSWORD docker-daemon:app:1 docker://{host}/app:1", plain[0]),
-        ),
-        ("podman", format!("podman push{} --creds admin:PASSWORD app:1 {host}/app:1", plain[1])),
-        (
-            "docker",
-            format!("docker login -u admin {host} && docker tag app:1 {host}/app:1 && docker push {host}/app:1"),
-        ),
     ]
 }

@@ -1,12 +1,14 @@
 //! `/recommendations`: what should be done; one recommendation with its registries, images, steps, exemptions.
 
+mod picked;
+
 use super::filled::Filled;
 use super::form::Field;
 use super::frame::{self, Counts, Frame, Tab, page as render, visible};
 use super::scope::{self, Scoped};
 use super::visit::Visit;
 use crate::access;
-use crate::api::recommendations::{self as api, AssignmentBody, ExemptionBody, ExemptionView, RecommendationView};
+use crate::api::recommendations::{self as api, ExemptionView, RecommendationView};
 use crate::body::Form;
 use crate::params::{Name, Params, encoded};
 use crate::problem::Problem;
@@ -26,6 +28,12 @@ struct ListPage {
     frame: Frame,
     rows: Vec<Row>,
     feeds: String,
+    node: String,
+    guard: String,
+    trouble: String,
+    /// What was typed: owner, last day, note.
+    fields: [String; 3],
+    may_assign: bool,
 }
 
 struct Row {
@@ -62,11 +70,13 @@ struct OnePage {
     assign_fields: Vec<Field>,
     may_exempt: bool,
     may_assign: bool,
+    node: String,
     disable: String,
 }
 
 struct RegistryRow {
     name: String,
+    path: String,
     link: String,
     subscription: String,
     state: &'static str,
@@ -80,6 +90,7 @@ struct RegistryRow {
 
 struct ImageRow {
     name: String,
+    whole_digest: String,
     link: String,
     digest: String,
     state: &'static str,
@@ -108,10 +119,11 @@ pub async fn question(visit: &Visit, scoped: &Scoped, limit: usize) -> Result<Qu
 
 /// `GET /recommendations`
 pub async fn list(visit: Visit) -> Response {
-    frame::answer(&visit, build_list(&visit).await)
+    let form = Filled::new(&visit.asker, &[]);
+    frame::answer(&visit, build_list(&visit, &form).await)
 }
 
-async fn build_list(visit: &Visit) -> Result<ListPage, Problem> {
+async fn build_list(visit: &Visit, form: &Filled) -> Result<ListPage, Problem> {
     let mut params = Params::parse(visit.query.as_deref());
     let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
     params.finish()?;
@@ -121,7 +133,19 @@ async fn build_list(visit: &Visit) -> Result<ListPage, Problem> {
     let api = frame::link("/recommendations", &[("scope", &path)]);
     let frame = Frame::new(visit, "recommendations").programs(visit, &api, "portwarden recommendation list");
     let frame = frame.scoped(visit, &scoped, HERE, "")?;
-    Ok(ListPage { feeds: frame.feeds.clone(), frame, rows })
+    let may_assign = allowed(&visit.who.grants, Action::Secure, &question.node);
+    let (node, guard, trouble) = (node_path(&question.node), form.guard(), form.trouble(&[]));
+    let fields = assign_words(form);
+    Ok(ListPage { feeds: frame.feeds.clone(), frame, rows, node, guard, trouble, fields, may_assign })
+}
+
+/// The path of a node as forms send it.
+fn node_path(node: &Scope) -> String {
+    if *node == Scope::ALL { "/".into() } else { node.to_path() }
+}
+
+fn assign_words(form: &Filled) -> [String; 3] {
+    ["owner", "due", "note"].map(|name| form.value(name).to_owned())
 }
 
 fn row(one: RecommendationView, path: &str) -> Row {
@@ -191,7 +215,7 @@ fn build(
         None => of_registries(index, question, &summary)?,
     };
     let grants = &visit.who.grants;
-    let node = if question.node == Scope::ALL { "/".into() } else { question.node.to_path() };
+    let node = node_path(&question.node);
     let frame = Frame::new(visit, "recommendations");
     let api = frame::link(&format!("/recommendations/{key}/resources"), &[("scope", &path)]);
     let frame = frame.programs(visit, &api, &format!("portwarden recommendation show {key}"));
@@ -214,6 +238,7 @@ fn build(
         assign_fields,
         may_exempt: allowed(grants, Action::EditPolicy, &question.node),
         may_assign: allowed(grants, Action::Secure, &question.node),
+        node,
         disable: frame::link("/rules/new", &[("scope", &path)]),
         one,
     })
@@ -281,6 +306,7 @@ fn of_images(index: &Index, question: &Question, settings: &fleet::ScoreSettings
             _ => "unhealthy",
         };
         rows.push(RegistryRow {
+            path: format!("/{}/{}", subscription.guid, registry.name),
             link: scope::walk(&format!("/{}/{}", subscription.guid, registry.name)),
             name: visible(&registry.name),
             subscription: visible(&subscription.name),
@@ -304,6 +330,7 @@ fn of_registries(
 ) -> Result<Vec<RegistryRow>, Problem> {
     let states = recommend::registries(index, question, &summary.recommendation)?;
     let row = |state: recommend::RegistryState| RegistryRow {
+        path: format!("/{}/{}", state.subscription.guid, state.registry.name),
         link: scope::walk(&format!("/{}/{}", state.subscription.guid, state.registry.name)),
         name: visible(&state.registry.name),
         subscription: visible(&state.subscription.name),
@@ -329,7 +356,8 @@ fn image_row(row: StateRow) -> ImageRow {
         name: visible(&name.unwrap_or_default()),
         counts: Counts::new(&row.tally, &link, None),
         link,
-        digest: row.image.chars().take(19).collect(),
+        digest: row.image.split(':').nth(1).and_then(|hex| hex.get(..12)).unwrap_or("").to_owned(),
+        whole_digest: visible(&row.image),
         state: row.state.as_str(),
         tone: tone(row.state.as_str()),
         reasons: row.reasons.join(", "),
@@ -362,42 +390,14 @@ fn assign_fields(form: &Filled, one: &RecommendationView, node: &str) -> Vec<Fie
     all.into_iter().map(|field| form.field(field)).collect()
 }
 
-/// The form of an exemption.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExemptForm {
-    scope: String,
-    digest: Option<String>,
-    kind: String,
-    reason: String,
-    expires: Option<String>,
-}
-
-/// The form of an assignment.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AssignForm {
-    assign_scope: String,
-    owner: Option<String>,
-    due: Option<String>,
-    note: Option<String>,
-}
-
 fn back(key: &str, tab: &str) -> Response {
     Redirect::to(&format!("{HERE}/{}?tab={tab}", encoded(key))).into_response()
 }
 
 /// `POST /recommendations/{key}/exempt`
 pub async fn exempt(visit: Visit, key: Name, form: Form) -> Result<Response, Problem> {
-    let made = match form.read::<ExemptForm>() {
-        Ok(ExemptForm { scope, digest, kind, reason, expires }) => {
-            let body = ExemptionBody { recommendation: key.0.clone(), scope, digest, kind, reason, expires };
-            api::exempt(&visit.parts, &visit.asker, body).await
-        }
-        Err(problem) => Err(problem),
-    };
-    match made {
-        Ok(_) => Ok(back(&key.0, "exemptions")),
+    match picked::exempt(&visit, &key.0, &form).await {
+        Ok(()) => Ok(back(&key.0, "exemptions")),
         Err(problem) => {
             let visit = Visit { query: Some("tab=exemptions".into()), ..visit };
             show(&visit, &key.0, Filled::again(&visit.asker, form, problem)).await
@@ -407,18 +407,29 @@ pub async fn exempt(visit: Visit, key: Name, form: Form) -> Result<Response, Pro
 
 /// `POST /recommendations/{key}/assign`
 pub async fn assign(visit: Visit, key: Name, form: Form) -> Result<Response, Problem> {
-    let done = match form.read::<AssignForm>() {
-        Ok(AssignForm { assign_scope, owner, due, note }) => {
-            let body = AssignmentBody { scope: Some(assign_scope), owner, due, note };
-            api::assign(&visit.parts, &visit.asker, &key.0, body).await
-        }
-        Err(problem) => Err(problem),
-    };
-    match done {
+    match picked::assign(&visit, Some(&key.0), &form).await {
         Ok(()) => Ok(back(&key.0, "remediation")),
         Err(problem) => {
             let visit = Visit { query: Some("tab=remediation".into()), ..visit };
             show(&visit, &key.0, Filled::again(&visit.asker, form, problem)).await
+        }
+    }
+}
+
+/// `POST /recommendations/assign`: those that are picked in the list.
+pub async fn assign_picked(visit: Visit, form: Form) -> Result<Response, Problem> {
+    let done = picked::assign(&visit, None, &form).await;
+    let scope = form.typed("assign_scope");
+    let scope = if scope == "/" { "" } else { scope };
+    let here = frame::link(HERE, &[("scope", scope)]);
+    match done {
+        Ok(()) => Ok(Redirect::to(&here).into_response()),
+        Err(problem) => {
+            let query = here.split_once('?').map(|(_, query)| query.to_owned());
+            let visit = Visit { query, path: HERE.into(), ..visit };
+            let form = Filled::again(&visit.asker, form, problem);
+            let page = build_list(&visit, &form).await?;
+            Ok(form.answer(render(&page)))
         }
     }
 }

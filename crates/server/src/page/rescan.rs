@@ -21,9 +21,11 @@ pub async fn one(visit: Visit, digest: Name, form: Form) -> Result<Response, Pro
     Ok(back(&form))
 }
 
-/// `POST /inventory/scan`: the images of a list.
+/// `POST /inventory/scan`: the images of a list, or those that are picked in it.
 pub async fn many(visit: Visit, form: Form) -> Result<Response, Problem> {
-    let body = RescanBody { q: form.typed("q").to_owned() };
+    let picked: Vec<&str> = form.all("digests").collect();
+    let q = if picked.is_empty() { form.typed("q").to_owned() } else { format!("image:{}", picked.join(",")) };
+    let body = RescanBody { q };
     rescan::ask_for_many(&visit.parts, &visit.asker, &body).await?;
     Ok(back(&form))
 }

@@ -23,6 +23,7 @@ use crate::parts::Parts;
 use crate::problem::Problem;
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
+use fleet::{Filter, Query};
 use model::role::{Action, Scope};
 use model::rule::{Reason, USUAL_DAYS};
 use std::time::Duration;
@@ -53,6 +54,9 @@ struct FormPage {
     apply: &'static str,
     seen: String,
     overrides: String,
+    /// What comes back where the wider rule is to hide nothing; empty where that is not asked for.
+    comes_back: String,
+    nothing: Option<Field>,
     fixed_scope: bool,
     scope: String,
     scope_words: String,
@@ -116,7 +120,7 @@ impl From<PreviewView> for Preview {
     }
 }
 
-/// `GET /rules/new`: from nothing, from findings (`finding=ID`, several times), from a rule to override (`override=ID`), or from values.
+/// `GET /rules/new`: from nothing, from findings (`finding=ID`, several times) or images (`digests=DIGEST`), from a rule to override (`override=ID`), or from values.
 pub async fn new(visit: Visit) -> Response {
     let built = match begin(&visit.parts, &visit.asker, &visit).await {
         Ok((purpose, typed)) => show(&visit.parts, &visit.asker, &visit, &purpose, &typed, None).await,
@@ -132,7 +136,7 @@ async fn begin(parts: &Parts, asker: &Asker, visit: &Visit) -> Result<(Purpose, 
         pairs.retain(|(n, _)| n != name);
         found
     };
-    let (findings, wider) = (taken("finding"), taken("override"));
+    let (findings, wider, digests) = (taken("finding"), taken("override"), taken("digests"));
     let mut typed: Typed = form::read(&pairs).map_err(|wrong| Problem::parameter(&wrong.field, wrong.message))?;
     if let Some(id) = wider.first() {
         let (row, _) = change::find(parts, asker, id).await?;
@@ -140,6 +144,7 @@ async fn begin(parts: &Parts, asker: &Asker, visit: &Visit) -> Result<(Purpose, 
         typed = Typed { scope, overrides: row.uid.to_string(), expires: String::new(), ..Typed::of(&row.rule) };
         return Ok((Purpose::Override(Box::new(row)), typed));
     }
+    typed.digests = digests.join("\n");
     if !findings.is_empty() {
         from_findings(parts, asker, &findings, &mut typed)?;
     }
@@ -292,6 +297,14 @@ async fn show(
         apply,
         seen: typed.seen.map(|row| row.to_string()).unwrap_or_default(),
         overrides: typed.overrides.clone(),
+        comes_back: if typed.paused { comes_back(parts, purpose, &scope)? } else { String::new() },
+        nothing: matches!(purpose, Purpose::Override(_)).then(|| {
+            Field::check(
+                "paused",
+                "Hide nothing there: the wider rule is not in force where this one stands",
+                typed.paused,
+            )
+        }),
         fixed_scope: matches!(purpose, Purpose::Change(_)),
         scope: typed.scope.clone(),
         scope_words: scope_words(&scope),
@@ -305,7 +318,26 @@ async fn show(
         why,
         asks: !asks_words.is_empty(),
         asks_words,
-        preview: preview.map(Preview::from),
+        preview: preview.filter(|_| !typed.paused).map(Preview::from),
+    })
+}
+
+/// What the wider rule hides in a scope, and would not hide there any more.
+fn comes_back(parts: &Parts, purpose: &Purpose, scope: &Scope) -> Result<String, Problem> {
+    let Purpose::Override(wider) = purpose else { return Ok(String::new()) };
+    let mut filter = Filter::parse(&format!("rule:{}", wider.uid))?;
+    let names =
+        [("subscription", &scope.subscription), ("registry", &scope.registry), ("repository", &scope.repository)];
+    for (field, name) in names.into_iter().filter_map(|(field, name)| Some((field, name.as_deref()?))) {
+        filter.field(field, name)?;
+    }
+    let query = Query { filter, limit: 1, now: (parts.now)(), ..Query::default() };
+    let count = parts.index.ask(|index| Ok(index.counts(&query)?))?.tally.findings();
+    let name = visible(&wider.rule.name);
+    Ok(match count {
+        0 => format!("{name} hides nothing there now; nothing comes back."),
+        1 => format!("1 finding that {name} hides there comes back."),
+        count => format!("{count} findings that {name} hides there come back."),
     })
 }
 

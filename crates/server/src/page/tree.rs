@@ -8,13 +8,14 @@ use super::list::{Export, link};
 use super::visit::Visit;
 use crate::api::plans::Tier;
 use crate::api::tree::{
-    self as api, RegistryBody, RegistryPatch, RegistryView, SubscriptionBody, SubscriptionPatch, SubscriptionView,
-    Tree, can, place_of, scope_of,
+    self as api, GroupPatch, RegistryBody, RegistryPatch, RegistryView, SubscriptionBody, SubscriptionPatch,
+    SubscriptionView, Tree, can, place_of, scope_of,
 };
 use crate::body::Form;
 use crate::params::{Name, encoded};
 use crate::problem::Problem;
 use askama::Template;
+use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use model::role::{Action, Scope};
 use store::{Registry, Subscription};
@@ -42,7 +43,7 @@ struct SubscriptionRow {
     tone: &'static str,
     window: String,
     registries: Vec<Step>,
-    groups: String,
+    groups: Vec<Step>,
     images: u64,
     images_link: String,
     counted: bool,
@@ -90,12 +91,19 @@ fn subscription_row(visit: &Visit, view: SubscriptionView) -> SubscriptionRow {
         tone,
         window: format!("{} days", view.window_days),
         registries: view.registries.iter().map(registry).collect(),
-        groups: view.resource_groups.join(", "),
+        groups: view.resource_groups.iter().map(|name| group_step(visit, &scope, name)).collect(),
         images: view.reach.map_or(0, |r| r.images),
         images_link: link("/inventory", &[("scope", &view.scope), ("q", "-coverage:accessory")]),
         counted: view.reach.is_some(),
         guid: view.guid,
     }
+}
+
+/// A resource group, and where its owner renames it.
+fn group_step(visit: &Visit, of: &Scope, name: &str) -> Step {
+    let guid = of.subscription.as_deref().unwrap_or("");
+    let link = format!("{SUBSCRIPTIONS}/{guid}/groups/{}", encoded(name));
+    Step { text: visible(name), link: if can(&visit.asker, Action::Own, of) { link } else { String::new() } }
 }
 
 fn registry_row(view: RegistryView) -> RegistryRow {
@@ -217,6 +225,60 @@ pub async fn change_subscription(visit: Visit, guid: Name, form: Form) -> Result
     match done {
         Ok(_) => Ok(Redirect::to(SUBSCRIPTIONS).into_response()),
         Err(problem) => Ok(show_subscription(&visit, found, Filled::again(&visit.asker, form, problem))),
+    }
+}
+
+/// `GET /settings/subscriptions/{guid}/groups/{group}`
+pub async fn group(visit: Visit, Path((guid, group)): Path<(String, String)>) -> Result<Response, Problem> {
+    let tree = Tree::read(&visit.parts, &visit.asker).await?;
+    let found = tree.subscription(Some(&guid))?;
+    if !tree.registries.iter().any(|r| r.subscription == found.id && r.resource_group == group) {
+        return Err(Problem::absent("resource group", &group));
+    }
+    let form = Filled::new(&visit.asker, &[("name", &group)]);
+    Ok(show_group(&visit, found, &group, form))
+}
+
+fn show_group(visit: &Visit, of: &Subscription, group: &str, form: Filled) -> Response {
+    let hint =
+        "Grants, rules and plans that stand in it follow. The name of a group that is there already joins the two.";
+    let fields = vec![form.field(Field::text("name", "Name", "").required().hint(hint))];
+    let here = format!("{SUBSCRIPTIONS}/{}/groups/{}", of.guid, encoded(group));
+    let api = format!("/subscriptions/{}", of.guid);
+    form.answer(render(&Edit {
+        frame: Frame::new(visit, "settings").still().programs(visit, &api, ""),
+        title: format!("Resource group {}", visible(group)),
+        crumbs: vec![
+            Step { text: "Subscriptions".into(), link: SUBSCRIPTIONS.into() },
+            Step { text: visible(&of.name), link: format!("{SUBSCRIPTIONS}/{}", of.guid) },
+        ],
+        says: Vec::new(),
+        guard: form.guard(),
+        trouble: form.trouble(&fields),
+        action: here,
+        hidden: Vec::new(),
+        fields,
+        button: "Rename".into(),
+        more: Vec::new(),
+        sure: None,
+    }))
+}
+
+/// `POST /settings/subscriptions/{guid}/groups/{group}`
+pub async fn rename_group(
+    visit: Visit,
+    Path((guid, group)): Path<(String, String)>,
+    form: Form,
+) -> Result<Response, Problem> {
+    let tree = Tree::read(&visit.parts, &visit.asker).await?;
+    let found = tree.subscription(Some(&guid))?;
+    let done = match form.read::<GroupPatch>() {
+        Ok(body) => api::rename_group(&visit.parts, &visit.asker, &found.guid, &group, body).await,
+        Err(problem) => Err(problem),
+    };
+    match done {
+        Ok(()) => Ok(Redirect::to(SUBSCRIPTIONS).into_response()),
+        Err(problem) => Ok(show_group(&visit, found, &group, Filled::again(&visit.asker, form, problem))),
     }
 }
 

@@ -1,16 +1,19 @@
 //! Distinct vulnerabilities, and where one of them is.
 
+use super::chart::{IN_USE_DAYS, Place, Timeline};
+use super::columns::{Chooser, Column, Columns};
 use super::frame::{self, Export, Frame, Head, Pager, When, visible};
-use super::list::{self as lists, Narrow, narrowest};
+use super::list::{self as lists, Kept, Narrow, narrowest};
 use super::pane::{Id, Reference};
 use super::scope::{self, Scoped};
 use super::visit::Visit;
-use crate::api::findings::{VulnerabilityDetail, radius};
+use crate::api::findings::{HitView, VulnerabilityDetail, radius};
 use crate::params::{Name, Params};
 use crate::problem::Problem;
 use askama::Template;
 use axum::response::Response;
 use fleet::{Query, VulnerabilityRow};
+use model::time::Micros;
 
 #[derive(Template)]
 #[template(path = "vulnerabilities.html")]
@@ -20,11 +23,13 @@ struct ListPage {
     ids: String,
     listed: usize,
     absent: Vec<String>,
-    scope: String,
+    kept: Kept,
+    paste: Kept,
     problem: Option<String>,
     narrow: Option<Narrow>,
     q: String,
-    sort: String,
+    columns: Columns,
+    chooser: Chooser,
     heads: Vec<Head>,
     rows: Vec<Row>,
     total: u64,
@@ -44,8 +49,16 @@ struct Row {
     epss: String,
     images: u64,
     images_link: String,
+    repositories: u64,
+    repositories_link: String,
     findings: u64,
     findings_link: String,
+    disabled: u64,
+    disabled_link: String,
+    exploited: String,
+    fixable: bool,
+    published: String,
+    first_seen: When,
 }
 
 #[derive(Template)]
@@ -64,6 +77,11 @@ struct OnePage {
     images_link: String,
     findings: u64,
     findings_link: String,
+    published: String,
+    first_seen: String,
+    /// Repositories that were pulled from within 30 days.
+    in_use: usize,
+    line: Timeline,
     repositories: Vec<Hit>,
     packages: Vec<Held>,
 }
@@ -74,7 +92,9 @@ struct Hit {
     images: u64,
     findings: u64,
     findings_link: String,
+    exposed: When,
     pulled: When,
+    in_use: bool,
 }
 
 struct Held {
@@ -85,15 +105,21 @@ struct Held {
     link: String,
 }
 
-const COLUMNS: [(&str, &str, bool); 8] = [
-    ("Severity", "severity", false),
-    ("Id", "vulnerability", false),
-    ("Title", "", false),
-    ("Packages", "", false),
-    ("CVSS", "cvss", true),
-    ("EPSS", "epss", true),
-    ("Images", "images", true),
-    ("Findings", "findings", true),
+const COLUMNS: [Column; 14] = [
+    Column::text("Severity", "severity"),
+    Column::text("Id", "vulnerability").lead(),
+    Column::text("Title", ""),
+    Column::text("Packages", ""),
+    Column::number("CVSS", "cvss"),
+    Column::number("EPSS", "epss"),
+    Column::text("Exploited since", "kev").on_request(),
+    Column::text("Fix", "fixable").on_request(),
+    Column::number("Images", "images"),
+    Column::number("Repositories", "").on_request(),
+    Column::number("Findings", ""),
+    Column::number("Disabled", "").on_request(),
+    Column::text("Published", "published").on_request(),
+    Column::text("First seen", "first_seen").on_request(),
 ];
 
 /// Shows the vulnerabilities.
@@ -111,7 +137,7 @@ fn build(visit: &Visit) -> Result<ListPage, Problem> {
     let mut params = Params::parse(visit.query.as_deref());
     let ids = ids(&params.take("ids")?.unwrap_or_default());
     let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
-    let mut asked = lists::asked_in(visit, params, scoped)?;
+    let mut asked = lists::asked_in(visit, params, scoped, &COLUMNS)?;
     if !ids.is_empty() {
         asked.question.filter.field("vulnerability", &ids.join(","))?;
     }
@@ -123,17 +149,21 @@ fn build(visit: &Visit) -> Result<ListPage, Problem> {
     let ask = |index: &fleet::Index| Ok((index.vulnerabilities(question)?, index.counts(&everything)?));
     let (page, counts) = visit.parts.index.ask(ask)?;
     let absent = absent(visit, &everything, &ids)?;
-    let address = frame::link(&asked.address("/vulnerabilities"), &[("ids", &ids.join(" "))]);
+    let here = asked.columns.keep(&asked.address("/vulnerabilities"));
+    let address = frame::link(&here, &[("ids", &ids.join(" "))]);
     let (q, sort) = (asked.q.clone(), asked.sort.clone());
     let parameters = asked.parameters();
     let path = asked.scoped.path();
     Ok(ListPage {
         frame: Frame::new(visit, "vulnerabilities")
             .programs(visit, &frame::link("/vulnerabilities", &parameters), "")
-            .scoped(visit, &asked.scoped, "/vulnerabilities", &q)?,
-        heads: frame::heads(&COLUMNS, &address, &q, &sort),
+            .scoped(visit, &asked.scoped, &asked.columns.keep("/vulnerabilities"), &q)?,
+        heads: asked.columns.heads(&address, &q, &sort),
+        chooser: asked.columns.chooser(&address, &q, &sort),
+        kept: Kept::of(&address, &[("sort", &sort)]),
+        paste: Kept::of(&here, &[]),
         pager: Pager::new(&address, &q, &sort, asked.after.as_deref(), page.next.as_ref().map(|c| c.as_str())),
-        rows: page.items.into_iter().map(|found| row(found, asked.within(), &path)).collect(),
+        rows: page.items.into_iter().map(|found| row(found, asked.within(), &path, question.now)).collect(),
         narrow: if page.total > 0 || !ids.is_empty() {
             None
         } else {
@@ -145,11 +175,10 @@ fn build(visit: &Visit) -> Result<ListPage, Problem> {
         ids: ids.join(" "),
         listed: ids.len(),
         absent,
-        export: Export::new("/vulnerabilities", &parameters),
-        scope: path,
+        export: Export::whole("/vulnerabilities", &parameters),
+        columns: asked.columns,
         address,
         q,
-        sort,
     })
 }
 
@@ -192,11 +221,12 @@ fn absent(visit: &Visit, everything: &Query, ids: &[String]) -> Result<Vec<Strin
     Ok(ids.iter().filter(|id| !has(id)).cloned().collect())
 }
 
-fn row(row: VulnerabilityRow, q: &str, path: &str) -> Row {
-    let listed = |list| match frame::portable(q) {
-        Some(q) => scope::listed(list, &frame::also(q, &format!("cve:{}", row.fact.name)), path),
+fn row(row: VulnerabilityRow, q: &str, path: &str, now: Micros) -> Row {
+    let also = |list, more: &str| match frame::portable(q) {
+        Some(q) => scope::listed(list, &frame::also(&frame::also(q, &format!("cve:{}", row.fact.name)), more), path),
         None => String::new(),
     };
+    let listed = |list| also(list, "");
     let shown = 4;
     let mut packages = row.packages.iter().take(shown).map(|p| visible(p)).collect::<Vec<_>>().join(", ");
     if row.packages.len() > shown {
@@ -215,16 +245,50 @@ fn row(row: VulnerabilityRow, q: &str, path: &str) -> Row {
         images_link: listed("/inventory"),
         findings: row.findings,
         findings_link: listed("/findings"),
+        repositories: row.repositories,
+        repositories_link: listed("/inventory/repositories"),
+        disabled: row.disabled,
+        disabled_link: also("/findings", "status:disabled"),
+        exploited: day(row.fact.kev),
+        fixable: row.fixable,
+        published: day(row.fact.published),
+        first_seen: When::of(row.first_seen, now),
     }
+}
+
+/// The day of a moment, or nothing where it is unknown.
+fn day(at: Micros) -> String {
+    crate::view::moment(at).and_then(|text| text.get(..10).map(str::to_owned)).unwrap_or_default()
+}
+
+/// The repositories of a time line.
+fn places(hits: &[HitView], listed: &dyn Fn(&str, &str) -> String) -> Vec<Place> {
+    let moment = |text: &Option<String>| text.as_deref().and_then(Micros::parse);
+    let place = |hit: &HitView| Place {
+        name: visible(&format!("{}/{}", hit.registry, hit.repository)),
+        link: listed("/inventory", &format!("registry:{} repo:{}", hit.registry, hit.repository)),
+        spans: hit
+            .exposed
+            .iter()
+            .filter_map(|span| Some((moment(&span.since)?, moment(&span.until).unwrap_or(Micros::FOREVER))))
+            .collect(),
+        used: moment(&hit.last_pull).unwrap_or(Micros(0)),
+    };
+    hits.iter().map(place).collect()
 }
 
 fn one_page(visit: &Visit, found: VulnerabilityDetail) -> OnePage {
     let it = found.vulnerability;
     let now = (visit.parts.now)();
-    let listed = |list, more: &str| frame::link(list, &[("q", &frame::also(&format!("cve:{}", it.id), more))]);
-    let hit = |h: crate::api::findings::HitView| {
+    let listed = |list: &str, more: &str| frame::link(list, &[("q", &frame::also(&format!("cve:{}", it.id), more))]);
+    let line = Timeline::new(&places(&found.hits, &listed), now);
+    let window = Micros(now.0 - IN_USE_DAYS * crate::history::DAY);
+    let hit = |h: HitView| {
         let here = format!("registry:{} repo:{}", h.registry, h.repository);
+        let last = h.exposed.last();
         Hit {
+            exposed: When::parse(last.and_then(|span| span.since.as_deref()), now),
+            in_use: h.last_pull.as_deref().and_then(Micros::parse).is_some_and(|at| at >= window),
             link: listed("/inventory", &here),
             findings_link: listed("/findings", &here),
             name: visible(&format!("{}/{}", h.registry, h.repository)),
@@ -244,7 +308,12 @@ fn one_page(visit: &Visit, found: VulnerabilityDetail) -> OnePage {
         format!("{name} {:.1}, {} ({}: {})", s.score, visible(&s.vector), s.source, s.words)
     };
     let scores = [("CVSS v3", found.cvss.v3), ("CVSS v4", found.cvss.v4), ("CVSS v2", found.cvss.v2)];
+    let repositories: Vec<Hit> = found.hits.into_iter().map(hit).collect();
     OnePage {
+        in_use: repositories.iter().filter(|hit| hit.in_use).count(),
+        line,
+        published: it.published.as_deref().and_then(|at| at.get(..10)).unwrap_or("").to_owned(),
+        first_seen: it.first_seen.as_deref().and_then(|at| at.get(..10)).unwrap_or("").to_owned(),
         frame: Frame::new(visit, "vulnerabilities").programs(
             visit,
             &format!("/vulnerabilities/{}", crate::params::encoded(&it.id)),
@@ -261,7 +330,7 @@ fn one_page(visit: &Visit, found: VulnerabilityDetail) -> OnePage {
         images_link: listed("/inventory", ""),
         findings: it.findings,
         findings_link: listed("/findings", ""),
-        repositories: found.hits.into_iter().map(hit).collect(),
+        repositories,
         packages: found.held.into_iter().map(held).collect(),
         id: visible(&it.id),
     }

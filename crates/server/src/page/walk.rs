@@ -1,6 +1,8 @@
 //! The walk: subscription, registry, repository, image. Names of repositories keep their slashes.
 
+use super::columns::{Chooser, Column, Columns};
 use super::frame::{self, Counts, Export, Frame, Head, Pager, When, visible};
+use super::list::Kept;
 use super::scope::{self, Scoped};
 use super::visit::Visit;
 use super::{image, images, list, overview};
@@ -23,9 +25,10 @@ struct Repositories {
     problem: Option<String>,
     narrow: Option<list::Narrow>,
     address: String,
-    scope: String,
+    kept: Kept,
     q: String,
-    sort: String,
+    columns: Columns,
+    chooser: Chooser,
     heads: Vec<Head>,
     rows: Vec<Row>,
     total: u64,
@@ -46,26 +49,40 @@ struct Row {
     findings_link: String,
     fixable: u64,
     fixable_link: String,
+    share: String,
+    more: [More; 3],
     pushed: When,
     pulled: When,
 }
 
-const COLUMNS: [(&str, &str, bool); 8] = [
-    ("Repository", "image", false),
-    ("Images", "images", true),
-    ("Affected", "", true),
-    ("By severity", "severity", false),
-    ("Findings", "findings", true),
-    ("Fixable", "", true),
-    ("Last push", "pushed", false),
-    ("Last pull", "pulled", false),
+/// A number with the address of exactly its findings.
+struct More {
+    /// The column.
+    key: &'static str,
+    count: u64,
+    link: String,
+}
+
+const COLUMNS: [Column; 12] = [
+    Column::text("Repository", "image").lead(),
+    Column::number("Images", "images"),
+    Column::number("Affected", ""),
+    Column::text("By severity", "severity"),
+    Column::number("Findings", "findings"),
+    Column::number("Fixable", ""),
+    Column::number("Fixable share", "").on_request(),
+    Column::number("Exploited", "").on_request(),
+    Column::number("Hidden", "").on_request(),
+    Column::number("Disabled", "").on_request(),
+    Column::text("Last push", "pushed"),
+    Column::text("Last pull", "pulled"),
 ];
 
 /// Shows every repository.
 pub async fn repositories(visit: Visit) -> Response {
-    let built = frame::asked(&visit).and_then(|asked| {
-        let frame =
-            Frame::new(&visit, "inventory").scoped(&visit, &asked.scoped, "/inventory/repositories", &asked.q)?;
+    let built = frame::asked(&visit, &COLUMNS).and_then(|asked| {
+        let here = asked.columns.keep("/inventory/repositories");
+        let frame = Frame::new(&visit, "inventory").scoped(&visit, &asked.scoped, &here, &asked.q)?;
         let address = asked.address("/inventory/repositories");
         listed(&visit, asked, frame, "Repositories".into(), address)
     });
@@ -131,7 +148,7 @@ fn of_registry(visit: &Visit, scoped: Scoped) -> Result<Repositories, Problem> {
         ],
     };
     let what = if scoped.registry.is_some() { "Registry" } else { "Subscription" };
-    let asked = list::asked_in(visit, Params::parse(visit.query.as_deref()), scoped)?;
+    let asked = list::asked_in(visit, Params::parse(visit.query.as_deref()), scoped, &COLUMNS)?;
     let page = listed(visit, asked, frame, visible(&title), address)?;
     Ok(Repositories { about: what.into(), facts, ..page })
 }
@@ -148,18 +165,20 @@ fn listed(
     let (page, counts) = visit.parts.index.ask(ask)?;
     let (q, sort, within) = (asked.q.clone(), asked.sort.clone(), asked.within());
     let parameters = asked.parameters();
-    let scope = if address.contains("scope=") { asked.scoped.path() } else { String::new() };
+    let address = asked.columns.keep(&address);
     Ok(Repositories {
         frame: frame.programs(visit, &frame::link("/repositories", &parameters), ""),
         title,
         about: String::new(),
         facts: Vec::new(),
         counts: Counts::new(&counts.tally, &asked.address("/findings"), frame::portable(within)),
-        heads: frame::heads(&COLUMNS, &address, &q, &sort),
+        heads: asked.columns.heads(&address, &q, &sort),
+        chooser: asked.columns.chooser(&address, &q, &sort),
+        kept: Kept::of(&address, &[("sort", &sort)]),
         rows: page.items.into_iter().map(|row| row_of(row, within, &asked.scoped, question.now)).collect(),
         total: page.total,
         pager: Pager::new(&address, &q, &sort, asked.after.as_deref(), page.next.as_ref().map(|c| c.as_str())),
-        export: Export::new("/repositories", &parameters),
+        export: Export::whole("/repositories", &parameters),
         push: overview::push(&visit.parts.public_url).into(),
         narrow: if page.total > 0 {
             None
@@ -167,10 +186,9 @@ fn listed(
             list::narrowest(visit, &asked, &address, |i, q| Ok(i.repositories(q)?.total))?
         },
         problem: asked.problem.clone(),
-        scope,
+        columns: asked.columns,
         address,
         q,
-        sort,
     })
 }
 
@@ -187,6 +205,15 @@ fn row_of(row: RepositoryRow, within: &str, scoped: &Scoped, now: Micros) -> Row
         findings_link: findings(""),
         fixable: row.tally.fixable,
         fixable_link: findings("fix:yes"),
+        share: match (row.tally.fixable * 100).checked_div(row.tally.findings()) {
+            Some(share) => format!("{share} %"),
+            None => String::new(),
+        },
+        more: [
+            More { key: "exploited", count: row.tally.kev, link: findings("kev:yes") },
+            More { key: "hidden", count: row.tally.hidden, link: findings("hidden:yes") },
+            More { key: "disabled", count: row.tally.disabled, link: findings("status:disabled") },
+        ],
         name: visible(&row.name),
         registry: if scoped.registry.is_some() { String::new() } else { visible(&row.registry) },
         images: row.images,

@@ -39,7 +39,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::Own,
         takes: Takes::Nothing,
         body: "TokenBody",
-        answer: Answer::One("MadeToken"),
+        answer: Answer::Made("MadeToken"),
         handler: || post(api::tokens::create),
     },
     Route {
@@ -105,7 +105,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::All,
         takes: Takes::Nothing,
         body: "UserBody",
-        answer: Answer::One("UserView"),
+        answer: Answer::Made("UserView"),
         handler: || post(api::people::create),
     },
     Route {
@@ -149,7 +149,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::Any,
         takes: Takes::Nothing,
         body: "RoleBody",
-        answer: Answer::One("RoleView"),
+        answer: Answer::Made("RoleView"),
         handler: || post(api::people::give),
     },
     Route {

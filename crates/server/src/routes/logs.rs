@@ -72,7 +72,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::Any,
         takes: Takes::Nothing,
         body: "IpRuleBody",
-        answer: Answer::One("NetworkView"),
+        answer: Answer::Made("NetworkView"),
         handler: || post(network::post_rule),
     },
     Route {

@@ -36,7 +36,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::Any,
         takes: Takes::Nothing,
         body: "RuleBody",
-        answer: Answer::One("RuleView"),
+        answer: Answer::Made("RuleView"),
         handler: || post(rules::create),
     },
     Route {
@@ -135,7 +135,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::Any,
         takes: Takes::Nothing,
         body: "RuleBody",
-        answer: Answer::One("RuleView"),
+        answer: Answer::Made("RuleView"),
         handler: || post(rules::stand_in),
     },
     Route {

@@ -99,7 +99,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::Any,
         takes: Takes::Nothing,
         body: "ExemptionBody",
-        answer: Answer::One("ExemptionView"),
+        answer: Answer::Made("ExemptionView"),
         handler: || post(api::recommendations::create_exemption),
     },
     Route {

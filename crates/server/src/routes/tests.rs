@@ -29,7 +29,14 @@ async fn parts(folder: &tempfile::TempDir) -> Parts {
     let index = Handle::default();
     index.catch_up(&store).await.unwrap();
     let database = Arc::new(DatabaseView::default);
-    Parts { store, index, database, public_url: "http://registry.test".into(), now: || Micros(1_800_000_000_000_000) }
+    Parts {
+        store,
+        index,
+        database,
+        public_url: "http://registry.test".into(),
+        now: || Micros(1_800_000_000_000_000),
+        sample: || None,
+    }
 }
 
 fn method(verb: Verb) -> Method {

@@ -47,7 +47,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::All,
         takes: Takes::Nothing,
         body: "SubscriptionBody",
-        answer: Answer::One("SubscriptionView"),
+        answer: Answer::Made("SubscriptionView"),
         handler: || post(tree::create_subscription),
     },
     Route {
@@ -113,7 +113,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::Any,
         takes: Takes::Nothing,
         body: "RegistryBody",
-        answer: Answer::One("RegistryView"),
+        answer: Answer::Made("RegistryView"),
         handler: || post(tree::create_registry),
     },
     Route {

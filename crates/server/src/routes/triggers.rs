@@ -30,7 +30,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::Any,
         takes: Takes::Nothing,
         body: "ImportBody",
-        answer: Answer::One("ImportView"),
+        answer: Answer::Made("ImportView"),
         handler: || post(api::imports::create),
     },
     Route {
@@ -57,13 +57,24 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Verb::Post,
+        path: "/sample",
+        summary: "Pushes the sample image that comes with the program, so that there is something to see.",
+        action: Action::Push,
+        place: Place::Any,
+        takes: Takes::Nothing,
+        body: "",
+        answer: Answer::Made("SampleView"),
+        handler: || post(api::sample::create),
+    },
+    Route {
+        method: Verb::Post,
         path: "/images/{digest}/scan",
         summary: "Has an image read and judged before all that is done by itself, unless the same waits already; says how many jobs are before it.",
         action: Action::Secure,
         place: Place::Any,
         takes: Takes::Nothing,
         body: "",
-        answer: Answer::One("AskedView"),
+        answer: Answer::Made("AskedView"),
         handler: || post(api::rescan::one),
     },
     Route {
@@ -74,7 +85,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::Any,
         takes: Takes::Nothing,
         body: "RescanBody",
-        answer: Answer::One("AskedManyView"),
+        answer: Answer::Made("AskedManyView"),
         handler: || post(api::rescan::many),
     },
 ];

@@ -26,7 +26,7 @@ pub static ROUTES: &[Route] = &[
         place: Place::Any,
         takes: Takes::Nothing,
         body: "ViewBody",
-        answer: Answer::One("SavedViewView"),
+        answer: Answer::Made("SavedViewView"),
         handler: || post(views::create),
     },
     Route {

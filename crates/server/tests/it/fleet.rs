@@ -16,8 +16,9 @@ use model::severity::{Severity, SeveritySource};
 use model::time::Micros;
 use model::verdict::Verdict;
 use serde_json::Value;
-use server::{DatabaseView, FeedView, Handle, Parts};
-use std::sync::Arc;
+use server::{DatabaseView, FeedView, Handle, Parts, SampleImage};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use store::trial::Trial;
 use store::{
     Assessment, Caller, Class, Descriptor, Failure, ManifestKind, NewManifest, Settings, Store, Vulnerability,
@@ -46,7 +47,19 @@ pub struct Fleet {
     pub subscription: String,
     pub index: Handle,
     parts: Parts,
+    /// Routes of REST that something was asked of, and went well: method and path.
+    pub answered: Arc<Mutex<BTreeSet<(String, String)>>>,
     _place: Arc<(tempfile::TempDir, Option<Trial>)>,
+}
+
+const DOCUMENT: &str = "/api/v1/openapi.json";
+static PROMISED: tokio::sync::OnceCell<Value> = tokio::sync::OnceCell::const_new();
+
+/// An image that comes with the program, as small as one can be.
+fn sample() -> Option<SampleImage> {
+    let (config, layers, manifest) =
+        (Bytes::from("{}"), vec![Bytes::from("layer")], Bytes::from("manifest of a sample"));
+    Some(SampleImage { repository: "sample/shop", tag: "1.0", platform: "linux/amd64", config, layers, manifest })
 }
 
 /// An answer, read to its end.
@@ -183,12 +196,14 @@ impl Fleet {
             database: Arc::new(move || view.clone()),
             public_url: "http://registry.test:5000".into(),
             now,
+            sample,
         };
         let subscription = store.registry("local").await.unwrap().unwrap().subscription_guid;
         let [one, two, evil, failed, queued, accessory] = Default::default();
         let router = server::router(parts.clone());
         let _place = Arc::new((folder, trial));
-        Self { router, store, one, two, evil, failed, queued, accessory, subscription, index, parts, _place }
+        let answered = Arc::default();
+        Self { router, store, one, two, evil, failed, queued, accessory, subscription, index, parts, answered, _place }
     }
 
     /// The same fleet under another clock.
@@ -301,8 +316,36 @@ impl Fleet {
 
     /// Sends a request just as it is.
     pub async fn raw(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().as_str().to_lowercase(), request.uri().path().to_owned());
         let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        if head.status.is_success() && path.starts_with("/api/v1/") && path != DOCUMENT {
+            self.documented(&method, &path, head.status).await;
+        }
         Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// The status of what went well is one that the document promises for the route.
+    async fn documented(&self, method: &str, path: &str, status: StatusCode) {
+        let read = async {
+            let request = Request::get(DOCUMENT).body(Body::empty()).unwrap();
+            let body = self.router.clone().oneshot(request).await.unwrap().into_body();
+            serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap()
+        };
+        let document: &Value = PROMISED.get_or_init(|| read).await;
+        let parts: Vec<&str> = path.split('/').collect();
+        let fits = |known: &str| {
+            let known: Vec<&str> = known.split('/').collect();
+            known.len() == parts.len() && known.iter().zip(&parts).all(|(k, p)| k == p || k.starts_with('{'))
+        };
+        let named = |known: &&String| known.matches('{').count();
+        let known = document["paths"].as_object().unwrap().keys().filter(|known| fits(known)).min_by_key(named);
+        let known = known.unwrap_or_else(|| panic!("{path} is in no table"));
+        let promised = &document["paths"][known][method]["responses"];
+        assert!(
+            promised.get(status.as_str()).is_some(),
+            "{method} {known} answers {status}, which the document does not say"
+        );
+        self.answered.lock().unwrap().insert((method.to_owned(), known.clone()));
     }
 
     pub async fn get_as(&self, user: &str, path: &str, headers: &[(&str, &str)]) -> Answer {

@@ -10,6 +10,8 @@ mod lists;
 mod looks;
 mod network;
 mod pages;
+mod picks;
+mod promises;
 mod rules;
 mod score;
 mod sessions;

@@ -3,7 +3,11 @@
 use super::{Head, Here};
 use crate::access;
 use crate::api::findings;
-use crate::page::frame::{self, Export, Frame, Pager, When, visible};
+use crate::page::columns::{Chooser, Columns};
+use crate::page::finding_row::{COLUMNS, Row};
+use crate::page::frame::{self, Export, Frame, Pager, visible};
+use crate::page::list::Kept;
+use crate::page::nav;
 use crate::page::pane::{self, Pane};
 use crate::page::visit::Visit;
 use crate::params::Params;
@@ -11,8 +15,8 @@ use crate::parts::Parts;
 use crate::problem::Problem;
 use askama::Template;
 use axum::response::Response;
-use fleet::{Filter, FindingRow, Place, Query};
-use model::time::Micros;
+use fleet::{Filter, Place, Query};
+use model::role::Action;
 use store::Principal;
 
 #[derive(Template)]
@@ -22,8 +26,11 @@ struct Page {
     image: Head,
     problem: Option<String>,
     address: String,
+    kept: Kept,
     q: String,
-    sort: String,
+    may_disable: bool,
+    columns: Columns,
+    chooser: Chooser,
     heads: Vec<frame::Head>,
     rows: Vec<Row>,
     total: u64,
@@ -36,53 +43,35 @@ struct Page {
     after: String,
 }
 
-struct Row {
-    id: String,
-    link: String,
-    current: bool,
-    severity: &'static str,
-    finding: String,
-    kev: bool,
-    package: String,
-    version: String,
-    fixed: String,
-    state: &'static str,
-    cvss: String,
-    epss: String,
-    first_seen: When,
-}
-
-const COLUMNS: [(&str, &str, bool); 8] = [
-    ("Severity", "severity", false),
-    ("Finding", "vulnerability", false),
-    ("Package", "package", false),
-    ("Installed", "", false),
-    ("Fixed in", "fixable", false),
-    ("CVSS", "cvss", true),
-    ("EPSS", "epss", true),
-    ("First seen", "first_seen", false),
-];
-
 /// Shows the findings.
 pub async fn page(visit: &Visit, here: Here) -> Response {
     frame::answer(visit, build(visit, here).await)
 }
 
 async fn build(visit: &Visit, here: Here) -> Result<Page, Problem> {
-    let Asked { shown, q, sort, after } = Asked::of(visit.query.as_deref())?;
+    let Asked { shown, q, sort, after, columns } = Asked::of(visit.query.as_deref())?;
     let (question, problem) = question(visit, &here, &q, &sort, after.as_deref())?;
     let page = visit.parts.index.ask(|index| Ok(index.findings(&question)?))?;
     let finding = shown_finding(&visit.parts, &visit.who, shown.as_deref()).await?;
-    let address = here.tab("findings");
+    let address = columns.keep(&here.tab("findings"));
     let to = |id: &str| {
         frame::link(&address, &[("q", &q), ("sort", &sort), ("after", after.as_deref().unwrap_or("")), ("finding", id)])
     };
-    let rows: Vec<Row> = page.items.into_iter().map(|r| row(r, shown.as_deref(), here.now, to)).collect();
+    let beside = |found: fleet::FindingRow| {
+        let row = Row::of(found, here.now);
+        let link = to(&row.id);
+        row.beside(link, shown.as_deref())
+    };
+    let rows: Vec<Row> = page.items.into_iter().map(beside).collect();
     let [before, following] = neighbours(&rows);
     Ok(Page {
         frame: here.frame(visit, "findings")?,
         problem,
-        heads: frame::heads(&COLUMNS, &address, &q, &sort),
+        heads: columns.heads(&address, &q, &sort),
+        chooser: columns.chooser(&address, &q, &sort),
+        columns,
+        kept: Kept::of(&address, &[("sort", &sort)]),
+        may_disable: nav::sees(&visit.who, Action::EditPolicy),
         pager: Pager::new(&address, &q, &sort, after.as_deref(), page.next.as_ref().map(|c| c.as_str())),
         rows,
         total: page.total,
@@ -95,7 +84,6 @@ async fn build(visit: &Visit, here: Here) -> Result<Page, Problem> {
         image: Head::new(&here, "findings"),
         address,
         q,
-        sort,
     })
 }
 
@@ -132,6 +120,7 @@ struct Asked {
     q: String,
     sort: String,
     after: Option<String>,
+    columns: Columns,
 }
 
 impl Asked {
@@ -139,6 +128,7 @@ impl Asked {
         let mut params = Params::parse(query);
         params.take("tab")?;
         let asked = Self {
+            columns: Columns::read(&mut params, &COLUMNS)?,
             shown: params.take("finding")?,
             q: params.take("q")?.unwrap_or_default(),
             sort: params.take("sort")?.unwrap_or_default(),
@@ -152,7 +142,7 @@ impl Asked {
 fn export(place: &Place, digest: &str, q: &str, sort: &str) -> Export {
     let here = [("image", digest), ("registry", &place.registry), ("repository", &place.repository)];
     let parameters = [&[("q", q), ("sort", sort)], here.as_slice()].concat();
-    Export::new("/findings", &parameters)
+    Export::whole("/findings", &parameters)
 }
 
 /// The findings before and after the one that is shown, as addresses; empty where there is none.
@@ -160,23 +150,4 @@ fn neighbours(rows: &[Row]) -> [String; 2] {
     let Some(at) = rows.iter().position(|row| row.current) else { return Default::default() };
     let link = |at: Option<usize>| at.and_then(|at| rows.get(at)).map(|row| row.link.clone()).unwrap_or_default();
     [link(at.checked_sub(1)), link(at.checked_add(1))]
-}
-
-fn row(row: FindingRow, current: Option<&str>, now: Micros, to: impl Fn(&str) -> String) -> Row {
-    let id = row.id.to_string();
-    Row {
-        link: to(&id),
-        current: current == Some(id.as_str()),
-        id,
-        severity: row.severity.as_str(),
-        finding: visible(&row.vulnerability.name),
-        kev: row.vulnerability.kev.0 != 0,
-        package: visible(&row.package.name),
-        version: visible(&row.package.version),
-        fixed: visible(&row.fixed_version),
-        state: row.state.as_str(),
-        cvss: frame::tenths(row.vulnerability.cvss),
-        epss: frame::percent(row.vulnerability.epss),
-        first_seen: When::of(row.first_seen, now),
-    }
 }

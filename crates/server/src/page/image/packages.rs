@@ -3,6 +3,7 @@
 use super::{Head, Here};
 use crate::access;
 use crate::page::frame::{self, Counts, Export, Frame, Pager, visible};
+use crate::page::list::Kept;
 use crate::page::visit::Visit;
 use crate::params::{Params, encoded};
 use crate::problem::Problem;
@@ -18,8 +19,8 @@ struct Page {
     image: Head,
     problem: Option<String>,
     address: String,
+    kept: Kept,
     q: String,
-    sort: String,
     heads: Vec<frame::Head>,
     rows: Vec<Row>,
     total: u64,
@@ -90,10 +91,10 @@ async fn build(visit: &Visit, here: Here) -> Result<Page, Problem> {
         rows: page.items.iter().map(|package| row(package, places.get(&package.fact.id), &findings)).collect(),
         total: page.total,
         pager: Pager::new(&address, &q, &sort, after.as_deref(), page.next.as_ref().map(|c| c.as_str())),
-        export: Export::new("/packages", &[&[("q", q.as_str())], here.fields().as_slice()].concat()),
+        export: Export::whole("/packages", &[&[("q", q.as_str())], here.fields().as_slice()].concat()),
+        kept: Kept::of(&address, &[("sort", &sort)]),
         address,
         q,
-        sort,
     })
 }
 

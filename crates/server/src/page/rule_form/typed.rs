@@ -37,6 +37,7 @@ pub struct Typed {
     pub overrides: String,
     pub seen: Option<i64>,
     pub confirm: bool,
+    pub paused: bool,
 }
 
 /// Lines; where values have no blanks, blanks and commas part them as well.
@@ -81,7 +82,7 @@ impl Typed {
             owner: self.owner.clone(),
             ticket: self.ticket.clone(),
             expires: self.expires.clone(),
-            paused: false,
+            paused: self.paused,
             overrides: self.overrides.clone(),
             confirm: self.confirm,
             seen: self.seen,

@@ -1,0 +1,140 @@
+//! The rows of the short lists of the overview.
+
+use crate::page::frame::{self, Counts, When, visible};
+use crate::page::scope;
+use crate::params::encoded;
+use model::rule::State;
+use model::time::Micros;
+use std::time::Duration;
+use store::RuleRow;
+
+/// Rows of each short list.
+pub const SHORT: usize = 6;
+/// New since yesterday.
+pub const FRESH: &str = "age:<1d";
+/// A rule that ends within so many days is shown.
+const SOON: Duration = Duration::from_secs(14 * 86_400);
+
+/// A vulnerability that was first seen since yesterday.
+pub struct Fresh {
+    /// The severity.
+    pub severity: &'static str,
+    /// Its heading.
+    pub id: String,
+    /// Where it is shown.
+    pub link: String,
+    /// Whether it is known to be exploited.
+    pub kev: bool,
+    /// The packages hit.
+    pub packages: String,
+    /// Images.
+    pub images: u64,
+    /// Where exactly these are listed.
+    pub images_link: String,
+    /// Whether there is a fix.
+    pub fixable: bool,
+}
+
+/// A repository.
+pub struct Top {
+    /// Its name.
+    pub name: String,
+    /// Where it is shown.
+    pub link: String,
+    /// Its findings.
+    pub counts: Counts,
+    /// Images.
+    pub images: u64,
+}
+
+/// An image that could not be judged, or not in full.
+pub struct Troubled {
+    /// Its name.
+    pub name: String,
+    /// Where it is shown.
+    pub link: String,
+    /// How it stands.
+    pub state: String,
+    /// The colour of that.
+    pub tone: &'static str,
+    /// Since when.
+    pub since: When,
+}
+
+/// Makes the row of a vulnerability.
+pub fn fresh_row(row: fleet::VulnerabilityRow, listed: &dyn Fn(&str, &str) -> String) -> Fresh {
+    let shown = 2;
+    let mut packages = row.packages.iter().take(shown).map(|p| visible(p)).collect::<Vec<_>>().join(", ");
+    if row.packages.len() > shown {
+        packages.push_str(&format!(" and {} more", row.packages.len() - shown));
+    }
+    Fresh {
+        severity: row.severity.as_str(),
+        link: format!("/vulnerabilities/{}", encoded(&row.fact.name)),
+        id: visible(&row.fact.name),
+        kev: row.fact.kev.0 != 0,
+        packages,
+        images: row.images,
+        images_link: listed("/inventory", &format!("cve:{} {FRESH}", row.fact.name)),
+        fixable: row.fixable,
+    }
+}
+
+/// Makes the row of a repository.
+pub fn top_row(row: fleet::RepositoryRow) -> Top {
+    let path = format!("/{}/{}/{}", row.subscription, row.registry, row.name);
+    Top {
+        name: visible(&row.name),
+        link: scope::walk(&path),
+        counts: Counts::new(&row.tally, &frame::link("/findings", &[("scope", &path)]), Some("")),
+        images: row.images,
+    }
+}
+
+/// Makes the row of an image; `None` where it is nowhere.
+pub fn troubled_row(row: &fleet::ImageRow, now: Micros) -> Option<Troubled> {
+    let place = row.places.first()?;
+    let (state, tone) = frame::state(row.verdict, row.work, row.coverage, &row.reason);
+    let name = match place.tags.first() {
+        Some(tag) => format!("{}:{tag}", place.repository),
+        None => place.repository.clone(),
+    };
+    let link = frame::image_address(place, &row.digest);
+    Some(Troubled { name: visible(&name), link, state, tone, since: When::of(place.last_push, now) })
+}
+
+/// A disable rule that ends soon.
+pub struct Ending {
+    /// Its name.
+    pub name: String,
+    /// Where it is shown.
+    pub link: String,
+    /// Where it holds.
+    pub scope: String,
+    /// The day.
+    pub day: String,
+    /// How long it has still.
+    pub left: String,
+}
+
+/// Picks the rules in force that end soon, the next one first.
+pub fn ending(rules: &[RuleRow], now: Micros) -> Vec<Ending> {
+    let soon = |row: &&RuleRow| {
+        let rule = &row.rule;
+        rule.state(now) == State::InForce && rule.expires.saturating_since(now) <= SOON
+    };
+    let mut found: Vec<&RuleRow> = rules.iter().filter(soon).collect();
+    found.sort_by_key(|row| row.rule.expires);
+    let row = |row: &RuleRow| Ending {
+        name: visible(&row.rule.name),
+        link: format!("/rules/{}", row.uid),
+        scope: visible(&row.rule.scope.to_path()),
+        day: row.rule.expires.rfc3339().get(..10).unwrap_or_default().to_owned(),
+        left: match row.rule.expires.saturating_since(now).as_secs() / 86_400 {
+            0 => "less than a day left".into(),
+            1 => "1 day left".into(),
+            days => format!("{days} days left"),
+        },
+    };
+    found.into_iter().map(row).collect()
+}
