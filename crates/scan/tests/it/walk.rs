@@ -14,6 +14,9 @@ use store::trial::Trial;
 use store::{Class, Descriptor, ManifestKind, NewManifest, Store};
 use tokio_util::sync::CancellationToken;
 
+/// Scans that are held at a step keep their jobs, on however slow a machine.
+const LEASE: Duration = Duration::from_secs(3600);
+
 pub struct World {
     data: tempfile::TempDir,
     pub store: Store,
@@ -32,7 +35,8 @@ impl World {
     pub async fn on(trial: Option<Trial>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let database = trial.as_ref().map(Trial::url);
-        let settings = store::Settings { data: data.path().into(), database, ..store::Settings::default() };
+        let settings =
+            store::Settings { data: data.path().into(), database, lease: Some(LEASE), ..store::Settings::default() };
         let store = Store::open(&settings).await.unwrap();
         let knowledge = Knowledge::open(data.path()).unwrap();
         let layers = Layers::new(store.clone(), sandbox());
