@@ -111,6 +111,16 @@ pub fn registries_of(parts: &Parts, group: &Scope) -> Result<Vec<Scope>, Problem
     })
 }
 
+/// A registry as a scope.
+pub fn of_registry(guid: &str, registry: &model::facts::RegistryFact) -> Scope {
+    Scope {
+        subscription: Some(guid.to_owned()),
+        resource_group: Some(registry.resource_group.clone()),
+        registry: Some(registry.name.clone()),
+        repository: None,
+    }
+}
+
 /// Finds a scope in the tree and fills its resource group in. A repository need not be there yet.
 pub fn located(index: &Index, scope: &mut Scope) -> bool {
     let Some(guid) = &scope.subscription else { return true };

@@ -11,6 +11,9 @@ use axum::http::header;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+/// The most bytes of a request that changes something.
+pub const BODY_BYTES: usize = 4 << 20;
+
 /// A JSON body.
 pub struct Body<T>(pub T);
 
@@ -28,9 +31,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 }
 
 async fn bytes_of(request: Request) -> Result<axum::body::Bytes, Problem> {
-    // The gate has read it already, and bounded it.
-    let bytes = axum::body::to_bytes(request.into_body(), usize::MAX).await;
-    bytes.map_err(|_| Problem::parameter("body", "the body could not be read"))
+    // The gate has read most of them already; a sign-in comes as it is.
+    let bytes = axum::body::to_bytes(request.into_body(), BODY_BYTES).await;
+    bytes.map_err(|_| {
+        Problem::parameter("body", format!("the body could not be read, or is longer than {BODY_BYTES} bytes"))
+    })
 }
 
 /// Says which field is wrong: the one that the message names, else the one without which the message changes.

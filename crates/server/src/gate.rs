@@ -6,6 +6,7 @@
 
 use crate::access;
 use crate::asker::{Asker, CSRF_FIELD, KEY_FIELD, Secret};
+use crate::body::BODY_BYTES;
 use crate::page;
 use crate::params::form_pairs;
 use crate::parts::Parts;
@@ -21,8 +22,6 @@ use model::Digest;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Longest body of a request that changes something: a thousand rules as text have room.
-const BODY_BYTES: usize = 4 << 20;
 /// Longest answer that is kept for a request that is sent again.
 const ANSWER_BYTES: usize = 64 << 10;
 /// The header that names a request which is done once.
@@ -92,8 +91,9 @@ async fn change(parts: &Parts, mut asker: Asker, request: Request, next: Next) -
     }
     let given = head.headers.get(KEY_HEADER).and_then(|v| v.to_str().ok());
     if let Some(key) = given.or(field(KEY_FIELD)).filter(|key| !key.is_empty()) {
-        let (who, path, body) = (asker.principal.id, head.uri.path(), Digest::sha256(&bytes));
-        let whole = format!("{who}\n{}\n{path}\n{key}\n{body}", head.method);
+        // With the rights of the moment: who may do less now is not told what was answered before.
+        let (who, rights, body) = (asker.principal.id, &asker.principal.grants, Digest::sha256(&bytes));
+        let whole = format!("{who}\n{rights:?}\n{}\n{}\n{key}\n{body}", head.method, head.uri);
         asker.key = Digest::sha256(whole.as_bytes()).hex().to_owned();
     }
     let key = asker.key.clone();

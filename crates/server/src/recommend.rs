@@ -69,6 +69,11 @@ pub async fn question(parts: &Parts, principal: &Principal, node: Scope, query: 
     for (field, name) in fields.into_iter().filter_map(|(field, name)| Some((field, name.as_deref()?))) {
         filter.field(field, name)?;
     }
+    if node.resource_group.is_some() && node.registry.is_none() {
+        let held = access::registries_of(parts, &node)?;
+        let names: Vec<&str> = held.iter().filter_map(|scope| scope.registry.as_deref()).collect();
+        filter.field("registry", &names.join(","))?;
+    }
     let fetched = (parts.database)().feeds.into_iter().filter_map(|feed| Micros::parse(&feed.fetched?)).max();
     let age = |at: Micros| (query.now.0.saturating_sub(at.0)).max(0) / (DAY / 24);
     Ok(Question {
@@ -135,16 +140,9 @@ impl<'a> Standing<'a> {
         let control = self.controls.iter().find(|control| Some(control.name.as_str()) == recommendation.control);
         let gain = if tally.unhealthy == 0 { 0.0 } else { control.map_or(0.0, Control::gain) };
         let of_it = question.assignments.iter().filter(|a| a.recommendation == recommendation.key);
-        let held = of_it.filter(|a| question.sees(&a.scope));
+        let held = of_it.filter(|a| a.scope.holds(&question.node));
         let assignment = held.max_by_key(|a| a.scope.to_path().len()).cloned();
         Ok(Summary { recommendation, tally, gain, assignment })
-    }
-}
-
-impl Question {
-    /// Whether the asker may read anything in a scope.
-    fn sees(&self, scope: &Scope) -> bool {
-        self.grants.iter().any(|g| g.role.allows(Action::Read) && (g.scope.holds(scope) || scope.holds(&g.scope)))
     }
 }
 
@@ -207,7 +205,7 @@ fn watched<'a>(index: &'a Index, question: &Question) -> Result<Vec<Watched<'a>>
     let mut found = Vec::new();
     for registry in index.registries() {
         let Some(subscription) = index.subscriptions().iter().find(|s| s.id == registry.subscription) else { continue };
-        let scope = scope_of(subscription, registry);
+        let scope = access::of_registry(&subscription.guid, registry);
         if !allowed(&question.grants, Action::Read, &scope) || !question.node.holds(&scope) {
             continue;
         }
@@ -217,15 +215,6 @@ fn watched<'a>(index: &'a Index, question: &Question) -> Result<Vec<Watched<'a>>
         found.push(Watched { subscription, registry, scope, records });
     }
     Ok(found)
-}
-
-fn scope_of(subscription: &SubscriptionFact, registry: &RegistryFact) -> Scope {
-    Scope {
-        subscription: Some(subscription.guid.clone()),
-        resource_group: Some(registry.resource_group.clone()),
-        registry: Some(registry.name.clone()),
-        repository: None,
-    }
 }
 
 /// How the registries stand that a recommendation is asked of.

@@ -2,14 +2,19 @@
 //!
 //! In: one line a write, in the transaction of the write. Out: the list, filtered; whether the chain is whole.
 //! A row's hash covers the row and the hash before it, so that a row that was changed, put in or taken out breaks the chain; how many
-//! rows there are and the last hash are kept beside it, so that rows cut off at the end are missed as well.
+//! rows there are and the last hash are kept beside it, so that rows cut off at the end are missed as well. The hash is keyed: whoever
+//! can write the database alone, and not read the sealed key, cannot make another chain. An end that was noted elsewhere (the log tells
+//! it every day) shows even that.
 
 use crate::engine::{Row, Value, values};
 use crate::write::Write;
-use crate::{Caller, Result, Store};
+use crate::{Caller, Error, Result, Store};
+use aws_lc_rs::hmac;
+use model::Micros;
 use model::facts::Id;
 use model::role::Scope;
-use model::{Digest, Micros};
+use std::fmt::Write as _;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The setting that holds `rows:hash` of the end of the chain.
 const END: &str = "audit-end";
@@ -82,8 +87,37 @@ pub struct AuditFilter {
 pub struct Chain {
     /// Rows that were looked at.
     pub rows: i64,
+    /// The hash of the last of them.
+    pub head: String,
     /// The first row that does not follow from those before it; 0 = rows at the end are missing; `None` = whole.
     pub broken: Option<Id>,
+}
+
+/// The key of the chain, and how far this process has followed it.
+#[derive(Default)]
+pub(crate) struct Keeper {
+    key: OnceLock<hmac::Key>,
+    followed: Mutex<Followed>,
+}
+
+/// Where the chain was whole up to: row id, rows, the last hash.
+#[derive(Debug, Clone, Default)]
+struct Followed {
+    at: Id,
+    rows: i64,
+    last: String,
+}
+
+impl Followed {
+    /// Goes on to a row, if it follows from the one before.
+    fn follow(&mut self, key: &hmac::Key, row: &AuditRow) -> bool {
+        self.rows += 1;
+        let good = hash(key, &self.last, row) == row.hash;
+        if good {
+            (self.at, self.last) = (row.id, row.hash.clone());
+        }
+        good
+    }
 }
 
 impl Write<'_> {
@@ -107,7 +141,7 @@ impl Write<'_> {
             after: text(&line.after),
             hash: String::new(),
         };
-        row.hash = hash(&last, &row);
+        row.hash = hash(self.store().audit_key()?, &last, &row);
         let sql = "INSERT INTO audit (at, actor, address, action, object, scope, before, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         let end = format!("{}:{}", rows + 1, row.hash);
         let AuditRow { actor, address, action, object, scope, before, after, hash, .. } = row;
@@ -127,10 +161,14 @@ fn end_of(row: Option<Row>) -> Result<(i64, String)> {
 }
 
 /// The hash of a row after another: of a JSON list, which no text in it can imitate.
-fn hash(last: &str, row: &AuditRow) -> String {
+fn hash(key: &hmac::Key, last: &str, row: &AuditRow) -> String {
     let AuditRow { at, actor, address, action, object, scope, before, after, .. } = row;
     let line = serde_json::json!([last, at.0, actor, address, action, object, scope, before, after]);
-    Digest::sha256(line.to_string().as_bytes()).hex().to_owned()
+    let mut text = String::with_capacity(64);
+    for byte in hmac::sign(key, line.to_string().as_bytes()).as_ref() {
+        write!(text, "{byte:02x}").ok();
+    }
+    text
 }
 
 fn read(row: &Row) -> Result<AuditRow> {
@@ -166,29 +204,71 @@ impl Store {
         Ok((rows, u64::try_from(total).unwrap_or(0)))
     }
 
-    /// Verifies the chain from its beginning.
-    pub async fn verify_audit(&self) -> Result<Chain> {
+    /// Reads the key of the chain. Without the key that secrets are sealed with it stays unknown: the audit can be listed then, and no more.
+    pub(crate) async fn read_audit_key(&self) {
+        match self.secret("audit").await {
+            Ok(secret) => drop(self.inner.audit.key.set(hmac::Key::new(hmac::HMAC_SHA256, &secret))),
+            Err(why) => tracing::debug!(%why, "the key of the audit is not known"),
+        }
+    }
+
+    fn audit_key(&self) -> Result<&hmac::Key> {
+        let why = "the key of the audit is sealed; name the key file";
+        self.inner.audit.key.get().ok_or_else(|| Error::Setting { what: "key-file".into(), why: why.into() })
+    }
+
+    /// Returns how many rows the chain has and its last hash, as they were noted.
+    pub async fn audit_end(&self) -> Result<(i64, String)> {
+        end_of(self.engine().one("SELECT value FROM setting WHERE name = $1", values![END]).await?)
+    }
+
+    /// Verifies the chain from its beginning. Of a number of rows it also returns the hash that the last of them has.
+    pub async fn verify_audit(&self, noted: i64) -> Result<(Chain, Option<String>)> {
+        let mut found = None;
+        let chain = self.follow_audit(Followed::default(), |followed| {
+            if followed.rows == noted {
+                found = Some(followed.last.clone());
+            }
+        });
+        Ok((chain.await?, found))
+    }
+
+    /// Verifies what was written since this process last did.
+    pub async fn verify_audit_on(&self) -> Result<Chain> {
+        let from = self.inner.audit.followed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut to = from.clone();
+        let chain = self.follow_audit(from, |followed| to.clone_from(followed)).await?;
+        if chain.broken.is_none() {
+            *self.inner.audit.followed.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        }
+        Ok(chain)
+    }
+
+    async fn follow_audit(&self, from: Followed, mut seen: impl FnMut(&Followed)) -> Result<Chain> {
+        let key = self.audit_key()?;
         let mut tx = self.engine().begin_read().await?;
-        let (kept, end) = end_of(tx.one("SELECT value FROM setting WHERE name = $1", values![END]).await?)?;
+        let noted = tx.one("SELECT value FROM setting WHERE name = $1", values![END]).await?;
+        let begun = tx.one("SELECT id FROM principal LIMIT 1", values![]).await?.is_some();
+        let lost = noted.is_none() && begun;
+        let (kept, end) = end_of(noted)?;
         let sql = format!("SELECT {COLUMNS} FROM audit WHERE id > $1 ORDER BY id LIMIT $2");
-        let (mut rows, mut at, mut last) = (0, 0, String::new());
+        let mut on = from;
         loop {
-            let step = tx.all(&sql, values![at, STEP]).await?.iter().map(read).collect::<Result<Vec<_>>>()?;
-            let Some(end_of_step) = step.last() else { break };
-            at = end_of_step.id;
-            let mut follows = |row: &&AuditRow| {
-                let good = hash(&last, row) == row.hash;
-                last.clone_from(&row.hash);
+            let step = tx.all(&sql, values![on.at, STEP]).await?.iter().map(read).collect::<Result<Vec<_>>>()?;
+            if step.is_empty() {
+                break;
+            }
+            let mut follows = |row: &AuditRow| {
+                let good = on.follow(key, row);
+                seen(&on);
                 good
             };
-            let good = step.iter().take_while(|row| follows(row)).count();
-            rows += i64::try_from(good).unwrap_or(i64::MAX);
-            if let Some(row) = step.get(good) {
-                return Ok(Chain { rows: rows + 1, broken: Some(row.id) });
+            if let Some(row) = step.iter().find(|row| !follows(row)) {
+                return Ok(Chain { rows: on.rows, head: on.last, broken: Some(row.id) });
             }
         }
-        let whole = rows == kept && last == end;
-        Ok(Chain { rows, broken: (!whole).then_some(0) })
+        let whole = on.rows == kept && on.last == end && !lost;
+        Ok(Chain { rows: on.rows, head: on.last, broken: (!whole).then_some(0) })
     }
 }
 

@@ -136,6 +136,7 @@ impl Engine {
     }
 
     async fn open_sqlite(file: &Path) -> Result<Self> {
+        closed(file).map_err(Error::disk("close the database to others"))?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -481,6 +482,21 @@ fn postgres_table<'q>(
         };
     }
     query
+}
+
+/// Makes the file of a database, or closes it to others; SQLite gives the files beside it the same mode.
+///
+/// A file that is there is never opened here: to close it again would end the locks that SQLite holds on it in this process.
+fn closed(file: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    match std::fs::File::options().write(true).create_new(true).mode(0o600).open(file) {
+        Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => return made.map(drop),
+    }
+    if std::fs::metadata(file)?.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
 }
 
 /// Looks a few times whether SQLite's thread is done before this one sleeps: most statements end, and most rows come, sooner

@@ -3,13 +3,13 @@
 use crate::engine::{Engine, values};
 use crate::packages::Known;
 use crate::sealing::SealingKey;
-use crate::{Blobs, Error, Result, Staging, access, logs, schema, scope, secret, staging, uploads};
+use crate::{Blobs, Error, Result, Staging, access, audit, logs, schema, scope, secret, staging, uploads};
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, OnceCell, watch};
 
 /// Where things are kept.
@@ -53,6 +53,9 @@ pub(crate) struct Inner {
     pub(crate) steps: crate::fault::Steps,
     pub(crate) logs: logs::Queue,
     pub(crate) scanner: OnceCell<String>,
+    pub(crate) audit: audit::Keeper,
+    /// The day, counted from 1970, on which the log was told how the audit ends.
+    audit_told: AtomicI64,
 }
 
 /// How long a claim holds without a heartbeat.
@@ -104,9 +107,12 @@ impl Store {
             steps: Default::default(),
             logs: logs::Queue::default(),
             scanner: OnceCell::new(),
+            audit: audit::Keeper::default(),
+            audit_told: AtomicI64::new(0),
             data,
         };
         let store = Self { inner: Arc::new(inner) };
+        store.read_audit_key().await;
         if store.is_owner() {
             store.release_leases_of(&instance).await?;
             store.drop_dead_uploads().await?;
@@ -163,10 +169,14 @@ impl Inner {
     }
 }
 
-/// Makes the folder (0700) and locks it. Returns the lock, if nobody had it, and the name of this installation.
+/// Makes the folder, closes it to others (0700), and locks it. Returns the lock, if nobody had it, and the name of this installation.
 fn claim_folder(data: &Path) -> std::io::Result<(Option<File>, String)> {
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data)?;
+    // One that was there may be open to everybody. Whose folder is another's, as a mounted volume's, has closed files in it.
+    if std::fs::metadata(data)?.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700)).ok();
+    }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.join("uploads"))?;
     let path = data.join("lock");
     let file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
@@ -201,6 +211,17 @@ async fn upkeep(inner: Weak<Inner>) {
 }
 
 impl Store {
+    /// Tells the log once a day how the audit ends: what is kept elsewhere shows whether all of it was made anew.
+    async fn tell_audit(&self) -> Result<()> {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let today = (since.as_secs() / 86_400) as i64;
+        if self.is_owner() && self.inner.audit_told.swap(today, Ordering::Relaxed) != today {
+            let (rows, head) = self.audit_end().await?;
+            tracing::info!("the audit ends with {rows}:{head}");
+        }
+        Ok(())
+    }
+
     async fn look_around(&self, seen: &mut Vec<(Instant, i64)>, minute: bool) -> Result<()> {
         let row = self.engine().one("SELECT n FROM revision WHERE one = 1", values![]).await?;
         let revision = row.map_or(Ok(0), |row| row.int(0))?;
@@ -220,10 +241,35 @@ impl Store {
             self.trim_changes(revision).await?;
             seen.drain(..old);
         }
+        self.tell_audit().await?;
         self.forget_keys().await?;
         self.forget_sessions().await?;
         self.forget_old_tries().await?;
         self.trim_logs().await?;
         self.expire_uploads().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn a_folder_that_others_could_read_is_closed_to_them_and_so_is_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("portwarden.db"), "").unwrap();
+        for (path, mode) in [(data.clone(), 0o755), (data.join("portwarden.db"), 0o644)] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let store = Store::open(&Settings { data: data.clone(), ..Settings::default() }).await.unwrap();
+        store.ensure_admin(None).await.unwrap();
+        let open = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o077;
+        assert_eq!(open(&data), 0);
+        for file in ["portwarden.db", "portwarden.db-wal", "portwarden.db-shm", "admin-password"] {
+            assert_eq!(open(&data.join(file)), 0, "{file}");
+        }
     }
 }

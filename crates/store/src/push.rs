@@ -22,9 +22,6 @@ pub(crate) const IMAGE: i64 = 1;
 pub(crate) const INDEX: i64 = 2;
 const ACCESSORY: i64 = 3;
 
-/// Endings of the tags under which cosign keeps what belongs to an image: `sha256-<hex>.sig`.
-const COSIGN: [&str; 3] = [".sig", ".att", ".sbom"];
-
 /// What is known of an image row.
 struct ImageState {
     id: Id,
@@ -147,16 +144,6 @@ fn refuse_missing<'a>(missing: impl Iterator<Item = &'a Digest>) -> Result<()> {
     if missing.is_empty() { Ok(()) } else { Err(Error::Missing(missing)) }
 }
 
-/// Returns whether a manifest is kept and listed but never read: what refers to another one, what cosign keeps beside it.
-fn is_accessory(manifest: &NewManifest) -> bool {
-    let by_cosign = |tag: &String| tag.starts_with("sha256-") && COSIGN.iter().any(|ending| tag.ends_with(ending));
-    match manifest.kind {
-        ManifestKind::Accessory { .. } => true,
-        ManifestKind::Image { .. } => manifest.subject.is_some() || manifest.tags.iter().any(by_cosign),
-        ManifestKind::Index { .. } => false,
-    }
-}
-
 async fn ensure_image(write: &mut Write<'_>, manifest: &NewManifest, plan: bool, open: bool) -> Result<ImageState> {
     let find = "SELECT id, verdict, coverage FROM image WHERE digest = $1";
     if let Some(row) = write.one(find, values![&manifest.digest]).await? {
@@ -168,7 +155,8 @@ async fn ensure_image(write: &mut Write<'_>, manifest: &NewManifest, plan: bool,
         }
         return Ok(image);
     }
-    let accessory = is_accessory(manifest);
+    // What the manifest holds says so, and nothing else that a pusher can say: the row is every repository's.
+    let accessory = matches!(manifest.kind, ManifestKind::Accessory { .. });
     let (kind, platform, bytes) = match &manifest.kind {
         _ if accessory => (ACCESSORY, "", i64::try_from(manifest.bytes.len()).unwrap_or(i64::MAX)),
         ManifestKind::Image { layers, platform, .. } => {
@@ -232,17 +220,13 @@ async fn add_content(write: &mut Write<'_>, manifest: &NewManifest, image: Id, c
     Ok(())
 }
 
-/// Takes over what an index says of a child: its platform, and that `unknown/unknown` is an attestation.
+/// Takes over the platform that an index says a child is for; `unknown/unknown` is none.
 async fn describe_child(write: &mut Write<'_>, child: Id, platform: &str) -> Result<()> {
-    let changed = if platform == "unknown/unknown" {
-        let sql =
-            "UPDATE image SET coverage = $2, media_type = $3, reason = 'accessory' WHERE id = $1 AND coverage <> $2";
-        write.run(sql, values![child, Coverage::Accessory as u8, ACCESSORY]).await?
-    } else {
-        let sql = "UPDATE image SET platform = $2 WHERE id = $1 AND platform = '' AND $2 <> ''";
-        write.run(sql, values![child, platform]).await?
-    };
-    if changed > 0 {
+    if matches!(platform, "" | "unknown/unknown") {
+        return Ok(());
+    }
+    let sql = "UPDATE image SET platform = $2 WHERE id = $1 AND platform = ''";
+    if write.run(sql, values![child, platform]).await? > 0 {
         write.changed(What::Image, child);
     }
     Ok(())

@@ -129,7 +129,7 @@ mod tests {
             .unwrap();
         refused(&named("lost"), "does not hold the key").await;
         let rows = again.engine().all("SELECT value FROM secret", &[]).await.unwrap();
-        assert!(rows.len() == 2 && rows.iter().all(|row| crate::sealing::is_sealed(&row.blob(0).unwrap())));
+        assert!(rows.len() == 3 && rows.iter().all(|row| crate::sealing::is_sealed(&row.blob(0).unwrap())));
     }
 
     #[tokio::test]

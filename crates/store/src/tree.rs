@@ -323,20 +323,29 @@ async fn respell(write: &mut Write<'_>, from: &Scope, to: &Scope) -> Result<()> 
     respell_tokens(write, from, to).await
 }
 
+/// Writes the new node into a scope that lies in the old one; what lies below a group names the group as well.
+fn respelled(scope: &mut Scope, from: &Scope, to: &Scope) -> bool {
+    let same = match &from.registry {
+        Some(_) => scope.registry == from.registry,
+        None => {
+            scope.resource_group == from.resource_group && (scope.registry.is_none() || from.resource_group.is_some())
+        }
+    };
+    let inside = same && scope.subscription == from.subscription;
+    if inside {
+        scope.subscription.clone_from(&to.subscription);
+        scope.resource_group.clone_from(&to.resource_group);
+        scope.registry = to.registry.clone().or_else(|| scope.registry.take());
+    }
+    inside
+}
+
 async fn respell_tokens(write: &mut Write<'_>, from: &Scope, to: &Scope) -> Result<()> {
     for row in write.tx.all("SELECT id, grants FROM token WHERE grants <> ''", values![]).await? {
         let read = |why| Error::damaged("grants", why);
         let mut grants: Vec<Grant> = serde_json::from_str(&row.text(1)?).map_err(|why: serde_json::Error| read(why))?;
-        let mut touched = false;
-        for grant in &mut grants {
-            let Scope { subscription, resource_group, registry, .. } = &mut grant.scope;
-            let same = *subscription == from.subscription && *registry == from.registry;
-            if same && (from.registry.is_some() || *resource_group == from.resource_group) {
-                (*subscription, *registry) = (to.subscription.clone(), to.registry.clone());
-                *resource_group = to.resource_group.clone();
-                touched = true;
-            }
-        }
+        let touched =
+            grants.iter_mut().map(|grant| respelled(&mut grant.scope, from, to)).fold(false, |any, one| any | one);
         if touched {
             let text = serde_json::to_string(&grants).map_err(|why| Error::damaged("grants", why))?;
             write.run("UPDATE token SET grants = $2 WHERE id = $1", values![row.int(0)?, text]).await?;

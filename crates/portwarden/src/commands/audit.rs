@@ -15,7 +15,13 @@ pub enum Command {
   portwarden audit list --actor ann --format jsonl --all > audit.jsonl")]
     List(List),
     /// Say whether every line follows from those before it
+    #[command(after_help = "Examples:
+  portwarden audit verify
+  portwarden audit verify --expect 1204:9f0c…      # an end that the log or an earlier verify told")]
     Verify {
+        /// An end that was noted earlier: the chain must still go through it
+        #[arg(long, value_name = "ROWS:HASH")]
+        expect: Option<String>,
         #[command(flatten)]
         at: At,
     },
@@ -71,10 +77,20 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
             output::list(list.format, &items, &columns, cells, total)?;
             Ok(Exit::Clean)
         }
-        Command::Verify { at } => {
-            let chain = Ask::open(settings, at).await?.get("/audit/chain").await?;
+        Command::Verify { at, expect } => {
+            let expect = expect.as_deref().map(|noted| format!("?expect={}", encoded(noted))).unwrap_or_default();
+            let chain = Ask::open(settings, at).await?.get(&format!("/audit/chain{expect}")).await?;
+            if chain["expected"] == false {
+                println!("the chain does not go through the expected end: it was made anew, or is another's");
+                return Ok(Exit::Findings);
+            }
             if chain["whole"] == true {
-                println!("chain whole, {} rows", chain["rows"]);
+                println!(
+                    "chain whole, {} rows; its end: {}:{}",
+                    chain["rows"],
+                    chain["rows"],
+                    chain["head"].as_str().unwrap_or("")
+                );
                 return Ok(Exit::Clean);
             }
             match chain["broken"].as_i64() {

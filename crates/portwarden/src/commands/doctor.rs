@@ -189,8 +189,8 @@ async fn audit(settings: &Settings) -> Check {
         Ok(store) => store,
         Err(e) => return Check::Warn(output::chain(&e)),
     };
-    match store.verify_audit().await {
-        Ok(chain) => match chain.broken {
+    match store.verify_audit(0).await {
+        Ok((chain, _)) => match chain.broken {
             None => Check::Good(format!("chain whole, {} rows", chain.rows)),
             Some(0) => Check::Bad(format!(
                 "rows at the end are missing, {} are there: somebody changed the database",

@@ -71,8 +71,11 @@ pub async fn me(asker: Asker) -> Json<MeView> {
     Json(MeView { name: principal.name, kind: principal.kind, roles, limited: principal.limited })
 }
 
-/// The sessions that somebody may see: their own; as an owner of everything, everybody's.
+/// The sessions that somebody may see: their own; as an owner of everything, everybody's; by a token of fewer rights, none.
 pub async fn visible(parts: &Parts, asker: &Asker, own: bool) -> Result<Vec<SessionView>, Problem> {
+    if asker.principal.limited {
+        return Ok(Vec::new());
+    }
     let everybody = !own && allowed(&asker.principal.grants, Action::Own, &Scope::ALL);
     let rows = parts.store.sessions((!everybody).then_some(asker.principal.id)).await?;
     let view = |session: Session| SessionView {

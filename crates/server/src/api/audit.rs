@@ -39,7 +39,7 @@ pub struct AuditView {
     /// How it is; `null` = it is no more.
     #[schema(value_type = Object)]
     pub after: serde_json::Value,
-    /// SHA-256 over the line and the hash before it.
+    /// HMAC-SHA256 over the line and the hash before it.
     pub hash: String,
 }
 
@@ -50,8 +50,12 @@ pub struct ChainView {
     pub whole: bool,
     /// Lines that were looked at.
     pub rows: i64,
+    /// The hash of the last of them.
+    pub head: String,
     /// The first line that does not follow; 0 = lines at the end are missing; `null` = whole.
     pub broken: Option<i64>,
+    /// Whether the line of that number has the hash that was expected; `null` = nothing was asked.
+    pub expected: Option<bool>,
 }
 
 impl From<AuditRow> for AuditView {
@@ -139,7 +143,23 @@ pub async fn list(
 }
 
 /// `GET /audit/chain`
-pub async fn chain(State(parts): State<Parts>) -> Result<Json<ChainView>, Problem> {
-    let chain = parts.store.verify_audit().await?;
-    Ok(Json(ChainView { whole: chain.broken.is_none(), rows: chain.rows, broken: chain.broken }))
+pub async fn chain(State(parts): State<Parts>, RawQuery(query): RawQuery) -> Result<Json<ChainView>, Problem> {
+    let mut params = Params::parse(query.as_deref());
+    let expected = params.take("expect")?;
+    params.finish()?;
+    let wrong = || Problem::parameter("expect", "expect is ROWS:HASH, as an earlier answer or the log gave them");
+    let noted = expected.as_deref().map(|text| {
+        let (rows, hash) = text.split_once(':')?;
+        Some((rows.parse::<i64>().ok().filter(|rows| *rows > 0)?, hash))
+    });
+    let noted = noted.map(|noted| noted.ok_or_else(wrong)).transpose()?;
+    let (chain, found) = parts.store.verify_audit(noted.map_or(0, |(rows, _)| rows)).await?;
+    let expected = noted.map(|(_, hash)| found.as_deref() == Some(hash));
+    Ok(Json(ChainView {
+        whole: chain.broken.is_none(),
+        rows: chain.rows,
+        head: chain.head,
+        broken: chain.broken,
+        expected,
+    }))
 }

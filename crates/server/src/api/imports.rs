@@ -172,11 +172,15 @@ fn target(
     repository: &str,
 ) -> Result<(RegistryFact, Scope), Problem> {
     let found = parts.index.ask(|index| {
-        let mut fits = index.registries().iter().filter(|r| r.kind == "embedded" && name.is_none_or(|n| r.name == n));
-        let first = fits.next().map(|registry| {
-            let guid = index.subscriptions().iter().find(|s| s.id == registry.subscription).map(|s| s.guid.clone());
-            (registry.clone(), guid.unwrap_or_default())
+        let grants = &asker.principal.grants;
+        let mut fits = index.registries().iter().filter_map(|registry| {
+            let wanted = registry.kind == "embedded" && name.is_none_or(|name| registry.name == name);
+            let subscription = index.subscriptions().iter().find(|s| s.id == registry.subscription);
+            let scope = access::of_registry(&subscription.filter(|_| wanted)?.guid, registry);
+            let near = grants.iter().any(|grant| grant.scope.holds(&scope) || scope.holds(&grant.scope));
+            near.then(|| (registry.clone(), subscription.map(|s| s.guid.clone()).unwrap_or_default()))
         });
+        let first = fits.next();
         Ok((first, fits.next().is_some()))
     })?;
     match found {

@@ -141,7 +141,7 @@ fn owns(parts: &Parts, asker: &Asker, scope: &Scope) -> Result<bool, Problem> {
     Ok(allowed(&asker.principal.grants, Action::Own, &place))
 }
 
-/// Everybody, with the roles that the asker may assign.
+/// Those who hold a role that the asker may assign, and oneself; an owner of everything sees everybody.
 pub async fn users_seen(parts: &Parts, asker: &Asker) -> Result<Vec<UserView>, Problem> {
     let roles = roles_seen(parts, asker).await?;
     let of = |name: &str| {
@@ -156,7 +156,9 @@ pub async fn users_seen(parts: &Parts, asker: &Asker) -> Result<Vec<UserView>, P
         kind: person.kind,
         password: person.password,
     };
-    Ok(people.map(view).collect())
+    let all = allowed(&asker.principal.grants, Action::Own, &Scope::ALL);
+    let seen = |view: &UserView| all || view.name == asker.principal.name || !view.roles.is_empty();
+    Ok(people.map(view).filter(seen).collect())
 }
 
 /// Makes a user or a robot, without any role.

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use fleet::{Filter, ImageRow, Query};
-use model::role::{Action, Scope, allowed};
+use model::role::{Action, Scope};
 use model::verdict::Coverage;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -60,13 +60,13 @@ fn scopes(image: &ImageRow) -> Vec<Scope> {
     image.places.iter().map(scope).collect()
 }
 
-/// Refuses whom no role allows to have an image scanned in any of its places.
-fn may(parts: &Parts, asker: &Asker, image: &ImageRow) -> Result<(), Problem> {
+/// Returns the first of an image's places where a role allows to have it scanned; refuses whom none does.
+fn may(parts: &Parts, asker: &Asker, image: &ImageRow) -> Result<Scope, Problem> {
     let mut refused = None;
     for scope in scopes(image) {
         let scope = access::scope_at(parts, &asker.principal, "digest", &scope.to_path())?;
         match access::may_in(&asker.principal, Action::Secure, &scope) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(scope),
             Err(problem) => refused = refused.or(Some(problem)),
         }
     }
@@ -86,11 +86,10 @@ fn unread(image: &ImageRow) -> Option<Problem> {
 /// Has an image scanned.
 pub async fn ask(parts: &Parts, asker: &Asker, digest: &str) -> Result<AskedView, Problem> {
     let image = images::row(parts, &asker.principal, digest)?;
-    may(parts, asker, &image)?;
+    let scope = may(parts, asker, &image)?;
     if let Some(problem) = unread(&image) {
         return Err(problem);
     }
-    let scope = scopes(&image).into_iter().next().unwrap_or(Scope::ALL);
     let asked = parts.store.ask_for_scan(image.id, digest, &scope, &asker.caller()).await?;
     parts.index.catch_up(&parts.store).await?;
     Ok(AskedView { digest: digest.to_owned(), job: asked.job, known: asked.known, before: asked.before })
@@ -106,19 +105,14 @@ pub async fn ask_for_many(parts: &Parts, asker: &Asker, body: &RescanBody) -> Re
         let detail = format!("{} images pass this filter, more than {LIMIT}", page.total);
         return Err(Problem::parameter("q", detail));
     }
-    let secure = |image: &ImageRow| {
-        scopes(image).iter().any(|scope| allowed(&asker.principal.grants, Action::Secure, scope))
-            || may(parts, asker, image).is_ok()
-    };
     // The key of the request is noted once.
     let mut by = asker.caller();
     let mut many = AskedManyView { queued: 0, known: 0, passed_over: 0 };
     for image in page.items {
-        if unread(&image).is_some() || !secure(&image) {
+        let (None, Ok(scope)) = (unread(&image), may(parts, asker, &image)) else {
             many.passed_over += 1;
             continue;
-        }
-        let scope = scopes(&image).into_iter().next().unwrap_or(Scope::ALL);
+        };
         let asked = parts.store.ask_for_scan(image.id, &image.digest, &scope, &by).await?;
         by.key.clear();
         many.known += u64::from(asked.known);

@@ -109,10 +109,14 @@ fn owns_everything(asker: &Asker) -> bool {
     allowed(&asker.principal.grants, Action::Own, &Scope::ALL)
 }
 
-/// The tokens that the asker may see.
+/// The tokens that the asker may see; by a token of fewer rights, that one alone.
 pub async fn visible(parts: &Parts, asker: &Asker) -> Result<Vec<TokenView>, Problem> {
     let of = (!owns_everything(asker)).then_some(asker.principal.id);
-    Ok(parts.store.tokens(of).await?.into_iter().map(TokenView::from).collect())
+    let mut seen = parts.store.tokens(of).await?;
+    if asker.principal.limited {
+        seen.retain(|token| Some(token.id) == asker.principal.token);
+    }
+    Ok(seen.into_iter().map(TokenView::from).collect())
 }
 
 /// Makes a token.
@@ -137,21 +141,21 @@ pub async fn make(parts: &Parts, asker: &Asker, body: TokenBody) -> Result<MadeT
         _ if asker.principal.id == 0 => {
             return Err(Problem::parameter("principal", "name the principal whose token it is"));
         }
+        // It would live on after the first was found to be in wrong hands, and was ended.
+        _ if asker.principal.token.is_some() => {
+            let detail = "a token makes no further token of its principal".to_owned();
+            let next_step = "Sign in with the password, or have an owner of everything make it.";
+            return Err(Problem { detail, next_step, field: "principal".into(), ..Problem::forbidden("own") });
+        }
         _ => asker.principal.clone(),
     };
     if body.grants.len() > GRANTS {
         return Err(Problem::parameter("grants", format!("a token has at most {GRANTS} roles")));
     }
-    let mut grants = body.grants.iter().map(|g| grant(parts, asker, g)).collect::<Result<Vec<_>, _>>()?;
+    let grants = body.grants.iter().map(|g| grant(parts, asker, g)).collect::<Result<Vec<_>, _>>()?;
     if let Some(more) = grants.iter().find(|grant| !covered(&holder.grants, grant)) {
         let detail = format!("{} does not hold {} in {}", holder.name, more.role.title(), more.scope.to_path());
         return Err(Problem { detail, field: "grants".into(), ..Problem::forbidden("own") });
-    }
-    if grants.is_empty() && holder.limited {
-        grants = holder.grants.clone(); // a token does not make one that may more than itself
-        if grants.is_empty() {
-            return Err(Problem::forbidden("own"));
-        }
     }
     let new = NewToken { principal: holder.id, name: name.to_owned(), expires, grants };
     let (id, token) = parts.store.make_token(&new, &asker.caller()).await?;

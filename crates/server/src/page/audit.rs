@@ -76,7 +76,7 @@ async fn chain(visit: &Visit) -> Result<(String, bool), Problem> {
     if !allowed(&visit.who.grants, Action::Audit, &Scope::ALL) {
         return Ok((String::new(), true));
     }
-    let chain = visit.parts.store.verify_audit().await?;
+    let chain = visit.parts.store.verify_audit_on().await?;
     Ok(match chain.broken {
         None => (format!("Chain whole, {} rows", chain.rows), true),
         Some(0) => (format!("Rows at the end are missing; {} are there", chain.rows), false),

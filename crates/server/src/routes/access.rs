@@ -180,7 +180,10 @@ pub static ROUTES: &[Route] = &[
         summary: "Whether every line of the audit follows from those before it.",
         action: Action::Audit,
         place: Place::All,
-        takes: Takes::Nothing,
+        takes: Takes::Named(&[(
+            "expect",
+            "`ROWS:HASH`, an end that was noted earlier: the answer says whether the chain goes through it.",
+        )]),
         body: "",
         answer: Answer::One("ChainView"),
         handler: || get(api::audit::chain),

@@ -53,6 +53,22 @@ impl<'f> Browser<'f> {
 }
 
 #[tokio::test]
+async fn a_sign_in_of_any_length_is_not_read_to_its_end() {
+    let fleet = Fleet::empty().await;
+    let piece = bytes::Bytes::from(vec![b'a'; 1 << 20]);
+    let read = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = read.clone();
+    let endless = futures_util::stream::repeat_with(move || {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok::<_, std::io::Error>(piece.clone())
+    });
+    let request = Request::post("/sign-in").header("content-type", FORM).header("sec-fetch-site", "same-origin");
+    let answer = fleet.raw(request.body(Body::from_stream(endless)).unwrap()).await;
+    assert!(answer.status.is_client_error(), "{}", answer.status);
+    assert!(read.load(std::sync::atomic::Ordering::Relaxed) < 10, "a few pieces of 1 MiB");
+}
+
+#[tokio::test]
 async fn people_sign_in_once_and_are_somebody_until_they_sign_out() {
     let fleet = Fleet::empty().await;
     let mut browser = Browser::new(&fleet);

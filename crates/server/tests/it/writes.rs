@@ -41,7 +41,7 @@ async fn a_token_is_made_shown_once_and_ended() {
     fleet.send_as("reader", Method::DELETE, &path, "", &[]).await.is(404, "it is gone");
     let want = [("reader", "token.revoke"), ("reader", "token.create")].map(|(a, b)| (a.to_owned(), b.to_owned()));
     assert_eq!(lines(&fleet).await, want);
-    assert_eq!(fleet.store.verify_audit().await.unwrap().broken, None);
+    assert_eq!(fleet.store.verify_audit(0).await.unwrap().0.broken, None);
 }
 
 #[tokio::test]
@@ -75,20 +75,33 @@ async fn a_wrong_token_names_its_field() {
 }
 
 #[tokio::test]
-async fn a_narrow_token_makes_no_wider_one() {
+async fn a_token_makes_no_token_and_a_narrow_one_knows_only_itself() {
     let fleet = Fleet::empty().await;
-    let body = json!({"name": "narrow", "grants": [{"role": "reader", "scope": format!("/{}", fleet.subscription)}]});
-    let made = fleet.post_as("admin", "/api/v1/tokens", &body).await.is(201, "narrow").json();
-    let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
-    let post = |body: serde_json::Value| {
-        let request = http::Request::post("/api/v1/tokens").header("authorization", &bearer).header(JSON.0, JSON.1);
-        fleet.raw(request.body(body.to_string().into()).unwrap())
+    let make = |body: serde_json::Value| {
+        let fleet = &fleet;
+        async move { fleet.post_as("admin", "/api/v1/tokens", &body).await.is(201, "made").json() }
     };
-    post(json!({"name": "x", "grants": [{"role": "owner", "scope": "/"}]})).await.is(403, "more than itself");
-    let second = post(json!({"name": "x"})).await.is(201, "as much as itself").json();
-    let rows = tokens(&fleet, "admin").await;
-    let row = rows.iter().find(|row| row["id"] == second["id"]).unwrap();
-    assert_eq!(row["grants"][0]["role"], "reader", "{row}");
+    let narrow = json!({"name": "narrow", "grants": [{"role": "reader", "scope": format!("/{}", fleet.subscription)}]});
+    let (narrow, wide) = (make(narrow).await, make(json!({"name": "wide"})).await);
+    let send = |token: &serde_json::Value, method: Method, path: String, body: &'static str| {
+        let bearer = format!("Bearer {}", token["token"].as_str().unwrap());
+        let request = http::Request::builder().method(method).uri(path).header("authorization", bearer);
+        fleet.raw(request.header(JSON.0, JSON.1).body(body.into()).unwrap())
+    };
+    let tokens_path = || "/api/v1/tokens".to_owned();
+    for (token, why) in [(&narrow, "narrow"), (&wide, "wide")] {
+        let refused = send(token, Method::POST, tokens_path(), r#"{"name": "x"}"#).await.is(403, why);
+        assert!(refused.text().contains("a token makes no further token"), "{why}: {}", refused.text());
+    }
+    let seen = send(&narrow, Method::GET, tokens_path(), "").await.is(200, "its own").json();
+    assert_eq!((seen["total"].as_u64(), &seen["items"][0]["id"]), (Some(1), &narrow["id"]), "{seen}");
+    let sessions = send(&narrow, Method::GET, "/api/v1/sessions".into(), "").await.is(200, "none").json();
+    assert_eq!(sessions["total"], 0);
+    let of = |token: &serde_json::Value| format!("/api/v1/tokens/{}", token["id"]);
+    send(&narrow, Method::DELETE, of(&wide), "").await.is(404, "another is not there for it");
+    send(&narrow, Method::DELETE, of(&narrow), "").await.is(204, "but itself it ends");
+    send(&narrow, Method::GET, tokens_path(), "").await.is(401, "and is over");
+    send(&wide, Method::GET, tokens_path(), "").await.is(200, "the other one stands");
 }
 
 #[tokio::test]

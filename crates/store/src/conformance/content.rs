@@ -4,7 +4,7 @@ use super::{caller, descriptor, on_every_engine};
 use crate::{Child, End, Error, ManifestKind, Store};
 use bytes::Bytes;
 use model::Digest;
-use model::verdict::{Coverage, Work};
+use model::verdict::Coverage;
 
 #[test]
 fn an_upload_becomes_a_blob_only_under_the_digest_its_bytes_have() {
@@ -159,16 +159,14 @@ fn what_is_no_image_is_kept_and_never_read() {
         let mut signature = fresh.manifest("app", "", "signature", kind.clone()).await;
         signature.subject = Some(Digest::sha256(b"manifest a"));
         signature.artifact_type = "application/x-sig".into();
-        assert_eq!(store.put_manifest(signature).await.unwrap().job, None);
-        let attested = fresh.push_image("app", "", "attestation").await;
+        let signature = store.put_manifest(signature).await.unwrap();
+        assert_eq!(signature.job, None);
         let children = vec![
             Child { digest: Digest::sha256(b"manifest a"), platform: "linux/amd64".into() },
-            Child { digest: Digest::sha256(b"manifest attestation"), platform: "unknown/unknown".into() },
+            Child { digest: Digest::sha256(b"manifest signature"), platform: "unknown/unknown".into() },
         ];
         let index = fresh.manifest("app", "multi", "index", ManifestKind::Index { children }).await;
         store.put_manifest(index).await.unwrap();
-        let cosign = fresh.image("app", "sha256-00.sig", "cosign").await;
-        assert_eq!(store.put_manifest(cosign).await.unwrap().job, None);
 
         let referrers = store.referrers(registry, "app", &Digest::sha256(b"manifest a"), "").await.unwrap();
         assert_eq!(referrers.len(), 1);
@@ -176,15 +174,36 @@ fn what_is_no_image_is_kept_and_never_read() {
         assert_eq!(none, []);
         let snapshot = store.snapshot().await.unwrap();
         let coverage = |id| snapshot.images.iter().find(|i| i.id == id).map(|i| i.coverage);
-        assert_eq!(coverage(attested.image), Some(Coverage::Accessory));
+        assert_eq!(coverage(signature.image), Some(Coverage::Accessory));
         let multi: Vec<i64> = snapshot.tags.iter().filter(|t| t.name == "multi").map(|t| t.image).collect();
-        assert_eq!(multi, [0, image.image, attested.image], "the index, and one for each child");
+        assert_eq!(multi, [0, image.image, signature.image], "the index, and one for each child");
 
         let job = store.claim("w").await.unwrap().unwrap();
         assert_eq!(job.digest, Some(Digest::sha256(b"manifest a")));
-        assert!(store.claim("w").await.unwrap().is_none(), "the attestation's job is ended, not given out");
-        let image = store.snapshot().await.unwrap().images.into_iter().find(|i| i.id == attested.image).unwrap();
-        assert_eq!(image.work, Work::Idle);
+        assert!(store.claim("w").await.unwrap().is_none(), "a signature is not read");
+    });
+}
+
+#[test]
+fn nothing_that_a_pusher_says_beside_an_image_keeps_it_from_being_read() {
+    on_every_engine(|fresh| async move {
+        let store = &fresh.store;
+        let mut referring = fresh.image("app", "", "referring").await;
+        referring.subject = Some(Digest::sha256(b"anything"));
+        assert!(store.put_manifest(referring).await.unwrap().job.is_some(), "it refers to another");
+        assert!(fresh.push_image("app", "sha256-00.sig", "signed").await.job.is_some(), "its tag is one of cosign's");
+        let everybodys = fresh.push_image("app", "v1", "public").await;
+        fresh.push_image("mine", "v1", "public").await;
+        let child = Child { digest: Digest::sha256(b"manifest public"), platform: "unknown/unknown".into() };
+        let index = fresh.manifest("mine", "multi", "index", ManifestKind::Index { children: vec![child] }).await;
+        store.put_manifest(index).await.unwrap();
+        let image = store.snapshot().await.unwrap().images.into_iter().find(|i| i.id == everybodys.image).unwrap();
+        assert_eq!(image.coverage, Coverage::InWindow, "an index calls it an attestation");
+        let mut read = 0;
+        while store.claim("w").await.unwrap().is_some() {
+            read += 1;
+        }
+        assert_eq!(read, 3);
     });
 }
 

@@ -45,6 +45,11 @@ async fn fresh(database: Option<Trial>) -> Fresh {
     Fresh { store, settings, _data: data, _database: database }
 }
 
+/// Without it an async block would take only the fields that it names, and the folder would be gone before it ran.
+impl Drop for Fresh {
+    fn drop(&mut self) {}
+}
+
 impl Fresh {
     pub(crate) async fn registry(&self) -> i64 {
         self.store.registry("local").await.unwrap().unwrap().id

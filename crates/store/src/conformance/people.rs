@@ -199,7 +199,9 @@ fn an_audit_that_was_touched_is_found_out() {
             store.make_principal(&format!("user{n}"), "robot", "", &caller()).await.unwrap();
         }
         let (rows, total) = store.audit(&crate::AuditFilter::default(), 100).await.unwrap();
-        let whole = store.verify_audit().await.unwrap();
+        let (whole, fourth) = store.verify_audit(4).await.unwrap();
+        assert_eq!(fourth, rows.get(3).map(|row| row.hash.clone()), "an end that was noted is found again");
+        assert_eq!(store.verify_audit_on().await.unwrap(), whole);
         assert_eq!((whole.rows, whole.broken, total), (7, None, 7));
         let third = rows[4].id;
         for (change, undo, want, why) in [
@@ -219,7 +221,7 @@ fn an_audit_that_was_touched_is_found_out() {
             ("DELETE FROM audit WHERE id = $1", "SELECT $1", third + 1, "taken out"),
         ] {
             run(store, change, third).await;
-            assert_eq!(store.verify_audit().await.unwrap().broken, Some(want), "{why}");
+            assert_eq!(store.verify_audit(0).await.unwrap().0.broken, Some(want), "{why}");
             run(store, undo, third).await;
         }
     });

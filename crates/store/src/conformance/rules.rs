@@ -129,7 +129,7 @@ fn a_thousand_rules_are_made_and_ended_at_once() {
             rows.iter().zip(&many).all(|(row, made)| matches!(made, RuleChange::Create { uid, .. } if *uid == row.uid))
         );
         assert_eq!(store.snapshot().await.unwrap().rules.len(), 1_000);
-        assert_eq!(store.verify_audit().await.unwrap().broken, None);
+        assert_eq!(store.verify_audit(0).await.unwrap().0.broken, None);
         let end: Vec<RuleChange> =
             rows.iter().map(|row| RuleChange::Delete { uid: row.uid, seen: Some(row.id) }).collect();
         store.change_rules(&end, "apply", &by("ada")).await.unwrap();

@@ -3,7 +3,7 @@
 use super::results::{assessment, inventory, package};
 use super::{Fresh, caller, on_every_engine};
 use crate::{
-    Error, NewPlan, NewRegistry, NewSubscription, PlanNode, PlanPreview, RegistryChange, SubscriptionChange,
+    Error, NewPlan, NewRegistry, NewSubscription, NewToken, PlanNode, PlanPreview, RegistryChange, SubscriptionChange,
     UsageAfter, UsageFilter, UsageWithin,
 };
 use model::Micros;
@@ -371,7 +371,14 @@ fn only_what_is_empty_may_go_and_its_name_is_free_again() {
             grants.iter().all(|g| !g.scope.holds(&made.scope())),
             "a new node never inherits the grants of an old one"
         );
+        let repository = Some("app".into());
+        let scope = Scope { resource_group: Some("prod".into()), repository, ..made.scope() };
+        let grants = vec![Grant { role: Role::AcrPush, scope }];
+        let narrow = NewToken { principal: robot, name: "ci".into(), expires: Micros::FOREVER, grants };
+        store.make_token(&narrow, &by).await.unwrap();
         assert_eq!(store.rename_group(other.id, "prod", "test", &by).await.unwrap(), 1);
+        let token = store.tokens(Some(robot)).await.unwrap().into_iter().find(|token| token.name == "ci").unwrap();
+        assert_eq!(token.grants[0].scope.resource_group.as_deref(), Some("test"), "a token of a repository goes along");
         assert!(store.rename_group(other.id, "prod", "test", &by).await.is_err(), "there is none any more");
         assert_eq!(store.registry("second").await.unwrap().unwrap().resource_group, "test");
     });

@@ -90,7 +90,7 @@ pub fn lawful(
         return Err(Problem::parameter("scope", "a rule stays in its scope: make another one there"));
     }
     let for_ever = |rule: &Rule| rule.expires == Micros::FOREVER;
-    if for_ever(&rule) && !before.is_some_and(for_ever) {
+    if for_ever(&rule) && !before.is_some_and(|before| for_ever(before) && before.criteria == rule.criteria) {
         let may = access::may_in(&asker.principal, Action::Secure, &rule.scope);
         may.map_err(|problem| Problem {
             detail: format!("a rule that never expires: {}", problem.detail),
