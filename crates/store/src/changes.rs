@@ -2,7 +2,6 @@
 
 use crate::engine::{Row, Tx, values};
 use crate::rows::{self, Query};
-use crate::snapshot::position;
 use crate::write::What;
 use crate::{Result, Store};
 use model::facts::Changes;
@@ -13,18 +12,21 @@ impl Store {
     pub async fn changes(&self, after: i64) -> Result<Option<Changes>> {
         let mut tx = self.engine().begin_read().await?;
         let mut changes = Changes::default();
-        (changes.revision, changes.rows.generation) = position(&mut tx).await?;
+        let sql = "SELECT r.n, k.target, COALESCE((SELECT MIN(revision) FROM change), 0), COALESCE(c.what, 0) FROM revision r
+            JOIN knowledge k ON k.one = r.one LEFT JOIN (SELECT DISTINCT what FROM change WHERE revision > $1) c ON 1 = 1";
+        let rows = tx.all(sql, values![after]).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        (changes.revision, changes.rows.generation) = (row.int(0)?, row.int(1)?);
         changes.rows.revision = changes.revision;
         if changes.revision == after {
             return Ok(Some(changes));
         }
         // Every revision has a change: the first one kept says how far back the log reaches.
-        let first = tx.int("SELECT COALESCE(MIN(revision), 0) FROM change", values![]).await?;
+        let first = row.int(2)?;
         if first == 0 || first > after + 1 || after > changes.revision {
             return Ok(None);
         }
-        let kinds = tx.all("SELECT DISTINCT what FROM change WHERE revision > $1", values![after]).await?;
-        let kinds = kinds.iter().map(|row| row.int(0)).collect::<Result<Vec<_>>>()?;
+        let kinds = rows.iter().map(|row| row.int(3)).collect::<Result<Vec<_>>>()?;
         let mut log = Log { tx, after, kinds };
         let rows = &mut changes.rows;
         rows.subscriptions = log.read(&rows::SUBSCRIPTIONS, What::Subscription, rows::subscription).await?;
@@ -40,7 +42,10 @@ impl Store {
         rows.image_inventories =
             log.read(&rows::IMAGE_INVENTORIES, What::ImageInventory, rows::image_inventory).await?;
         rows.inventories = log.read(&rows::INVENTORIES, What::Inventory, rows::inventory).await?;
-        rows.paths = self.changed_paths(&mut log.tx, after).await?;
+        let has_rules = log.has(What::Rule);
+        if has_rules || log.has(What::Inventory) {
+            rows.paths = self.changed_paths(&mut log.tx, after, has_rules).await?;
+        }
         rows.packages = log.read(&rows::PACKAGES, What::Package, rows::package).await?;
         rows.vulnerabilities = log.read(&rows::VULNERABILITIES, What::Vulnerability, rows::vulnerability).await?;
         rows.aliases = log.read(&rows::ALIASES, What::Vulnerability, rows::alias).await?;
@@ -63,8 +68,13 @@ struct Log {
 }
 
 impl Log {
+    /// Returns whether there is a change of a kind.
+    fn has(&self, what: What) -> bool {
+        self.kinds.contains(&i64::from(what as u8))
+    }
+
     async fn read<T: Send>(&mut self, query: &Query, what: What, read: fn(&Row) -> Result<T>) -> Result<Vec<T>> {
-        if !self.kinds.contains(&i64::from(what as u8)) {
+        if !self.has(what) {
             return Ok(Vec::new());
         }
         let sql =

@@ -3,7 +3,13 @@
 //! In: SQL with `$1` parameters and values of three kinds (integer, text, bytes).
 //! Out: rows read by position. No column is ever null.
 
+mod batch;
+mod bind;
+
+pub(crate) use batch::Batch;
+
 use crate::error::Error;
+use bind::{postgres_query, postgres_table, postgres_type, sqlite_query};
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
@@ -422,66 +428,6 @@ async fn is_out_of_transaction(connection: &mut SqliteConnection) -> std::result
         connection.ping().await?; // a ROLLBACK may still be on its way
     }
     Ok(!connection.is_in_transaction())
-}
-
-/// A statement text of our own making; values never become part of it, so that it cannot be injected into.
-fn sqlite_query<'q>(sql: &str, values: &[Value]) -> sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments> {
-    let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql)).persistent(values.len() <= 32);
-    for value in values {
-        query = match value {
-            Value::Int(n) => query.bind(*n),
-            Value::Text(text) => query.bind(text.clone()),
-            Value::Blob(bytes) => query.bind(bytes.clone()),
-        };
-    }
-    query
-}
-
-fn postgres_query<'q>(sql: &str, values: &[Value]) -> sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments> {
-    let mut query = sqlx::query::<Postgres>(AssertSqlSafe(sql)).persistent(values.len() <= 32);
-    for value in values {
-        query = match value {
-            Value::Int(n) => query.bind(*n),
-            Value::Text(text) => query.bind(text.as_str()),
-            Value::Blob(bytes) => query.bind(bytes.as_slice()),
-        };
-    }
-    query
-}
-
-fn postgres_type(value: &Value) -> &'static str {
-    match value {
-        Value::Int(_) => "BIGINT",
-        Value::Text(_) => "TEXT",
-        Value::Blob(_) => "BYTEA",
-    }
-}
-
-/// Binds rows column by column. All values of a column are of one kind.
-fn postgres_table<'q>(
-    sql: &str,
-    columns: usize,
-    values: &[Value],
-) -> sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments> {
-    let mut query = sqlx::query::<Postgres>(AssertSqlSafe(sql));
-    for (n, first) in values.iter().take(columns).enumerate() {
-        let column = values.iter().skip(n).step_by(columns);
-        query = match first {
-            Value::Int(_) => query
-                .bind(column.filter_map(|v| if let Value::Int(n) = v { Some(*n) } else { None }).collect::<Vec<_>>()),
-            Value::Text(_) => query.bind(
-                column
-                    .filter_map(|v| if let Value::Text(text) = v { Some(text.as_str()) } else { None })
-                    .collect::<Vec<_>>(),
-            ),
-            Value::Blob(_) => query.bind(
-                column
-                    .filter_map(|v| if let Value::Blob(bytes) = v { Some(bytes.as_slice()) } else { None })
-                    .collect::<Vec<_>>(),
-            ),
-        };
-    }
-    query
 }
 
 /// Makes the file of a database, or closes it to others; SQLite gives the files beside it the same mode.

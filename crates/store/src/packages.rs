@@ -85,8 +85,18 @@ pub(crate) fn distinct(inventory: &Inventory) -> Vec<&PackageKey> {
     keys
 }
 
-/// Finds rows.
-pub(crate) async fn find<'k>(tx: &mut Tx, keys: &[&'k PackageKey]) -> Result<HashMap<&'k PackageKey, Row>> {
+/// What there is of keys.
+#[derive(Debug, Default)]
+pub(crate) struct Found<'k> {
+    pub(crate) rows: HashMap<&'k PackageKey, Row>,
+    components: HashMap<Name<'k>, Id>,
+}
+
+/// Ecosystem and name of a component.
+type Name<'k> = (&'k String, &'k String);
+
+/// Finds rows, and those of the components.
+pub(crate) async fn find<'k>(tx: &mut Tx, keys: &[&'k PackageKey]) -> Result<Found<'k>> {
     let mut values = Vec::with_capacity(keys.len() * 10);
     for (n, key) in (0_i64..).zip(keys) {
         values.extend([n.into(), (&key.ecosystem).into(), (&key.name).into()]);
@@ -94,13 +104,16 @@ pub(crate) async fn find<'k>(tx: &mut Tx, keys: &[&'k PackageKey]) -> Result<Has
     }
     let columns =
         ["n", "ecosystem", "name", "version", "source", "source_version", "arch", "module", "channel", "origin"];
-    let sql = "SELECT g.n, p.id, p.matched_generation FROM given g CROSS JOIN component c CROSS JOIN package p
-        WHERE c.ecosystem = g.ecosystem AND c.name = g.name AND p.component = c.id AND p.version = g.version AND p.source = g.source
-        AND p.source_version = g.source_version AND p.arch = g.arch AND p.module = g.module AND p.channel = g.channel AND p.origin = g.origin";
-    let mut found = HashMap::with_capacity(keys.len());
+    let sql = "SELECT g.n, c.id, COALESCE(p.id, 0), COALESCE(p.matched_generation, 0) FROM given g CROSS JOIN component c
+        LEFT JOIN package p ON p.component = c.id AND p.version = g.version AND p.source = g.source AND p.source_version = g.source_version
+        AND p.arch = g.arch AND p.module = g.module AND p.channel = g.channel AND p.origin = g.origin
+        WHERE c.ecosystem = g.ecosystem AND c.name = g.name";
+    let mut found = Found::default();
     for row in tx.given(&columns, &values, sql).await? {
-        if let Some(key) = usize::try_from(row.int(0)?).ok().and_then(|n| keys.get(n)) {
-            found.insert(*key, Row { id: row.int(1)?, is_new: false, matched_generation: row.int(2)? });
+        let Some(key) = usize::try_from(row.int(0)?).ok().and_then(|n| keys.get(n)) else { continue };
+        found.components.insert((&key.ecosystem, &key.name), row.int(1)?);
+        if row.int(2)? != 0 {
+            found.rows.insert(*key, Row { id: row.int(2)?, is_new: false, matched_generation: row.int(3)? });
         }
     }
     Ok(found)
@@ -124,65 +137,62 @@ pub(crate) async fn ensure<'k>(
         }
     }
     let unknown: Vec<&PackageKey> = keys.iter().copied().filter(|key| !rows.contains_key(key)).collect();
-    let found = find(&mut write.tx, &unknown).await?;
-    let missing: Vec<&PackageKey> = unknown.into_iter().filter(|key| !found.contains_key(key)).collect();
-    rows.extend(found);
-    rows.extend(make(write, &missing, generation.target).await?);
-    learnt.packages.extend(rows.iter().map(|(key, row)| ((*key).clone(), row.id)));
+    let mut found = find(&mut write.tx, &unknown).await?;
+    let missing: Vec<&PackageKey> = unknown.into_iter().filter(|key| !found.rows.contains_key(key)).collect();
+    make_components(write, &missing, &mut found.components).await?;
+    found.rows.extend(make(write, &missing, &found.components, generation.target).await?);
+    learnt.packages.extend(found.rows.iter().map(|(key, row)| ((*key).clone(), row.id)));
+    rows.extend(found.rows);
     Ok(rows)
 }
 
+/// Makes the components of keys that are missing.
+async fn make_components<'k>(
+    write: &mut Write<'_>,
+    keys: &[&'k PackageKey],
+    components: &mut HashMap<Name<'k>, Id>,
+) -> Result<()> {
+    let mut names: Vec<Name<'k>> = keys.iter().map(|key| (&key.ecosystem, &key.name)).collect();
+    names.retain(|name| !components.contains_key(name));
+    names.sort_unstable();
+    names.dedup();
+    let values: Vec<Value> = names.iter().flat_map(|(ecosystem, name)| [(*ecosystem).into(), (*name).into()]).collect();
+    let head = "INSERT INTO component (ecosystem, name)";
+    for row in write.tx.insert(head, 2, &values, "RETURNING id, ecosystem, name").await? {
+        let (id, ecosystem, name) = (row.int(0)?, row.text(1)?, row.text(2)?);
+        let at = names.binary_search(&(&ecosystem, &name)).ok();
+        components.extend(at.and_then(|at| names.get(at)).map(|name| (*name, id)));
+    }
+    Ok(())
+}
+
+/// Makes rows of keys that are missing.
 async fn make<'k>(
     write: &mut Write<'_>,
     keys: &[&'k PackageKey],
+    components: &HashMap<Name<'k>, Id>,
     generation: i64,
 ) -> Result<HashMap<&'k PackageKey, Row>> {
-    if keys.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let mut names: Vec<(&String, &String)> = keys.iter().map(|key| (&key.ecosystem, &key.name)).collect();
-    names.sort_unstable();
-    names.dedup();
-    let mut components = find_components(&mut write.tx, &names).await?;
-    let missing: Vec<_> = names.into_iter().filter(|name| !components.contains_key(name)).collect();
-    let values: Vec<Value> =
-        missing.iter().flat_map(|(ecosystem, name)| [(*ecosystem).into(), (*name).into()]).collect();
-    write.tx.insert("INSERT INTO component (ecosystem, name)", 2, &values, "").await?;
-    components.extend(find_components(&mut write.tx, &missing).await?);
     let mut values = Vec::with_capacity(keys.len() * 9);
+    let mut wanted = HashMap::with_capacity(keys.len());
     for key in keys {
-        let component = components.get(&(&key.ecosystem, &key.name));
-        values.push((*component.ok_or(sqlx::Error::RowNotFound)?).into());
+        let component = *components.get(&(&key.ecosystem, &key.name)).ok_or(sqlx::Error::RowNotFound)?;
+        values.push(component.into());
         values.extend(versions(key).map(Value::from));
         values.push(generation.into());
+        wanted.insert((component, versions(key).map(String::clone)), *key);
     }
     let head = "INSERT INTO package (component, version, source, source_version, arch, module, channel, origin, matched_generation)";
-    write.tx.insert(head, 9, &values, "").await?;
-    let mut rows = find(&mut write.tx, keys).await?;
-    for row in rows.values_mut() {
-        row.is_new = true;
-        write.changed(What::Package, row.id);
+    let tail = "RETURNING id, component, version, source, source_version, arch, module, channel, origin";
+    let mut rows = HashMap::with_capacity(keys.len());
+    for row in write.tx.insert(head, 9, &values, tail).await? {
+        let of = [row.text(2)?, row.text(3)?, row.text(4)?, row.text(5)?, row.text(6)?, row.text(7)?, row.text(8)?];
+        let key = *wanted.get(&(row.int(1)?, of)).ok_or(sqlx::Error::RowNotFound)?;
+        let id = row.int(0)?;
+        rows.insert(key, Row { id, is_new: true, matched_generation: generation });
+        write.changed(What::Package, id);
     }
     Ok(rows)
-}
-
-async fn find_components<'k>(
-    tx: &mut Tx,
-    names: &[(&'k String, &'k String)],
-) -> Result<HashMap<(&'k String, &'k String), Id>> {
-    let mut values = Vec::with_capacity(names.len() * 3);
-    for (n, (ecosystem, name)) in (0_i64..).zip(names) {
-        values.extend([n.into(), (*ecosystem).into(), (*name).into()]);
-    }
-    let sql =
-        "SELECT g.n, c.id FROM given g CROSS JOIN component c WHERE c.ecosystem = g.ecosystem AND c.name = g.name";
-    let mut found = HashMap::with_capacity(names.len());
-    for row in tx.given(&["n", "ecosystem", "name"], &values, sql).await? {
-        if let Some(name) = usize::try_from(row.int(0)?).ok().and_then(|n| names.get(n)) {
-            found.insert(*name, row.int(1)?);
-        }
-    }
-    Ok(found)
 }
 
 fn versions(key: &PackageKey) -> [&String; 7] {

@@ -31,18 +31,23 @@ impl Store {
     }
 
     /// Reads the paths that changes after a revision have: of new inventories; of all, if a rule that asks for them is new.
-    pub(crate) async fn changed_paths(&self, tx: &mut Tx, after: i64) -> Result<Vec<InventoryPathsFact>> {
+    pub(crate) async fn changed_paths(
+        &self,
+        tx: &mut Tx,
+        after: i64,
+        has_rules: bool,
+    ) -> Result<Vec<InventoryPathsFact>> {
         let sql = format!(
             "SELECT COUNT(*) FROM change c JOIN rule r ON r.id = c.id WHERE c.revision > $1 AND c.what = $2 AND r.{ASKS_PATHS}"
         );
-        if tx.int(&sql, values![after, What::Rule as u8]).await? > 0 {
+        if has_rules && tx.int(&sql, values![after, What::Rule as u8]).await? > 0 {
             return tx.each(PATHS, values![], fact).await;
         }
-        if !self.inner.wants_paths.load(Ordering::Relaxed) && !some_rule_asks(tx).await? {
-            return Ok(Vec::new());
-        }
-        let sql = format!("{PATHS} WHERE id IN (SELECT id FROM change WHERE revision > $1 AND what = $2)");
-        tx.each(&sql, values![after, What::Inventory as u8], fact).await
+        let sql = format!(
+            "{PATHS} WHERE id IN (SELECT id FROM change WHERE revision > $1 AND what = $2) AND ($3 = 1 OR EXISTS (SELECT 1 FROM rule WHERE {ASKS_PATHS}))"
+        );
+        let wanted = self.inner.wants_paths.load(Ordering::Relaxed);
+        tx.each(&sql, values![after, What::Inventory as u8, wanted], fact).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::engine::{Row, Value, values};
 use crate::scans::Done;
-use crate::write::{What, Write};
+use crate::write::{self, What, Write};
 use crate::{Error, Result, Store, generation, scans};
 use model::facts::Id;
 use model::inventory::Note;
@@ -319,12 +319,16 @@ impl Store {
     /// Begins to write what a job found; fails when somebody else has the job by now.
     pub(crate) async fn fenced(&self, job: &Job) -> Result<Write<'_>> {
         let mut tx = self.engine().begin().await?;
-        let sql = format!("SELECT lease FROM job WHERE id = $1 AND worker <> ''{}", self.engine().lock());
-        let lease = tx.one(&sql, values![job.id]).await?.map(|row| row.int(0)).transpose()?;
-        if lease != Some(job.lease) {
-            return Err(Error::LeaseLost(job.id));
+        // Rows are locked in the order in which their tables are named.
+        let sql = format!(
+            "SELECT {}, j.lease FROM job j CROSS JOIN revision r WHERE j.id = $1 AND j.worker <> '' AND r.one = 1{}",
+            write::locked(self.engine()),
+            self.engine().lock()
+        );
+        match tx.one(&sql, values![job.id]).await? {
+            Some(row) if row.int(3)? == job.lease => Write::begun(self, tx, &row),
+            _ => Err(Error::LeaseLost(job.id)),
         }
-        Write::ordered(self, tx).await
     }
 
     /// Waits until there may be work, at most for `limit`.

@@ -1,17 +1,17 @@
 //! What a scan found, written in one transaction.
 
-use crate::engine::{Tx, values};
+use crate::engine::{Row, Tx, values};
 use crate::generation::Generation;
 use crate::packages::{Known, Learnt};
 use crate::queue::{Job, JobKind, end_job};
 use crate::scans::Done;
 use crate::vulnerabilities::Vulnerability;
 use crate::write::{What, Write};
-use crate::{Error, Result, Store, generation, inventories, matches, packages, scans, vulnerabilities};
+use crate::{Error, Result, Store, inventories, matches, packages, scans, vulnerabilities};
 use model::facts::Id;
 use model::finding::Match;
 use model::inventory::{Inventory, Note};
-use model::verdict::Verdict;
+use model::verdict::{Verdict, Work};
 use model::{Micros, PackageKey};
 use std::collections::HashMap;
 
@@ -81,17 +81,19 @@ impl Store {
     /// for a re-match.
     pub async fn unjudged(&self, inventory: &Inventory) -> Result<Vec<PackageKey>> {
         let mut tx = self.engine().begin_read().await?;
-        if known_inventory(&mut tx, &inventories::hash(inventory)).await?.is_some() {
+        let sql = "SELECT k.target, k.swept, COALESCE(v.id, 0) FROM knowledge k LEFT JOIN inventory v ON v.hash = $1 WHERE k.one = 1";
+        let row = tx.one(sql, values![inventories::hash(inventory)]).await?.ok_or(sqlx::Error::RowNotFound)?;
+        if row.int(2)? != 0 {
             return Ok(Vec::new());
         }
-        let generation = generation::read(&mut tx).await?;
+        let generation = Generation { target: row.int(0)?, swept: row.int(1)?, ..Generation::default() };
         let mut keys = packages::distinct(inventory);
         if generation.swept == generation.target {
             let known = self.known();
             keys.retain(|key| !known.has(key));
         }
         let found = packages::find(&mut tx, &keys).await?;
-        let judged = |key: &&PackageKey| found.get(*key).is_some_and(|row| !row.wants_judgement(&generation));
+        let judged = |key: &&PackageKey| found.rows.get(*key).is_some_and(|row| !row.wants_judgement(&generation));
         Ok(keys.iter().filter(|key| !judged(key)).map(|key| (*key).clone()).collect())
     }
 
@@ -99,22 +101,23 @@ impl Store {
     /// (`StaleGeneration`: judge again and come back); `Unjudged` names packages that came without a judgement.
     pub async fn record(&self, assessment: &Assessment<'_>) -> Result<Recorded> {
         let JobKind::Image(image) = assessment.job.kind else { return Err(Error::LeaseLost(assessment.job.id)) };
+        let hash = inventories::hash(assessment.inventory);
         let mut write = self.fenced(assessment.job).await?;
-        let generation = generation::read(&mut write.tx).await?;
-        if generation.target != assessment.generation {
-            return Err(Error::StaleGeneration { given: assessment.generation, current: generation.target });
+        let found = Found::read(&mut write.tx, assessment.job, image, &hash).await?;
+        let generation = found.generation.target;
+        if generation != assessment.generation {
+            return Err(Error::StaleGeneration { given: assessment.generation, current: generation });
         }
         self.step("record:begun");
         let mut recorded = Recorded { image, ..Recorded::default() };
         let mut learnt = Learnt::default();
-        let hash = inventories::hash(assessment.inventory);
-        let inventory = match known_inventory(&mut write.tx, &hash).await? {
-            Some(inventory) => inventory,
-            None => add_inventory(&mut write, assessment, &generation, &hash, &mut recorded, &mut learnt).await?,
+        let inventory = match found.inventory {
+            0 => add_inventory(&mut write, assessment, &found.generation, &hash, &mut recorded, &mut learnt).await?,
+            known => known,
         };
-        place_inventory(&mut write, image, inventory, assessment.revision).await?;
+        place_inventory(&mut write, image, inventory, assessment.revision, found.placed).await?;
         self.step("record:placed");
-        describe_image(&mut write, image, assessment).await?;
+        describe_image(&mut write, image, assessment, &found);
         let mut notes = assessment.inventory.notes.clone();
         notes.extend_from_slice(&assessment.notes);
         let done = Done {
@@ -127,9 +130,9 @@ impl Store {
             tier: &assessment.tier,
             bytes: assessment.bytes,
         };
-        scans::add(&mut write, &done).await?;
+        scans::add(&mut write, &done, generation)?;
         self.step("record:described");
-        end_job(&mut write, assessment.job).await?;
+        write.last("DELETE FROM job WHERE id = $1", values![assessment.job.id]);
         self.step("record:ended");
         recorded.revision = write.commit().await?;
         self.step("record:committed");
@@ -162,8 +165,54 @@ impl Store {
     }
 }
 
-async fn known_inventory(tx: &mut Tx, hash: &str) -> Result<Option<Id>> {
-    tx.one("SELECT id FROM inventory WHERE hash = $1", values![hash]).await?.map(|row| row.int(0)).transpose()
+/// What the store has of an image and of its inventory before a result is written.
+struct Found {
+    generation: Generation,
+    /// The row of the inventory; 0 = the fleet does not have it.
+    inventory: Id,
+    /// The inventory that the image has, and the revision of its readers; 0 = none.
+    placed: (Id, i64),
+    image: Shown,
+    /// Whether another job for the image waits.
+    has_jobs: bool,
+}
+
+/// What an image's row says.
+#[derive(PartialEq, Eq)]
+struct Shown {
+    os: String,
+    verdict: i64,
+    reason: String,
+    platform: String,
+    work: i64,
+}
+
+impl Found {
+    /// Reads all of it, once the revision is locked.
+    async fn read(tx: &mut Tx, job: &Job, image: Id, hash: &str) -> Result<Self> {
+        let sql = "SELECT k.target, k.swept, COALESCE(v.id, 0), COALESCE(p.inventory, 0), COALESCE(p.revision, 0), i.os, i.verdict, i.reason, i.platform, i.work,
+            (SELECT COUNT(*) FROM job j WHERE j.kind = 1 AND j.image = $1 AND j.id <> $2)
+            FROM knowledge k JOIN image i ON i.id = $1 LEFT JOIN inventory v ON v.hash = $3
+            LEFT JOIN image_inventory p ON p.image = $1 AND p.until = $4 WHERE k.one = 1";
+        let row = tx.one(sql, values![image, job.id, hash, Micros::FOREVER]).await?;
+        Self::of(&row.ok_or(sqlx::Error::RowNotFound)?)
+    }
+
+    fn of(row: &Row) -> Result<Self> {
+        Ok(Self {
+            generation: Generation { target: row.int(0)?, swept: row.int(1)?, ..Generation::default() },
+            inventory: row.int(2)?,
+            placed: (row.int(3)?, row.int(4)?),
+            image: Shown {
+                os: row.text(5)?,
+                verdict: row.int(6)?,
+                reason: row.text(7)?,
+                platform: row.text(8)?,
+                work: row.int(9)?,
+            },
+            has_jobs: row.int(10)? > 0,
+        })
+    }
 }
 
 /// Writes an inventory that the fleet does not have, with its new packages and what they match.
@@ -207,32 +256,47 @@ async fn add_inventory(
     Ok(id)
 }
 
-/// Says which inventory an image has from now on.
-async fn place_inventory(write: &mut Write<'_>, image: Id, inventory: Id, revision: u32) -> Result<()> {
-    let sql = "SELECT inventory, revision FROM image_inventory WHERE image = $1 AND until = $2";
-    if let Some(row) = write.one(sql, values![image, Micros::FOREVER]).await? {
-        if row.int(0)? == inventory {
-            let sql = "UPDATE image_inventory SET revision = $2 WHERE image = $1 AND until = $3 AND revision <> $2";
-            write.run(sql, values![image, i64::from(revision), Micros::FOREVER]).await?;
-            return Ok(());
+/// Says which inventory an image has from now on; `placed` is what it has.
+async fn place_inventory(
+    write: &mut Write<'_>,
+    image: Id,
+    inventory: Id,
+    revision: u32,
+    placed: (Id, i64),
+) -> Result<()> {
+    let revision = i64::from(revision);
+    if placed.0 == inventory {
+        if placed.1 != revision {
+            let sql = "UPDATE image_inventory SET revision = $2 WHERE image = $1 AND until = $3";
+            write.last(sql, values![image, revision, Micros::FOREVER]);
         }
+        return Ok(());
+    }
+    if placed.0 != 0 {
         let close = "UPDATE image_inventory SET until = $2 WHERE image = $1 AND until = $3";
         write.run(close, values![image, write.now, Micros::FOREVER]).await?;
     }
     let open = "INSERT INTO image_inventory (image, since, until, inventory, revision) VALUES ($1, $2, $3, $4, $5)";
-    write.run(open, values![image, write.now, Micros::FOREVER, inventory, i64::from(revision)]).await?;
+    write.last(open, values![image, write.now, Micros::FOREVER, inventory, revision]);
     write.changed(What::ImageInventory, image);
     Ok(())
 }
 
-async fn describe_image(write: &mut Write<'_>, image: Id, assessment: &Assessment<'_>) -> Result<()> {
+/// Says what an image is, and that its work is done unless another job for it waits.
+fn describe_image(write: &mut Write<'_>, image: Id, assessment: &Assessment<'_>, found: &Found) {
     let os = assessment.inventory.os.as_ref().map_or("", |os| os.pretty_name.as_str());
-    let sql =
-        "UPDATE image SET os = $2, verdict = $3, reason = $4, platform = CASE WHEN $5 = '' THEN platform ELSE $5 END
-        WHERE id = $1 AND NOT (os = $2 AND verdict = $3 AND reason = $4 AND (platform = $5 OR $5 = ''))";
-    let values = values![image, os, assessment.verdict as u8, assessment.reasons.join(","), &assessment.platform];
-    if write.run(sql, values).await? > 0 {
-        write.changed(What::Image, image);
+    let platform = if assessment.platform.is_empty() { &found.image.platform } else { &assessment.platform };
+    let shown = Shown {
+        os: os.to_owned(),
+        verdict: i64::from(assessment.verdict as u8),
+        reason: assessment.reasons.join(","),
+        platform: platform.clone(),
+        work: i64::from(if found.has_jobs { Work::Queued } else { Work::Idle } as u8),
+    };
+    if shown == found.image {
+        return;
     }
-    Ok(())
+    let sql = "UPDATE image SET os = $2, verdict = $3, reason = $4, platform = $5, work = $6 WHERE id = $1";
+    write.last(sql, values![image, shown.os, shown.verdict, shown.reason, shown.platform, shown.work]);
+    write.changed(What::Image, image);
 }

@@ -21,11 +21,10 @@ pub(crate) struct Done<'a> {
     pub(crate) bytes: i64,
 }
 
-/// Writes a scan into the history of its image, and meters it.
-pub(crate) async fn add(write: &mut Write<'_>, done: &Done<'_>) -> Result<()> {
+/// Writes a scan into the history of its image, and meters it. `generation` = that in force.
+pub(crate) fn add(write: &mut Write<'_>, done: &Done<'_>, generation: i64) -> Result<()> {
     let sql = "INSERT INTO scan (image, started, finished, class, verdict, codes, notes, generation, tier, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let notes = serde_json::to_string(done.notes).map_err(|why| Error::damaged("notes", why))?;
-    let generation = generation::read(&mut write.tx).await?.target;
     let values = values![
         done.image,
         done.started,
@@ -38,20 +37,20 @@ pub(crate) async fn add(write: &mut Write<'_>, done: &Done<'_>) -> Result<()> {
         done.tier,
         done.bytes,
     ];
-    write.run(sql, values).await?;
-    meter(write, done.image).await
+    write.last(sql, values);
+    meter(write, done.image);
+    Ok(())
 }
 
 /// Counts an image once for each subscription that has it where the plan is on.
-async fn meter(write: &mut Write<'_>, image: Id) -> Result<()> {
+fn meter(write: &mut Write<'_>, image: Id) {
     let sql = format!(
         "INSERT INTO usage (subscription, digest, at, repository)
         SELECT g.subscription, i.digest, $2, MIN(p.repository) FROM repository_image p JOIN image i ON i.id = p.image JOIN repository r ON r.id = p.repository
         JOIN registry g ON g.id = r.registry JOIN subscription s ON s.id = g.subscription
         WHERE p.image = $1 AND p.until = $3 AND {STANDARD} = 1 AND {OPEN} = 1 GROUP BY g.subscription, i.digest ON CONFLICT DO NOTHING"
     );
-    write.run(&sql, values![image, write.now, Micros::FOREVER]).await?;
-    Ok(())
+    write.last(sql, values![image, write.now, Micros::FOREVER]);
 }
 
 /// Writes that an image cannot be read. Its last inventory stays; the job is ended by the caller.
@@ -60,5 +59,6 @@ pub(crate) async fn add_failure(write: &mut Write<'_>, done: &Done<'_>) -> Resul
     if write.run(sql, values![done.image, done.verdict as u8, done.codes]).await? > 0 {
         write.changed(What::Image, done.image);
     }
-    add(write, done).await
+    let generation = generation::read(&mut write.tx).await?.target;
+    add(write, done, generation)
 }

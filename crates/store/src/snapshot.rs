@@ -10,7 +10,9 @@ impl Store {
     pub async fn snapshot(&self) -> Result<Snapshot> {
         let mut tx = self.engine().begin_read().await?;
         let mut snapshot = Snapshot::default();
-        (snapshot.revision, snapshot.generation) = position(&mut tx).await?;
+        let sql = "SELECT r.n, k.target FROM revision r JOIN knowledge k ON k.one = r.one";
+        let row = tx.one(sql, values![]).await?.ok_or(sqlx::Error::RowNotFound)?;
+        (snapshot.revision, snapshot.generation) = (row.int(0)?, row.int(1)?);
         snapshot.subscriptions = all(&mut tx, &rows::SUBSCRIPTIONS, rows::subscription).await?;
         snapshot.registries = all(&mut tx, &rows::REGISTRIES, rows::registry).await?;
         snapshot.exemptions = all(&mut tx, &rows::EXEMPTIONS, rows::exemption).await?;
@@ -30,13 +32,6 @@ impl Store {
         snapshot.matches = all(&mut tx, &rows::MATCHES, rows::match_fact).await?;
         Ok(snapshot)
     }
-}
-
-/// The revision and the generation in force.
-pub(crate) async fn position(tx: &mut Tx) -> Result<(i64, i64)> {
-    let sql = "SELECT r.n, k.target FROM revision r JOIN knowledge k ON k.one = r.one";
-    let row = tx.one(sql, values![]).await?.ok_or(sqlx::Error::RowNotFound)?;
-    Ok((row.int(0)?, row.int(1)?))
 }
 
 async fn all<T: Send>(tx: &mut Tx, query: &Query, read: fn(&Row) -> Result<T>) -> Result<Vec<T>> {

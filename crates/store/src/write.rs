@@ -4,7 +4,7 @@
 //! Out: `change` rows under a new revision in the same transaction, and a word to everybody who waits.
 //! The row of `revision` is the lock that orders all of them. A transaction that noted no change leaves the revision alone.
 
-use crate::engine::{Engine, Row, Tx, Value, values};
+use crate::engine::{Batch, Engine, Row, Tx, Value, values};
 use crate::{Result, Store};
 use model::Micros;
 use model::facts::Id;
@@ -46,6 +46,7 @@ pub(crate) struct Write<'a> {
     pub(crate) now: Micros,
     revision: i64,
     changes: BTreeSet<(What, Id)>,
+    last: Batch,
     wakes: bool,
     /// Whether the key of the request was noted.
     pub(crate) keyed: bool,
@@ -62,8 +63,16 @@ impl Store {
 impl<'a> Write<'a> {
     /// Goes on with a transaction that has locked its job row: job rows are locked before the revision, never after.
     pub(crate) async fn ordered(store: &'a Store, mut tx: Tx) -> Result<Self> {
-        let (revision, now) = lock_revision(store.engine(), &mut tx).await?;
-        Ok(Self { store, tx, now, revision, changes: BTreeSet::new(), wakes: false, keyed: false })
+        let sql = format!("SELECT {} FROM revision r WHERE r.one = 1{}", locked(store.engine()), store.engine().lock());
+        let row = tx.one(&sql, values![]).await?.ok_or(sqlx::Error::RowNotFound)?;
+        Self::begun(store, tx, &row)
+    }
+
+    /// Goes on with a transaction that has locked the revision `r` and read what `locked` says, as the first columns of `row`.
+    pub(crate) fn begun(store: &'a Store, tx: Tx, row: &Row) -> Result<Self> {
+        let (revision, now) = (row.int(0)?, Micros(row.int(2)?.max(row.int(1)?.saturating_add(1))));
+        let (changes, last) = (BTreeSet::new(), Batch::default());
+        Ok(Self { store, tx, now, revision, changes, last, wakes: false, keyed: false })
     }
 
     /// The store that is written to.
@@ -86,14 +95,15 @@ impl<'a> Write<'a> {
         if !self.changes.is_empty() {
             self.revision += 1;
             let set = "UPDATE revision SET n = $1, moment = $2 WHERE one = 1";
-            self.tx.run(set, values![self.revision, self.now]).await?;
+            self.last.run(set, values![self.revision, self.now]);
             let rows: Vec<Value> = self
                 .changes
                 .iter()
                 .flat_map(|(what, id)| [self.revision.into(), (*what as u8).into(), (*id).into()])
                 .collect();
-            self.tx.insert("INSERT INTO change (revision, what, id)", 3, &rows, "").await?;
+            self.last.insert("INSERT INTO change (revision, what, id)", 3, rows);
         }
+        self.tx.run_together(self.last).await?;
         self.tx.commit().await?;
         if !self.changes.is_empty() {
             self.store.tell_revision(self.revision);
@@ -102,6 +112,12 @@ impl<'a> Write<'a> {
             self.store.tell_work();
         }
         Ok(self.revision)
+    }
+
+    /// Notes a statement that writes rows which no other statement of this transaction reads or writes. Those noted are sent
+    /// together, last of all.
+    pub(crate) fn last(&mut self, sql: impl Into<String>, values: &[Value]) {
+        self.last.run(sql, values);
     }
 
     /// Runs one statement that writes.
@@ -115,9 +131,8 @@ impl<'a> Write<'a> {
     }
 }
 
-/// Locks the revision; returns it and the moment of this transaction: the database's clock, but later than the last change.
-async fn lock_revision(engine: &Engine, tx: &mut Tx) -> Result<(i64, Micros)> {
-    let sql = format!("SELECT n, moment, {} FROM revision WHERE one = 1{}", engine.clock(), engine.lock());
-    let row = tx.one(&sql, values![]).await?.ok_or(sqlx::Error::RowNotFound)?;
-    Ok((row.int(0)?, Micros(row.int(2)?.max(row.int(1)?.saturating_add(1)))))
+/// What is read of the revision `r` as it is locked: its number, the moment of the last change, and the database's clock. The
+/// moment of a transaction is that of the clock, but later than the last change.
+pub(crate) fn locked(engine: &Engine) -> String {
+    format!("r.n, r.moment, {}", engine.clock())
 }
