@@ -6,6 +6,7 @@
 
 mod clock;
 mod commands;
+mod connections;
 mod logging;
 mod output;
 mod proxy;

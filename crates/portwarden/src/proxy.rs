@@ -3,37 +3,23 @@
 //! In: the connection's address and whether it speaks TLS ; `X-Forwarded-For`, `X-Forwarded-Proto`. Out: the peer that logs and network rules see. Headers of
 //! anybody but a trusted proxy are not looked at, and the list is read from its right end: what a client wrote itself counts for nothing.
 
-use crate::tls;
-use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::serve::IncomingStream;
 use model::network::Network;
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::Peer;
-use tokio::net::TcpListener;
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Remote {
-    address: IpAddr,
-    secure: bool,
-}
-
-impl Connected<IncomingStream<'_, TcpListener>> for Remote {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self { address: stream.remote_addr().ip().to_canonical(), secure: false }
-    }
-}
-
-impl Connected<IncomingStream<'_, tls::Listener>> for Remote {
-    fn connect_info(stream: IncomingStream<'_, tls::Listener>) -> Self {
-        Self { address: stream.remote_addr().ip().to_canonical(), secure: true }
-    }
+    /// Its address; of IPv4 never in the form of IPv6.
+    pub address: IpAddr,
+    /// Whether it speaks TLS.
+    pub secure: bool,
 }
 
 /// Finds out who asks, for everything that comes after.

@@ -140,6 +140,14 @@ pub struct Limits {
     pub child_seconds: Option<u64>,
     /// Output of one reader.
     pub child_output: Option<u64>,
+    /// Connections at a time.
+    pub connections: Option<usize>,
+    /// Connections at a time from an address.
+    pub connections_of_address: Option<usize>,
+    /// Seconds from a connection to its first request.
+    pub header_seconds: Option<u64>,
+    /// Seconds from an answer to the next request on the same connection.
+    pub idle_seconds: Option<u64>,
 }
 
 /// Everything, checked.

@@ -5,10 +5,10 @@
 //! the server runs changes nothing but the log.
 
 mod dates;
-mod listener;
+mod handshake;
 mod own;
 
-pub use listener::Listener;
+pub use handshake::shake;
 pub use own::Authority;
 
 use anyhow::{Context, bail};

@@ -3,7 +3,7 @@
 //! In: settings. Out: a process that listens until it is told to stop, then drains.
 
 use super::{Exit, greeting, local, sample, stop};
-use crate::proxy::Remote;
+use crate::connections;
 use crate::settings::{Role, Settings};
 use crate::tls::{self, Certificate};
 use anyhow::Context;
@@ -18,6 +18,7 @@ use std::time::Duration;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// How often the live feeds are asked.
@@ -81,7 +82,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
         stopped.cancel();
     });
     tokio::select! {
-        result = serve(listener, certificate, app, shutdown.clone()) => result.context("the server stopped")?,
+        result = serve(settings, listener, certificate, app, shutdown.clone()) => result?,
         () = async { shutdown.cancelled().await; tokio::time::sleep(Duration::from_secs(30)).await } => {}
     }
     let exit = drain(shutdown, working, tasks).await;
@@ -126,19 +127,15 @@ fn claim_roles(settings: &Settings) -> anyhow::Result<Vec<File>> {
 
 /// Serves until the end is asked for, and requests under way are answered.
 async fn serve(
+    settings: &Settings,
     listener: TcpListener,
     certificate: Option<Arc<Certificate>>,
     app: Router,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let service = app.into_make_service_with_connect_info::<Remote>();
-    match certificate {
-        None => axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await?,
-        Some(certificate) => {
-            let listener = tls::Listener::new(listener, certificate.config()?)?;
-            axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
-        }
-    }
+    let acceptor = certificate.map(|certificate| certificate.config()).transpose()?.map(TlsAcceptor::from);
+    let limits = connections::Limits::of(&settings.limits);
+    connections::serve(listener, acceptor, app, limits, settings.trusted()?.into(), shutdown).await;
     Ok(())
 }
 
