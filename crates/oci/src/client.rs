@@ -170,7 +170,7 @@ impl Client {
             text: "another part of the blob came than the one that was asked for".into(),
         })?;
         let size = response.content_length();
-        Ok((start, size, response.bytes_stream().map_err(std::io::Error::other).boxed()))
+        Ok((start, size, response.bytes_stream().map_err(|e| std::io::Error::other(e.without_url())).boxed()))
     }
 
     /// Lists the manifests that refer to one, as the registry's index of them says; `None` = it does not know such a list.
@@ -268,7 +268,7 @@ impl Client {
     pub(crate) fn own(&self, path: &str) -> Result<Url, Error> {
         let url = self.base.join(path).map_err(|e| self.unreachable(&e))?;
         if url.origin() != self.base.origin() {
-            return Err(self.guarded(url.as_str(), "uploads go to the registry itself"));
+            return Err(self.guarded(&url, "uploads go to the registry itself"));
         }
         Ok(url)
     }
@@ -303,18 +303,18 @@ impl Client {
             self.guard(&at, &next)?;
             at = next;
         }
-        Err(self.guarded(at.as_str(), "more than five redirects"))
+        Err(self.guarded(&at, "more than five redirects"))
     }
 
     fn guard(&self, from: &Url, to: &Url) -> Result<(), Error> {
         if !matches!(to.scheme(), "https" | "http") || (from.scheme() == "https" && to.scheme() == "http") {
-            return Err(self.guarded(to.as_str(), "https may not fall back to another scheme"));
+            return Err(self.guarded(to, "https may not fall back to another scheme"));
         }
         if to.origin() == self.base.origin() {
             return Ok(());
         }
         match refused_host(to.host_str().unwrap_or("")) {
-            Some(why) if to.host_str() != self.base.host_str() => Err(self.guarded(to.as_str(), why)),
+            Some(why) if to.host_str() != self.base.host_str() => Err(self.guarded(to, why)),
             _ => Ok(()),
         }
     }
@@ -384,7 +384,7 @@ impl Client {
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
             return Err(self.denied(&who, scope));
         }
-        let url = response.url().to_string();
+        let url = shown(response.url());
         let bytes = self.limited(response, "token").await?;
         let answer: TokenAnswer = serde_json::from_slice(&bytes).map_err(|e| Error::Answer {
             url,
@@ -407,7 +407,7 @@ impl Client {
 
     pub(crate) async fn refusal(&self, response: Response, location: &Location) -> Error {
         let status = response.status();
-        let url = response.url().to_string();
+        let url = shown(response.url());
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
             return self.denied("this login", &location.repository);
         }
@@ -432,8 +432,8 @@ impl Client {
         Error::Denied { host: self.host.clone(), who: who.to_owned(), hint }
     }
 
-    fn guarded(&self, to: &str, why: &'static str) -> Error {
-        Error::Guarded { host: self.host.clone(), to: to.chars().take(200).collect(), why }
+    fn guarded(&self, to: &Url, why: &'static str) -> Error {
+        Error::Guarded { host: self.host.clone(), to: shown(to).chars().take(200).collect(), why }
     }
 
     fn unreachable(&self, error: &dyn std::error::Error) -> Error {
@@ -443,8 +443,18 @@ impl Client {
             why = inner.to_string();
             source = inner.source();
         }
+        // What reqwest adds.
+        let why = why.split(" for url (").next().unwrap_or_default().to_owned();
         Error::Unreachable { host: self.host.clone(), why }
     }
+}
+
+/// An address without what may be a key to it: those of object stores carry a signature.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
 }
 
 /// Where the part of a 206 starts: `bytes 5-9/10`.

@@ -88,6 +88,22 @@ async fn redirects_to_inner_addresses_and_loops_are_refused() {
 }
 
 #[tokio::test]
+async fn an_error_tells_where_it_was_and_not_the_key_to_that_place() {
+    let go = |to: &'static str| async move { (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, to)]) };
+    let no = || async { (StatusCode::IM_A_TEAPOT, "no") };
+    for (to, told) in [
+        ("/store/blob?X-Signature=secret", "/store/blob answered 418"),
+        ("/store/blob?X-Signature=secret#secret", "/store/blob answered 418"),
+        ("http://127.0.0.3/store/blob?X-Signature=secret", "sends us to http://127.0.0.3/store/blob,"),
+        ("ftp://example.com/store/blob?X-Signature=secret", "sends us to ftp://example.com/store/blob,"),
+    ] {
+        let app = Router::new().route("/store/blob", axum::routing::get(no)).fallback(move || go(to));
+        let error = roots(&serve(app).await, &Options::default()).await.unwrap_err().to_string();
+        assert!(error.contains(told) && !error.contains("secret"), "{to}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_manifest_that_never_ends_or_lies_is_refused() {
     let endless = || async {
         let zeros =
