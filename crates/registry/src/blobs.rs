@@ -51,11 +51,17 @@ pub(crate) async fn get(ask: &Ask, name: &str, digest: &Digest) -> Result<Respon
     Ok(response)
 }
 
-/// `DELETE /v2/<name>/blobs/<digest>`.
+/// `DELETE /v2/<name>/blobs/<digest>`: not while a manifest of the repository names it.
 pub(crate) async fn delete(ask: &Ask, name: &str, digest: &Digest) -> Result<Response<Body>, Error> {
     let registry = &ask.registry;
-    if !registry.store.unlink_blob(registry.entry.id, name, digest).await? {
-        return Err(unknown(digest));
+    match registry.store.unlink_blob(registry.entry.id, name, digest, &ask.log_caller()).await {
+        Ok(true) => {}
+        Ok(false) => return Err(unknown(digest)),
+        // The protocol's word for a blob that cannot be deleted is 405.
+        Err(store::Error::Conflict(why)) => {
+            return Err(Error::new(Code::Unsupported, why).with_status(StatusCode::METHOD_NOT_ALLOWED));
+        }
+        Err(error) => return Err(error.into()),
     }
     Ok(empty(StatusCode::ACCEPTED, &[("content-length", "0")]))
 }

@@ -83,7 +83,7 @@ impl Registry {
         }
     }
 
-    /// Logs a pull, push or delete of a manifest that failed. That a token is too narrow is a step on the way, and no line.
+    /// Logs a pull, push or delete that failed. That a token is too narrow is a step on the way, and no line.
     pub(crate) fn log_failed<T>(
         &self,
         around: &Surroundings,
@@ -123,12 +123,13 @@ impl Registry {
     }
 }
 
-/// What a request wants of a manifest; `None`: it is about something else.
+/// What a request wants of a manifest, or that it wants a blob gone; `None`: it is about something else.
 fn about(route: &Route, method: &Method) -> Option<LogEntry> {
-    let Route::Manifest(repository, target) = route else { return None };
-    let (tag, digest) = match target {
-        Target::Tag(tag) => (tag.clone(), String::new()),
-        Target::Digest(digest) => (String::new(), digest.to_string()),
+    let (repository, tag, digest) = match route {
+        Route::Manifest(repository, Target::Tag(tag)) => (repository, tag.clone(), String::new()),
+        Route::Manifest(repository, Target::Digest(digest)) => (repository, String::new(), digest.to_string()),
+        Route::Blob(repository, digest) if method == Method::DELETE => (repository, String::new(), digest.to_string()),
+        _ => return None,
     };
     let operation = match *method {
         Method::GET | Method::HEAD => "pull",

@@ -71,11 +71,9 @@ async fn answer(registry: Arc<Registry>, request: Request<Body>) -> Result<Respo
 }
 
 async fn dispatch(ask: Ask, route: Route, body: Body) -> Result<Response<Body>, Error> {
-    let what = matches!(route, Route::Manifest(..)).then(|| route.clone());
+    let what = route.clone();
     let answer = serve_route(&ask, route, body).await;
-    if let Some(route) = what {
-        ask.registry.log_failed(&ask.around, &ask.caller.principal, &route, &ask.method, &answer);
-    }
+    ask.registry.log_failed(&ask.around, &ask.caller.principal, &what, &ask.method, &answer);
     answer
 }
 

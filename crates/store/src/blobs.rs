@@ -3,11 +3,14 @@
 //! Layout: `sha256/ab/<hex>`.
 
 use crate::engine::values;
-use crate::{Error, Result, Store};
+use crate::events::{About, Action, add_event};
+use crate::logs::add_log;
+use crate::write::Write;
+use crate::{Caller, Error, Result, Store};
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
-use model::Digest;
 use model::facts::Id;
+use model::{Digest, Micros};
 use object_store::path::Path as ObjectPath;
 use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
 use std::ops::Range;
@@ -33,6 +36,9 @@ pub struct BlobRead {
 
 /// One read of a file: large enough that the disk and not the call counts.
 const READ_BYTES: usize = 256 << 10;
+
+/// Manifests that are looked through at a time, of 4 MiB at most.
+const PAGE: usize = 8;
 
 impl Blobs {
     /// Opens a folder or an object store. S3 takes its credentials from the environment (`AWS_*`).
@@ -173,13 +179,55 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes a blob out of a repository; false = it was not there. The bytes stay while others may use them.
-    pub async fn unlink_blob(&self, registry: Id, repository: &str, digest: &Digest) -> Result<bool> {
-        let mut tx = self.engine().begin().await?;
+    /// Takes a blob out of a repository; false = it was not there, `Error::Conflict` = a manifest there names it. The bytes stay while
+    /// others may use them.
+    pub async fn unlink_blob(&self, registry: Id, repository: &str, digest: &Digest, caller: &Caller) -> Result<bool> {
+        let Some(size) = self.has_blob(registry, repository, digest).await? else { return Ok(false) };
+        // Pushes wait for the same lock: none finds the blob here that is gone when it is through.
+        let mut write = self.write().await?;
+        if let Some(image) = named_by(&mut write, registry, repository, digest).await? {
+            let why = format!("manifest {image} of {repository} names this blob; delete the manifest first");
+            return Err(Error::Conflict(why));
+        }
         let sql = "DELETE FROM blob_link WHERE registry = $1 AND repository = $2 AND digest = $3";
-        let gone = tx.run(sql, values![registry, repository, digest]).await?;
-        tx.commit().await?;
-        Ok(gone > 0)
+        if write.run(sql, values![registry, repository, digest]).await? == 0 {
+            return Ok(false);
+        }
+        let bytes = i64::try_from(size).unwrap_or(i64::MAX);
+        let about = About { registry, repository, tag: "", digest, media_type: "", bytes };
+        add_event(&mut write, Action::Delete, &about, caller).await?;
+        add_log(&mut write, Action::Delete, &about, "", caller, 202).await?;
+        write.commit().await?;
+        Ok(true)
+    }
+}
+
+/// Returns the digest of a manifest in a repository that names a blob.
+async fn named_by(write: &mut Write<'_>, registry: Id, repository: &str, digest: &Digest) -> Result<Option<String>> {
+    const HERE: &str = "FROM repository r JOIN repository_image p ON p.repository = r.id AND p.until = $3
+        JOIN image i ON i.id = p.image JOIN manifest m ON m.image = i.id WHERE r.registry = $1 AND r.name = $2";
+    let sql = format!(
+        "SELECT i.digest {HERE} AND (m.config = $4 OR EXISTS (SELECT 1 FROM image_layer l WHERE l.image = i.id AND l.digest = $4)) LIMIT 1"
+    );
+    let found = write.one(&sql, values![registry, repository, Micros::FOREVER, digest]).await?;
+    if let Some(row) = found {
+        return row.text(0).map(Some);
+    }
+    // What is neither image nor index keeps its blobs in its text alone.
+    let sql =
+        format!("SELECT i.id, i.digest, m.content {HERE} AND m.config = '' AND i.id > $4 ORDER BY i.id LIMIT {PAGE}");
+    let mut after: Id = 0;
+    loop {
+        let rows = write.tx.all(&sql, values![registry, repository, Micros::FOREVER, after]).await?;
+        for row in &rows {
+            after = row.int(0)?;
+            if row.blob(2)?.windows(digest.as_str().len()).any(|part| part == digest.as_str().as_bytes()) {
+                return row.text(1).map(Some);
+            }
+        }
+        if rows.is_empty() {
+            return Ok(None);
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub enum Action {
     Import,
     /// A manifest was pulled by somebody else than the scanner.
     Pull,
-    /// A manifest was deleted.
+    /// A manifest or a blob was deleted.
     Delete,
     /// A tag was deleted.
     Untag,
@@ -66,9 +66,9 @@ pub struct Event {
     pub repository: String,
     /// The tag, or empty.
     pub tag: String,
-    /// Digest of the manifest.
+    /// Digest of the manifest, or of the blob.
     pub digest: String,
-    /// Its media type.
+    /// Its media type; of a blob: empty.
     pub media_type: String,
     /// Its length.
     pub bytes: i64,
@@ -122,7 +122,7 @@ pub(crate) struct About<'a> {
     pub(crate) tag: &'a str,
     pub(crate) digest: &'a Digest,
     pub(crate) media_type: &'a str,
-    pub(crate) bytes: &'a [u8],
+    pub(crate) bytes: i64,
 }
 
 /// Writes an event.
@@ -136,7 +136,7 @@ pub(crate) async fn add_event(write: &mut Write<'_>, action: Action, about: &Abo
         about.tag,
         about.digest,
         about.media_type,
-        length(about),
+        about.bytes,
         &caller.actor,
         &caller.address,
         &caller.user_agent,
@@ -146,6 +146,6 @@ pub(crate) async fn add_event(write: &mut Write<'_>, action: Action, about: &Abo
 }
 
 /// The length of what an event is about.
-pub(crate) fn length(about: &About<'_>) -> i64 {
-    i64::try_from(about.bytes.len()).unwrap_or(i64::MAX)
+pub(crate) fn length(bytes: &[u8]) -> i64 {
+    i64::try_from(bytes.len()).unwrap_or(i64::MAX)
 }

@@ -5,7 +5,7 @@
 //! Out: lists, newest first, with exact totals. Lines that found no room are counted. Old lines are trimmed.
 
 use crate::engine::{Row, Tx, Value, values};
-use crate::events::{About, Action, Caller, length};
+use crate::events::{About, Action, Caller};
 use crate::write::Write;
 use crate::{Audit, Error, Result, Store};
 use model::Micros;
@@ -353,7 +353,7 @@ fn log_row(row: &Row) -> Result<LogRow> {
     Ok(LogRow { entry, subscription: row.text(20)?, resource_group: row.text(21)?, registry: row.text(22)? })
 }
 
-/// Writes the line of the resource log that goes with something done to a manifest.
+/// Writes the line of the resource log that goes with something done to a manifest or a blob.
 pub(crate) async fn add_log(
     write: &mut Write<'_>,
     action: Action,
@@ -375,7 +375,7 @@ pub(crate) async fn add_log(
         digest: about.digest.to_string(),
         media_type: about.media_type.to_owned(),
         artifact_type: artifact_type.to_owned(),
-        bytes: length(about),
+        bytes: about.bytes,
         ..LogEntry::default()
     };
     insert(&mut write.tx, &[entry]).await

@@ -1,7 +1,7 @@
 //! Manifests and tags.
 
 use crate::engine::{Row, values};
-use crate::events::{About, Action, Caller, add_event};
+use crate::events::{About, Action, Caller, add_event, length};
 use crate::logs::add_log;
 use crate::queue::Class;
 use crate::write::What;
@@ -298,7 +298,7 @@ impl Store {
 
 fn about<'a>(registry: Id, repository: &'a str, tag: &'a str, manifest: &'a StoredManifest) -> About<'a> {
     let StoredManifest { digest, media_type, bytes, .. } = manifest;
-    About { registry, repository, tag, digest, media_type, bytes }
+    About { registry, repository, tag, digest, media_type, bytes: length(bytes) }
 }
 
 fn stored(row: &Row) -> Result<StoredManifest> {

@@ -4,7 +4,7 @@
 //! Out: manifest, image, presence, tags, event, log line and job, in one transaction.
 
 use crate::engine::{Value, values};
-use crate::events::{About, Action, add_event};
+use crate::events::{About, Action, add_event, length};
 use crate::logs::add_log;
 use crate::manifests::{Child, Descriptor, ManifestKind, NewManifest, PutOutcome};
 use crate::places::{Place, place_of};
@@ -277,7 +277,7 @@ async fn announce(write: &mut Write<'_>, manifest: &NewManifest) -> Result<()> {
             tag,
             digest: &manifest.digest,
             media_type: &manifest.media_type,
-            bytes: &manifest.bytes,
+            bytes: length(&manifest.bytes),
         };
         add_event(write, action, &about, &manifest.caller).await?;
         add_log(write, action, &about, &manifest.artifact_type, &manifest.caller, 201).await?;

@@ -1,9 +1,12 @@
 //! Blobs, request by request as the conformance suite of the distribution specification lists them.
 
-use crate::server::{Answer, Server, sha512};
+use crate::server::{Answer, Server, digest_of, sha512};
 use axum::body::Body;
 use http::Method;
-use model::Digest;
+use model::role::Role;
+use model::{Digest, manifest};
+use serde_json::json;
+use std::collections::BTreeSet;
 
 const BLOB: &[u8] = b"0123456789abcdefghij";
 
@@ -216,4 +219,45 @@ async fn an_upload_that_is_given_up_is_gone() {
     server.get(&location).await.is(404, "gone");
     server.send(Method::PATCH, &location, &[], BLOB.to_vec()).await.is(404, "gone for writing");
     server.delete(&location).await.is(404, "gone for giving up");
+}
+
+#[tokio::test]
+async fn a_blob_that_a_manifest_names_stays_and_whoever_deletes_another_is_named() {
+    let server = Server::new().await;
+    let image = server.push_image("app", "1", b"layer").await;
+    server.push_image("other", "1", b"layer").await;
+    let loose = server.push_blob("app", b"loose").await;
+    let statement = server.push_blob("app", b"statement").await;
+    let empty = server.push_blob("app", b"{}").await;
+    let attestation = json!({
+        "schemaVersion": 2, "mediaType": manifest::OCI_IMAGE,
+        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": empty.as_str(), "size": 2},
+        "layers": [{"mediaType": "application/vnd.in-toto+json", "digest": statement.as_str(), "size": 9}],
+    });
+    server.put_manifest("app", "attestation", &attestation).await.is(201, "an attestation");
+    let path = |digest: &str| format!("/v2/app/blobs/{digest}");
+    let layer = image["layers"][0]["digest"].as_str().unwrap();
+    let config = image["config"]["digest"].as_str().unwrap();
+    for (digest, why) in [(layer, "a layer"), (config, "a configuration"), (statement.as_str(), "of an attestation")] {
+        let answer = server.delete(&path(digest)).await.is(405, why);
+        assert_eq!(answer.code(), "UNSUPPORTED", "{why}");
+        server.head(&path(digest)).await.is(200, why);
+    }
+    server.user("puller", &[(Role::AcrPull, "app")]).await;
+    server.as_user("puller", Method::DELETE, &path(loose.as_str()), &[], "").await.is(403, "no right");
+    server.delete(&path(loose.as_str())).await.is(202, "nothing names it");
+    server.delete(&path(loose.as_str())).await.is(404, "gone");
+    server.delete(&format!("/v2/app/manifests/{}", digest_of(&image))).await.is(202, "the image");
+    server.delete(&path(layer)).await.is(202, "nothing names it any more here");
+    server.head(&format!("/v2/other/blobs/{layer}")).await.is(200, "another repository keeps it");
+    let log = server.log(false).await;
+    let deletes = |digest: &str| {
+        let of = log.iter().filter(|e| e.operation == "delete" && e.digest == digest);
+        of.map(|e| format!("{} {}", e.result, e.caller.actor)).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(deletes(layer), BTreeSet::from(["202 admin", "405 admin"].map(str::to_owned)));
+    assert_eq!(deletes(loose.as_str()), BTreeSet::from(["202 admin", "403 puller", "404 admin"].map(str::to_owned)));
+    let event = &server.store.events(None, 1).await.unwrap()[0];
+    let about = (event.action.as_str(), event.digest.as_str(), event.bytes, event.caller.actor.as_str());
+    assert_eq!(about, ("delete", layer, 5, "admin"));
 }
