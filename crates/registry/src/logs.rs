@@ -1,7 +1,7 @@
 //! Lines of the resource logs that no write carries: logins, and what came to nothing.
 //!
 //! In: a request and how it ended. Out: lines that the store writes a moment later. A client that sends its password or token with every
-//! request is one login a minute; whatever fails is a line each.
+//! request is one login a minute; whatever fails of somebody who was recognised is a line each.
 
 use crate::Registry;
 use crate::access::{Caller, Surroundings};

@@ -48,6 +48,7 @@ mod secret;
 mod sessions;
 mod snapshot;
 mod staging;
+mod strangers;
 mod sweep;
 mod tokens;
 mod tree;

@@ -4,10 +4,10 @@
 //! that nobody can lock somebody out from everywhere; sessions and tokens are not concerned.
 
 use crate::engine::values;
+use crate::strangers::network;
 use crate::{Audit, Caller, Error, Result, Store};
 use model::Micros;
 use model::role::Scope;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// Wrong passwords for one name from one address before it is closed to it.
@@ -112,14 +112,10 @@ impl Store {
     }
 }
 
-/// A name at an address; of IPv6 the network, which one subscriber has to himself.
+/// A name at the network of an address.
 fn key(name: &str, address: &str) -> String {
     let name: String = name.chars().take(NAME_CHARS).collect();
-    let address = match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V6(address)) => format!("{:x}/64", address.to_bits() >> 64),
-        _ => address.to_owned(),
-    };
-    format!("{name}\n{address}")
+    format!("{name}\n{}", network(address))
 }
 
 fn micros(span: Duration) -> i64 {

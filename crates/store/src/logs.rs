@@ -6,6 +6,7 @@
 
 use crate::engine::{Row, Tx, Value, values};
 use crate::events::{About, Action, Caller};
+use crate::strangers::{Chance, Strangers};
 use crate::write::Write;
 use crate::{Audit, Error, Result, Store};
 use model::Micros;
@@ -13,7 +14,7 @@ use model::facts::Id;
 use model::role::Scope;
 use serde_json::json;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Lines that may wait: a second of 20,000 logins, about 10 MB.
 const WAITING: usize = 20_000;
@@ -144,6 +145,7 @@ impl LogColumn {
 #[derive(Default)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
+    strangers: Mutex<Strangers>,
     /// Who writes; a reader waits for its end, and so sees what was said before it asked.
     writing: tokio::sync::Mutex<()>,
 }
@@ -155,6 +157,10 @@ struct Waiting {
 }
 
 impl Queue {
+    fn strangers(&self) -> MutexGuard<'_, Strangers> {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,14 +168,18 @@ impl Queue {
 
 impl Store {
     /// Takes a line of a resource log: a login, a refused request. It is written within a quarter of a second. Pushes, pulls and
-    /// deletes write theirs themselves.
+    /// deletes write theirs themselves. Of what anybody can cause one line a minute stands for all that are alike.
     pub fn log(&self, mut entry: LogEntry) {
         if entry.at == Micros(0) {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             entry.at = Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
         }
+        let chance = self.inner.logs.strangers().judge(&entry, Instant::now());
+        if chance == Chance::Alike {
+            return;
+        }
         let mut waiting = self.inner.logs.waiting();
-        if waiting.lines.len() < WAITING {
+        if chance == Chance::Written && waiting.lines.len() < WAITING {
             waiting.lines.push(entry);
         } else {
             waiting.lost += 1;

@@ -54,7 +54,8 @@ async fn a_client_that_the_rules_keep_out_is_told_so_before_anything_else() {
     from(&server, "::ffff:127.0.0.1", Method::GET, "/v2/", Some(&admin)).await.is(200, "the same address as IPv6");
     let refused = |log: Vec<store::LogEntry>| log.into_iter().filter(|e| e.result > 400).collect::<Vec<_>>();
     let (logins, repository) = (refused(server.log(true).await), refused(server.log(false).await));
-    assert_eq!((logins.len(), repository.len()), (8, 2));
+    let results: Vec<_> = logins.iter().map(|e| e.result).collect();
+    assert_eq!((results, repository.len()), (vec![403, 401], 1), "one line stands for all that are alike");
     let first = repository.first().unwrap();
     assert_eq!((first.operation.as_str(), first.repository.as_str(), first.tag.as_str()), ("pull", "app", "1"));
     assert_eq!((first.caller.address.as_str(), first.caller.actor.as_str()), ("127.0.0.2", ""));

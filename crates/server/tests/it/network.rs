@@ -66,6 +66,7 @@ async fn the_logs_show_each_what_they_may_audit_and_refuse_what_is_not_understoo
         registry: local.id,
         repository: repository.into(),
         result: 403,
+        caller: store::Caller { actor: "ann".into(), ..store::Caller::default() },
         ..store::LogEntry::default()
     };
     for entry in [line(true, ""), line(false, "team/one"), line(false, "team/two")] {

@@ -150,8 +150,9 @@ fn lines_are_found_by_every_column_with_exact_totals() {
 fn old_lines_go_and_lines_without_room_are_counted() {
     on_every_engine(|fresh| async move {
         let store = &fresh.store;
-        store.log(LogEntry { at: Micros(1), operation: "pull".into(), ..LogEntry::default() });
-        store.log(LogEntry { operation: "pull".into(), ..LogEntry::default() });
+        let line = || LogEntry { operation: "pull".into(), caller: caller(), ..LogEntry::default() };
+        store.log(LogEntry { at: Micros(1), ..line() });
+        store.log(line());
         let count = async || store.log_rows(&LogFilter::default(), 10).await.unwrap().1;
         store.flush_logs().await.unwrap();
         store.trim_logs().await.unwrap();
@@ -162,7 +163,7 @@ fn old_lines_go_and_lines_without_room_are_counted() {
         store.set_log_days(7, &caller()).await.unwrap();
         assert_eq!(store.log_days().await.unwrap(), 7);
         for _ in 0..20_010 {
-            store.log(LogEntry::default());
+            store.log(line());
         }
         store.flush_logs().await.unwrap();
         let lost = store.lost_log_lines().await.unwrap();
