@@ -187,7 +187,7 @@ impl From<store::Error> for Error {
             E::Missing(digests) => Self::missing(digests),
             E::NotFound { .. } => Self::new(Code::NameUnknown, &error),
             E::WrongCredentials => Self::new(Code::Unauthorized, &error),
-            E::LockedOut { seconds } => {
+            E::LockedOut { seconds } | E::Busy { seconds } => {
                 Self::new(Code::TooManyRequests, &error).with_header(header::RETRY_AFTER, &seconds.to_string())
             }
             E::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {

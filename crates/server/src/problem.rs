@@ -150,6 +150,18 @@ impl Problem {
         Self { retry: seconds, ..problem }
     }
 
+    /// As many passwords are verified as can be.
+    fn busy(seconds: u64) -> Self {
+        let problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "urn:portwarden:problem:busy",
+            "Too many logins at once",
+            format!("too many passwords are being verified; try again in {seconds} s"),
+            "Wait, or use a token: those are not concerned.",
+        );
+        Self { retry: seconds, ..problem }
+    }
+
     /// The asker lacks a right in a scope; the least role that has it is named.
     pub fn needs(action: Action, scope: &Scope) -> Self {
         let at = if *scope == Scope::ALL { "everything (/)".to_owned() } else { scope.to_path() };
@@ -209,6 +221,7 @@ impl From<store::Error> for Problem {
             store::Error::NotFound { what, name } => Self::absent(what, &name),
             store::Error::WrongCredentials => Self::wrong_login(),
             store::Error::LockedOut { seconds } => Self::locked(seconds),
+            store::Error::Busy { seconds } => Self::busy(seconds),
             error => Self::store(&error),
         }
     }

@@ -14,8 +14,9 @@ use model::facts::Id;
 use model::role::{Grant, Role, Scope};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What a request brings along. Not to be printed: it holds secrets.
 #[derive(Clone)]
@@ -52,6 +53,24 @@ pub struct Principal {
 /// request. The key is a hash of the stored password's hash and the given password, so a changed password is a miss.
 pub(crate) type Verified = HashMap<[u8; 32], Instant>;
 
+/// Who may have a password hashed now. Each takes 19 MiB and a core for tens of milliseconds, and anybody may ask for it.
+pub(crate) struct Turns {
+    /// Whoever has or waits for a turn.
+    seats: Arc<Semaphore>,
+    /// One a core.
+    cores: Arc<Semaphore>,
+}
+
+/// What it takes to have a password hashed; held until that is done, also where nobody waits for it any more.
+struct Turn {
+    _seat: OwnedSemaphorePermit,
+    _core: OwnedSemaphorePermit,
+}
+
+/// Who may wait for a turn, a core: those at the end wait some ten seconds.
+const SEATS: usize = 256;
+/// How long those wait who found no seat.
+const BUSY: u64 = 10;
 /// How long a verified password is taken as verified.
 const VERIFIED: Duration = Duration::from_secs(300);
 /// Names of the first principal and of the file that tells its password.
@@ -80,7 +99,7 @@ impl Store {
     }
 
     /// Recognises a principal; `Error::WrongCredentials` says nothing about what was wrong, and takes as long for every cause. After too
-    /// many wrong passwords from an address, `Error::LockedOut`. A token is too long to be guessed: it is looked at in any case.
+    /// many wrong passwords from an address, `Error::LockedOut`; while too many are verified, `Error::Busy`. A token is too long to be guessed: it is looked at in any case.
     pub async fn authenticate(&self, credential: &Credential, address: &str) -> Result<Principal> {
         match credential {
             Credential::Bearer(token) => self.by_token(token, None).await,
@@ -100,12 +119,18 @@ impl Store {
         let sql = "SELECT id, password FROM principal WHERE name = $1 AND until = $2";
         let row = self.engine().one(sql, values![user, Micros::FOREVER]).await?;
         let stored = row.as_ref().map_or(Ok(String::new()), |row| row.text(1))?;
-        if !self.was_verified(&cache_key(&stored, password)) {
-            // Counted before it is looked at: of many tries at once no more than allowed are.
-            self.count_try(user, address).await?;
-            tried = true;
+        let key = cache_key(&stored, password);
+        let mut right = self.was_verified(&key);
+        if !right {
+            let turn = self.turn().await?;
+            right = self.was_verified(&key); // by another request, meanwhile
+            if !right {
+                // Counted before it is looked at: of many tries at once no more than allowed are.
+                self.count_try(user, address).await?;
+                tried = true;
+                right = self.look_at(stored, password, key, turn).await?;
+            }
         }
-        let right = self.verify(stored, password).await?;
         let row = row.filter(|_| right).ok_or(Error::WrongCredentials)?;
         if tried {
             self.forget_tries(user, address).await;
@@ -114,13 +139,9 @@ impl Store {
     }
 
     /// Verifies a password; an empty hash costs as much as another and is never right.
-    pub(crate) async fn verify(&self, stored: String, password: &str) -> Result<bool> {
-        let key = cache_key(&stored, password);
-        if self.was_verified(&key) {
-            return Ok(true);
-        }
+    async fn look_at(&self, stored: String, password: &str, key: [u8; 32], turn: Turn) -> Result<bool> {
         let given = password.to_owned();
-        let right = blocking(move || {
+        let right = blocking(turn, move || {
             let known = if stored.is_empty() { dummy_hash() } else { &stored };
             Argon2::default().verify_password(given.as_bytes(), known).is_ok() && !stored.is_empty()
         })
@@ -133,6 +154,30 @@ impl Store {
         Ok(right)
     }
 
+    /// Hashes a new password.
+    pub(crate) async fn hash_password(&self, password: String) -> Result<String> {
+        let hash = blocking(self.turn().await?, move || {
+            Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string())
+        });
+        hash.await?.map_err(|why| Error::damaged("password", why))
+    }
+
+    /// Waits for a turn; `Error::Busy` where as many wait already as may.
+    async fn turn(&self) -> Result<Turn> {
+        let turns = &self.inner.turns;
+        let busy = |_| Error::Busy { seconds: BUSY };
+        let seat = turns.seats.clone().try_acquire_owned().map_err(busy)?;
+        let core = turns.cores.clone().acquire_owned().await.map_err(|_| Error::Busy { seconds: BUSY })?;
+        Ok(Turn { _seat: seat, _core: core })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn take_every_seat(&self) -> impl Sized + use<> {
+        let seats = self.inner.turns.seats.clone();
+        let all = u32::try_from(seats.available_permits()).unwrap_or(u32::MAX);
+        seats.try_acquire_many_owned(all)
+    }
+
     fn was_verified(&self, key: &[u8; 32]) -> bool {
         self.verified().get(key).is_some_and(|at| at.elapsed() < VERIFIED)
     }
@@ -142,7 +187,19 @@ impl Store {
     }
 }
 
-async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+impl Default for Turns {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { seats: Arc::new(Semaphore::new(cores * SEATS)), cores: Arc::new(Semaphore::new(cores)) }
+    }
+}
+
+async fn blocking<T: Send + 'static>(turn: Turn, run: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let run = move || {
+        let done = run();
+        drop(turn);
+        done
+    };
     tokio::task::spawn_blocking(run).await.map_err(std::io::Error::other).map_err(Error::disk("verify a password"))
 }
 
@@ -154,12 +211,6 @@ fn cache_key(stored: &str, password: &str) -> [u8; 32] {
     let mut key = [0; 32];
     key.copy_from_slice(digest(&SHA256, &both).as_ref());
     key
-}
-
-pub(crate) async fn hash_password(password: String) -> Result<String> {
-    let hash =
-        blocking(move || Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string())).await?;
-    hash.map_err(|why| Error::damaged("password", why))
 }
 
 /// A hash that no password has, verified for unknown names so that they take as long as known ones.

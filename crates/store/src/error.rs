@@ -74,6 +74,9 @@ pub enum Error {
     /// Too many wrong passwords for a name from an address.
     #[error("too many wrong passwords; try again in {seconds} s")]
     LockedOut { seconds: u64 },
+    /// As many passwords are verified as can be.
+    #[error("too many logins at once; try again in {seconds} s")]
+    Busy { seconds: u64 },
     /// Wrong name, password or token.
     #[error("wrong credentials")]
     WrongCredentials,
@@ -111,6 +114,7 @@ impl Error {
             | Self::StaleGeneration { .. }
             | Self::Unjudged(_)
             | Self::LockedOut { .. }
+            | Self::Busy { .. }
             | Self::Connect { .. }
             | Self::Data { .. } => Remedy::Retry,
             Self::Newer { .. }

@@ -3,7 +3,6 @@
 //! In: who is to be there, with which role in which scope. Out: rows that hold from this moment in every process, each change in the
 //! audit. The last owner of everything stays: without one nobody could make another.
 
-use crate::access::hash_password;
 use crate::engine::{Row, values};
 use crate::tokens::shown;
 use crate::write::Write;
@@ -44,7 +43,7 @@ pub struct HeldRole {
 impl Store {
     /// Makes a principal; an empty password means tokens only.
     pub async fn make_principal(&self, name: &str, kind: &str, password: &str, by: &Caller) -> Result<Id> {
-        let hash = if password.is_empty() { String::new() } else { hash_password(password.to_owned()).await? };
+        let hash = if password.is_empty() { String::new() } else { self.hash_password(password.to_owned()).await? };
         let mut write = self.write().await?;
         if let Some(row) = write.one("SELECT until FROM principal WHERE name = $1", values![name]).await? {
             let gone = row.at(0)? != Micros::FOREVER;
@@ -90,7 +89,7 @@ impl Store {
 
     /// Sets a password and ends the sessions of its principal, but for the one that is named.
     pub async fn set_password(&self, id: Id, password: &str, but: &str, by: &Caller) -> Result<()> {
-        let hash = hash_password(password.to_owned()).await?;
+        let hash = self.hash_password(password.to_owned()).await?;
         let mut write = self.write().await?;
         let (name, _) = write.person(id).await?;
         write.run("UPDATE principal SET password = $2 WHERE id = $1", values![id, hash]).await?;

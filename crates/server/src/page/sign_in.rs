@@ -151,7 +151,7 @@ async fn begin(
     let known = parts.store.by_password(name, password, &caller.address).await;
     let result = match &known {
         Ok(_) => 200,
-        Err(store::Error::LockedOut { .. }) => 429,
+        Err(store::Error::LockedOut { .. } | store::Error::Busy { .. }) => 429,
         Err(store::Error::WrongCredentials) => 401,
         Err(_) => 503,
     };

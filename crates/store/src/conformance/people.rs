@@ -145,6 +145,32 @@ fn sessions_end_by_themselves() {
 }
 
 #[test]
+fn passwords_wait_for_their_turn_and_who_finds_no_seat_is_told_so() {
+    on_every_engine(|fresh| async move {
+        let store = fresh.store.clone();
+        store.ensure_admin(Some(PASSWORD)).await.unwrap();
+        let admin = store.principal_named("admin").await.unwrap().unwrap().id;
+        let new = NewToken { principal: admin, name: "t".into(), expires: Micros::FOREVER, grants: Vec::new() };
+        let (_, token) = store.make_token(&new, &caller()).await.unwrap();
+        store.authenticate(&basic("admin", PASSWORD), "").await.unwrap();
+        let seats = store.take_every_seat();
+        for _ in 0..20 {
+            let answer = store.authenticate(&basic("admin", "guess"), "").await;
+            assert!(matches!(answer, Err(Error::Busy { .. })), "{answer:?}");
+        }
+        assert!(matches!(store.set_password(admin, "another battery", "", &caller()).await, Err(Error::Busy { .. })));
+        store.authenticate(&basic("admin", PASSWORD), "").await.expect("verified a moment ago");
+        store.authenticate(&Credential::Bearer(token), "").await.expect("a token is not hashed");
+        drop(seats);
+        let answer = store.authenticate(&basic("admin", "guess"), "").await;
+        assert!(
+            matches!(answer, Err(Error::WrongCredentials)),
+            "nothing was counted that was not looked at: {answer:?}"
+        );
+    });
+}
+
+#[test]
 fn many_guesses_at_once_are_no_more_than_ten() {
     on_every_engine(|fresh| async move {
         let store = fresh.store.clone();
