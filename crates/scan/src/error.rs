@@ -36,6 +36,9 @@ pub enum Error {
         "{name} is there already and names {here}, not {there}; import it with --force to move the tag, or under another name"
     )]
     TagTaken { name: String, here: Digest, there: Digest },
+    /// Whoever asked for an import lost the right to it since.
+    #[error("{actor} may no longer push to {repository}, or the token that asked for this has ended")]
+    NotPermitted { actor: String, repository: String },
     /// A source stopped sending.
     #[error("{host} broke off after {at} bytes of {digest}")]
     BrokeOff { host: String, digest: Digest, at: u64, source: std::io::Error },
@@ -73,6 +76,7 @@ impl Error {
             | Self::NotImported { .. }
             | Self::NoPlatform { .. }
             | Self::TagTaken { .. }
+            | Self::NotPermitted { .. }
             | Self::Defect
             | Self::TooLong => Remedy::GiveUp,
         }
@@ -92,7 +96,8 @@ impl Error {
             | Self::BrokeOff { .. }
             | Self::NotImported { .. }
             | Self::NoPlatform { .. }
-            | Self::TagTaken { .. } => "upstream",
+            | Self::TagTaken { .. }
+            | Self::NotPermitted { .. } => "upstream",
             Self::Sandbox(_) | Self::Defect => "crash",
             Self::Knowledge(_) | Self::Behind { .. } | Self::Restless(_) => "no-database",
             Self::TooLong => "limit-time",

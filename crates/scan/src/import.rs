@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use model::Digest;
 use model::manifest::{Descriptor, Manifest};
-use model::role::{Action, Scope, allowed};
+use model::role::{Action, Grant, Scope, allowed};
 use oci::{Client, Location, Options, Root};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -44,6 +44,15 @@ pub(crate) async fn import(store: &Store, job: &Job, row: &store::Import) -> Res
     Ok(store.end_import(job, None).await?)
 }
 
+/// Returns what whoever asked for an import may do now. Fails where they may no longer push there.
+async fn permitted(store: &Store, row: &store::Import) -> Result<Vec<Grant>, Error> {
+    let grants = store.import_grants(row).await?.unwrap_or_default();
+    if allowed(&grants, Action::Push, &row.scope) {
+        return Ok(grants);
+    }
+    Err(Error::NotPermitted { actor: row.actor.clone(), repository: row.repository.clone() })
+}
+
 /// A manifest to be put.
 struct Found {
     root: Root,
@@ -58,6 +67,8 @@ struct Copy<'a> {
     row: &'a store::Import,
     client: Client,
     from: Location,
+    /// What whoever asked may do, as of the beginning.
+    grants: Vec<Grant>,
     progress: Mutex<Progress>,
 }
 
@@ -71,17 +82,18 @@ struct Progress {
 
 impl<'a> Copy<'a> {
     async fn open(store: &'a Store, job: &'a Job, row: &'a store::Import) -> Result<Self, Error> {
+        let grants = permitted(store, row).await?;
         let from = Location::parse(&row.source)?;
         let options = Options {
             login: store.import_login(row.id).await?,
             insecure_http: row.options.plain_http,
             for_others: true,
             // Only who owns everything speaks for the operator, who may name any host.
-            public_only: !allowed(&row.options.grants, Action::Own, &Scope::ALL),
+            public_only: !allowed(&grants, Action::Own, &Scope::ALL),
             ..Options::default()
         };
         let client = Client::new(&from.host, &options)?;
-        Ok(Self { store, job, row, client, from, progress: Mutex::default() })
+        Ok(Self { store, job, row, client, from, grants, progress: Mutex::default() })
     }
 
     async fn run(&self) -> Result<(), Error> {
@@ -105,6 +117,8 @@ impl<'a> Copy<'a> {
         self.progress().total = blobs.values().fold(0, |sum: u64, size| sum.saturating_add(*size));
         let fetch = |(digest, size)| async move { self.blob(&digest, size).await };
         stream::iter(blobs).map(fetch).buffer_unordered(AT_A_TIME).try_collect::<()>().await?;
+        // Copying may have taken a day.
+        permitted(self.store, self.row).await?;
         for found in found {
             self.put(found).await?;
         }
@@ -246,8 +260,8 @@ impl<'a> Copy<'a> {
     async fn mounted(&self, digest: &Digest) -> Result<bool, Error> {
         let row = self.row;
         for home in self.store.homes_of_blob(row.registry, digest, HOMES).await? {
-            let scope = Scope { repository: Some(home.clone()), ..row.options.scope.clone() };
-            if allowed(&row.options.grants, Action::Pull, &scope)
+            let scope = Scope { repository: Some(home.clone()), ..row.scope.clone() };
+            if allowed(&self.grants, Action::Pull, &scope)
                 && self.store.mount_blob(row.registry, &home, &row.repository, digest).await?
             {
                 return Ok(true);

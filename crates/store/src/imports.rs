@@ -32,6 +32,8 @@ pub struct NewImport {
     pub repository: String,
     /// The tag that it gets; empty = none.
     pub tag: String,
+    /// The repository that gets it, as a scope.
+    pub scope: Scope,
     /// How.
     pub options: ImportOptions,
     /// User and password for the source.
@@ -50,9 +52,11 @@ pub struct ImportOptions {
     pub referrers: bool,
     /// Whether the source speaks plain HTTP.
     pub plain_http: bool,
-    /// The repository that gets it, as a scope.
-    pub scope: Scope,
-    /// The roles of whoever asked: what they may not reach, the import does not reach for them.
+    /// Row id of whoever asked: what they may not reach, the import does not reach for them. 0 = the operator, who has no row.
+    pub principal: Id,
+    /// Row id of the token that they came with.
+    pub token: Option<Id>,
+    /// The roles of the operator.
     pub grants: Vec<Grant>,
 }
 
@@ -88,6 +92,8 @@ pub struct Import {
     pub repository: String,
     /// The tag, or empty.
     pub tag: String,
+    /// The repository that gets it, as a scope, wherever its registry is now.
+    pub scope: Scope,
     /// How.
     pub options: ImportOptions,
     /// How it stands.
@@ -169,7 +175,7 @@ impl Store {
         add_import_job(&mut write, id, new.registry).await?;
         let after = json!({"source": new.source, "tag": new.tag, "platform": new.options.platform, "force": new.options.force,
             "referrers": new.options.referrers, "login": new.login.as_ref().map(|(user, _)| user)});
-        audit(&mut write, by, "import.create", id, &new.options.scope, after).await?;
+        audit(&mut write, by, "import.create", id, &new.scope, after).await?;
         write.commit().await?;
         Ok(id)
     }
@@ -195,10 +201,19 @@ impl Store {
     fn listing(&self, condition: &str) -> String {
         format!(
             "SELECT m.id, m.source, m.registry, COALESCE(g.name, ''), m.repository, m.tag, m.options, m.state, m.done_bytes, m.total_bytes, m.digest, m.error, m.actor, m.since, m.finished,
-             CAST(CASE WHEN j.leased_until >= {0} THEN 1 ELSE 0 END AS BIGINT), CAST(CASE WHEN j.due > {0} THEN j.due ELSE 0 END AS BIGINT), COALESCE(j.attempt, 0), COALESCE(j.reason, '')
-             FROM import m LEFT JOIN registry g ON g.id = m.registry LEFT JOIN job j ON j.kind = 3 AND j.image = m.id WHERE {condition} ORDER BY m.id DESC",
+             CAST(CASE WHEN j.leased_until >= {0} THEN 1 ELSE 0 END AS BIGINT), CAST(CASE WHEN j.due > {0} THEN j.due ELSE 0 END AS BIGINT), COALESCE(j.attempt, 0), COALESCE(j.reason, ''), COALESCE(s.guid, ''), COALESCE(g.resource_group, '')
+             FROM import m LEFT JOIN registry g ON g.id = m.registry LEFT JOIN subscription s ON s.id = g.subscription LEFT JOIN job j ON j.kind = 3 AND j.image = m.id WHERE {condition} ORDER BY m.id DESC",
             self.engine().clock()
         )
+    }
+
+    /// Returns the roles that an import acts by: those that whoever asked has now, by the token that they came with; `None` = either is gone.
+    pub async fn import_grants(&self, import: &Import) -> Result<Option<Vec<Grant>>> {
+        let ImportOptions { principal, token, grants, .. } = &import.options;
+        if *principal == 0 {
+            return Ok(Some(grants.clone()));
+        }
+        Ok(self.holder(*principal, *token).await?.map(|holder| holder.grants))
     }
 
     /// Returns the login for the source of an import that is under way.
@@ -240,18 +255,20 @@ impl Store {
 
     /// Ends an import that somebody does not want any more; false = it is over already, or never was.
     pub async fn cancel_import(&self, id: Id, by: &Caller) -> Result<bool> {
+        let Some(import) = self.import(id).await? else { return Ok(false) };
         let mut tx = self.engine().begin().await?;
         // Job rows are locked before the revision.
         let sql = format!("SELECT id FROM job WHERE kind = 3 AND image = $1{}", self.engine().lock());
         tx.one(&sql, values![id]).await?;
         let mut write = Write::ordered(self, tx).await?;
-        let find = "SELECT options, source FROM import WHERE id = $1 AND state = $2";
-        let Some(row) = write.one(find, values![id, UNDER_WAY]).await? else { return Ok(false) };
-        let options: ImportOptions = options(&row.text(0)?)?;
-        let after = json!({"source": row.text(1)?, "cancelled": true});
+        let find = "SELECT id FROM import WHERE id = $1 AND state = $2";
+        if write.one(find, values![id, UNDER_WAY]).await?.is_none() {
+            return Ok(false);
+        }
+        let after = json!({"source": import.source, "cancelled": true});
         close(&mut write, id, ImportState::Cancelled, "").await?;
         write.run("DELETE FROM job WHERE kind = 3 AND image = $1", values![id]).await?;
-        audit(&mut write, by, "import.cancel", id, &options.scope, after).await?;
+        audit(&mut write, by, "import.cancel", id, &import.scope, after).await?;
         write.commit().await?;
         self.drop_uploads_of(&uploader(id)).await?;
         Ok(true)
@@ -292,6 +309,7 @@ fn import_row(row: &Row) -> Result<Import> {
         _ => ImportState::RetryAt,
     };
     let (error, reason) = (row.text(11)?, row.text(18)?);
+    let scope = Scope::repository(&row.text(19)?, &row.text(20)?, &row.text(3)?, &row.text(4)?);
     Ok(Import {
         id: row.int(0)?,
         source: row.text(1)?,
@@ -299,6 +317,7 @@ fn import_row(row: &Row) -> Result<Import> {
         registry_name: row.text(3)?,
         repository: row.text(4)?,
         tag: row.text(5)?,
+        scope,
         options: options(&row.text(6)?)?,
         state,
         done_bytes: u64::try_from(row.int(8)?).unwrap_or(0),

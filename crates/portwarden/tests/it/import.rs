@@ -349,6 +349,30 @@ fn an_import_that_is_killed_goes_on_where_it_was_and_one_can_be_cancelled() {
 }
 
 #[test]
+fn an_import_whose_token_is_revoked_meanwhile_pushes_nothing() {
+    let Some(source) = Source::start(false) else { return };
+    let image = large("revoked", 6 << 20);
+    assert_eq!(source.server.push("big", "1", &image).status, 201);
+    let (house, gate) = (House::new(), Gate::before(&source, 3 << 20, false));
+    let server = house.start();
+    let grants = json!([{"role": "owner", "scope": "/"}]);
+    let made = post(&server, "/tokens", &json!({"name": "ci", "principal": "admin", "grants": grants})).json();
+    let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
+    let head = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let body = json!({"source": format!("{}/big:1", gate.host())}).to_string();
+    let begun = server.send("POST", "/api/v1/imports", &head, body.as_bytes()).json();
+    let id = begun["id"].as_i64().unwrap_or_else(|| panic!("{begun}"));
+    when(&server, id, "in the middle", |import| import["done_bytes"].as_u64().unwrap() > 2 << 20);
+    let token = format!("/api/v1/tokens/{}", made["id"]);
+    assert_eq!(server.send("DELETE", &token, &[], b"").status, 204);
+    gate.open();
+    let over = ended(&server, id);
+    assert_eq!(over["state"], "failed", "{over}");
+    assert!(over["error"].as_str().unwrap().contains("may no longer push to big"), "{over}");
+    assert_eq!(server.send("GET", "/v2/big/manifests/1", &[("Accept", "*/*")], b"").status, 404);
+}
+
+#[test]
 fn who_may_not_push_there_or_name_that_host_is_told_so() {
     let house = House::new();
     let server = house.start();

@@ -129,14 +129,16 @@ pub async fn make(parts: &Parts, asker: &Asker, body: ImportBody) -> Result<Impo
         registry: registry.id,
         repository,
         tag,
+        scope,
         login: login(&body)?,
         options: ImportOptions {
             platform: platform(body.platform.as_deref())?,
             force: body.force,
             referrers: body.referrers,
             plain_http: body.plain_http,
-            scope,
-            grants: asker.principal.grants.clone(),
+            principal: asker.principal.id,
+            token: asker.principal.token,
+            grants: if asker.principal.id == 0 { asker.principal.grants.clone() } else { Vec::new() },
         },
     };
     let id = parts.store.add_import(&new, &asker.caller()).await?;
@@ -243,7 +245,7 @@ fn sees(asker: &Asker, scope: &Scope) -> bool {
 /// The imports that somebody may see, newest first.
 pub async fn visible(parts: &Parts, asker: &Asker) -> Result<Vec<ImportView>, Problem> {
     let rows = parts.store.imports().await?;
-    Ok(rows.into_iter().filter(|row| sees(asker, &row.options.scope)).map(ImportView::from).collect())
+    Ok(rows.into_iter().filter(|row| sees(asker, &row.scope)).map(ImportView::from).collect())
 }
 
 /// One import that somebody may see.
@@ -251,13 +253,13 @@ pub async fn one(parts: &Parts, asker: &Asker, id: &str) -> Result<Import, Probl
     let absent = || Problem::absent("import", id);
     let number: Id = id.parse().map_err(|_| absent())?;
     let row = parts.store.import(number).await?;
-    row.filter(|row| sees(asker, &row.options.scope)).ok_or_else(absent)
+    row.filter(|row| sees(asker, &row.scope)).ok_or_else(absent)
 }
 
 /// Ends an import that is under way.
 pub async fn end(parts: &Parts, asker: &Asker, id: &str) -> Result<(), Problem> {
     let row = one(parts, asker, id).await?;
-    access::may_in(&asker.principal, Action::Push, &row.options.scope)?;
+    access::may_in(&asker.principal, Action::Push, &row.scope)?;
     if parts.store.cancel_import(row.id, &asker.caller()).await? {
         return Ok(());
     }

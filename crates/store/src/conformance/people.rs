@@ -2,7 +2,7 @@
 
 use super::{caller, on_every_engine};
 use crate::engine::values;
-use crate::{Caller, Credential, Error, NewToken, Store};
+use crate::{Caller, Credential, Error, ImportOptions, NewImport, NewToken, RegistryChange, Store};
 use model::Micros;
 use model::role::{Grant, Role, Scope};
 
@@ -117,6 +117,55 @@ fn what_was_begun_with_a_token_ends_with_it() {
         ] {
             assert_eq!(store.holder(who, Some(token)).await.unwrap(), None, "{why}");
         }
+    });
+}
+
+#[test]
+fn an_import_has_the_rights_that_whoever_asked_has_now_and_the_scope_where_it_is_now() {
+    on_every_engine(|fresh| async move {
+        let store = &fresh.store;
+        let registry = store.registry("local").await.unwrap().unwrap();
+        let scope = Scope::repository(&registry.subscription_guid, &registry.resource_group, "local", "app");
+        // As roles are kept: a path of a registry leaves its group out.
+        let push = Grant { role: Role::AcrPush, scope: Scope::parse(&scope.to_path()).unwrap() };
+        let ann = store.make_principal("ann", "user", PASSWORD, &caller()).await.unwrap();
+        store.grant(ann, &push, &caller()).await.unwrap();
+        let new = NewToken { principal: ann, name: "t".into(), expires: Micros::FOREVER, grants: vec![push.clone()] };
+        let (token, _) = store.make_token(&new, &caller()).await.unwrap();
+        let mut imports = Vec::new();
+        for (principal, token, grants) in [(ann, None, vec![]), (ann, Some(token), vec![]), (0, None, vec![owner()])] {
+            let new = NewImport {
+                source: "r.example/app:1".into(),
+                registry: registry.id,
+                repository: "app".into(),
+                tag: "1".into(),
+                scope: scope.clone(),
+                options: ImportOptions { principal, token, grants, ..ImportOptions::default() },
+                login: None,
+            };
+            imports.push(store.add_import(&new, &caller()).await.unwrap());
+        }
+        let rights = async || {
+            let mut held = Vec::new();
+            for id in &imports {
+                let import = store.import(*id).await.unwrap().unwrap();
+                held.push(store.import_grants(&import).await.unwrap());
+            }
+            held
+        };
+        let own = Some(vec![owner()]);
+        assert_eq!(rights().await, [Some(vec![push.clone()]), Some(vec![push.clone()]), own.clone()]);
+        store.end_token(token, &caller()).await.unwrap();
+        assert_eq!(rights().await, [Some(vec![push.clone()]), None, own.clone()], "the token ended");
+        store.revoke(ann, &push, &caller()).await.unwrap();
+        assert_eq!(rights().await, [Some(vec![]), None, own.clone()], "the role was taken away");
+        store.end_principal(ann, &caller()).await.unwrap();
+        assert_eq!(rights().await, [None, None, own], "the user is gone");
+        let change = RegistryChange { name: Some("renamed".into()), ..RegistryChange::default() };
+        store.change_registry(registry.id, &change, &caller()).await.unwrap();
+        let import = store.import(imports[0]).await.unwrap().unwrap();
+        assert_eq!(import.scope.to_path(), format!("/{}/renamed/app", registry.subscription_guid));
+        assert!(store.cancel_import(import.id, &caller()).await.unwrap());
     });
 }
 
