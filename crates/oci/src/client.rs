@@ -105,6 +105,10 @@ impl Client {
             .connect_timeout(Duration::from_secs(10))
             .read_timeout(Duration::from_secs(60))
             .user_agent(concat!("portwarden/", env!("CARGO_PKG_VERSION")));
+        if options.public_only {
+            // A proxy looks names up itself, and the resolver would never see what they stand for.
+            builder = builder.no_proxy();
+        }
         if let Some(pem) = &options.ca_pem {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| Error::Unreachable {
                 host: host.into(),

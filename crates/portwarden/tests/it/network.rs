@@ -3,7 +3,7 @@
 use crate::hostile::write_layout;
 use crate::house::{House, Server, block_on, engines, until};
 use crate::images;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -139,4 +139,38 @@ fn clients_and_the_scanner_are_let_in_and_kept_out_and_both_logs_show_it() {
         walk(&house);
         println!("network rules and logs hold on {}", house.engine());
     }
+}
+
+#[test]
+fn only_an_owner_of_everything_imports_through_the_proxy_of_the_system() {
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = proxy.local_addr().unwrap().port();
+    let (asked, asks) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for client in proxy.incoming().flatten() {
+            let mut line = String::new();
+            let _ = std::io::BufRead::read_line(&mut std::io::BufReader::new(client), &mut line);
+            let _ = asked.send(line);
+        }
+    });
+    let mut house = House::new();
+    house.environment.push(("https_proxy".into(), format!("http://127.0.0.1:{port}")));
+    let server = house.start();
+    let guid = server.get("/subscriptions")["items"][0]["guid"].as_str().unwrap().to_owned();
+    let grants = json!([{"role": "acr-push", "scope": format!("/{guid}/local/app")}]);
+    let token = json!({"name": "ci", "principal": "admin", "grants": grants}).to_string();
+    let typed = ("Content-Type", "application/json");
+    let made = server.send("POST", "/api/v1/tokens", &[typed], token.as_bytes()).json();
+    let pusher = format!("Bearer {}", made["token"].as_str().unwrap());
+    let import = |login: &str| {
+        let body = json!({"source": "nowhere.invalid/app:1"}).to_string();
+        let head = [typed, ("Authorization", login)];
+        let id = server.send("POST", "/api/v1/imports", &head, body.as_bytes()).json()["id"].clone();
+        until("it failed once", || {
+            server.get(&format!("/imports/{id}"))["error"].as_str().map(str::len).filter(|n| *n > 0)
+        });
+        asks.try_iter().filter(|line| line.contains("nowhere.invalid")).count()
+    };
+    assert_eq!(import(&pusher), 0, "the guard looks up every name itself");
+    assert!(import(crate::http::LOGIN) > 0, "the operator's own network");
 }
