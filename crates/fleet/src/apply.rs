@@ -152,13 +152,20 @@ impl Index {
             });
             at
         });
-        if (self.vulnerabilities[at as usize].kev > 0) != (row.kev.0 > 0) {
+        let kept_kev = self.vulnerabilities[at as usize].kev > 0;
+        if kept_kev != (row.kev.0 > 0) {
             let open: Vec<usize> = self.matches_of_vulnerability(at as usize).collect();
             open.iter().for_each(|m| self.settle_match(*m, false));
             self.vulnerabilities[at as usize].kev = row.kev.0;
             open.iter().for_each(|m| self.settle_match(*m, true));
         }
-        self.vulnerability_names.insert(row.name.to_ascii_lowercase().into(), at);
+        let before = self.vulnerability_names.insert(row.name.to_ascii_lowercase().into(), at);
+        before.into_iter().filter(|v| *v != at).for_each(|v| self.note_vulnerability(v as usize));
+        let kept = &self.vulnerabilities[at as usize];
+        let same = (self.text(kept.name), self.text(kept.title), kept.cvss) == (&row.name, &row.title, row.cvss);
+        if !same || kept_kev != (row.kev.0 > 0) {
+            self.note_vulnerability(at as usize);
+        }
         let kept = &mut self.vulnerabilities[at as usize];
         kept.name = self.texts.replace(kept.name, &row.name);
         kept.title = self.texts.replace(kept.title, &row.title);
@@ -166,11 +173,23 @@ impl Index {
         (kept.cvss, kept.epss, kept.severity) = (row.cvss, row.epss, row.severity);
     }
 
+    fn note_vulnerability(&mut self, vulnerability: usize) {
+        let matches: Vec<usize> = self.matches_of_vulnerability(vulnerability).collect();
+        self.note_changed(matches);
+    }
+
     fn take_alias(&mut self, name: &str, vulnerability: Id) {
         let Some(at) = self.vulnerability_ids.get(vulnerability) else { return self.orphan() };
         let known = self.vulnerability_names.insert(name.to_ascii_lowercase().into(), at);
+        if let Some(before) = known.filter(|before| *before != at) {
+            self.note_vulnerability(before as usize);
+        }
         let heading = self.text(self.vulnerabilities[at as usize].name) == name;
-        if heading || (known == Some(at) && self.aliases_of(at as usize).any(|n| n == name)) {
+        if known == Some(at) && (heading || self.aliases_of(at as usize).any(|n| n == name)) {
+            return;
+        }
+        self.note_vulnerability(at as usize);
+        if heading {
             return;
         }
         if let Some(before) = known.filter(|before| *before != at) {
@@ -230,6 +249,7 @@ impl Index {
             self.matches.push(new);
         }
         self.settle_match(at, true);
+        self.note_changed([at]);
     }
 
     /// Adds an open match to the sums, or takes it out of them.
@@ -262,6 +282,7 @@ impl Index {
             lanes.add(&self.package_lanes[*package as usize]);
             self.postings[*package as usize].push(at);
         }
+        self.held += packages.len();
         self.inventory_ids.insert(row.id, at);
         self.inventory_lanes.push(lanes);
         self.inventories.push(Inventory { id: row.id, packages: packages.into(), readings: NONE, places: 0 });

@@ -1,13 +1,14 @@
 //! How rules, plans, exemptions and paths follow the store.
 //!
-//! In: rows that are new or different, after the facts that rules are about. Out: the rules of the index. What was worked out
-//! of rules is forgotten where it may be another now, and worked out again by the next question.
+//! In: rows that are new or different, after the facts that rules are about. Out: the rules of the index. Which
+//! matches they speak of follows the matches; the view of now is forgotten, and worked out again by the next question.
 
 use crate::apply::upsert;
-use crate::criteria::Rule;
+use crate::criteria::{Rule, RuleSet, RuleTests, match_part};
 use crate::index::Index;
 use model::facts::{InventoryPathsFact, Snapshot};
-use model::rule::RuleFact;
+use model::rule::{Criteria, RuleFact};
+use std::sync::OnceLock;
 
 impl Index {
     /// Returns whether the paths of packages are known: else a rule that asks for them hides nothing.
@@ -29,33 +30,43 @@ impl Index {
             upsert(&mut self.exemptions, row, |r| r.id == row.id);
         }
         rows.paths.iter().for_each(|row| self.take_paths(row));
-        let others = !(rows.matches.is_empty() && rows.vulnerabilities.is_empty() && rows.aliases.is_empty());
-        if others {
-            self.rules.iter_mut().for_each(Rule::forget);
+        let changed = std::mem::take(&mut self.changed);
+        if !changed.is_empty() {
+            self.sort_changed(changed);
         }
-        let same = rows.rules.iter().all(|row| self.take_rule(row));
-        if same && only_rules(rows) {
-            self.now.forget_rules();
-        } else {
-            self.now.forget();
+        rows.rules.iter().for_each(|row| self.take_rule(row));
+        self.now.forget();
+    }
+
+    fn take_rule(&mut self, row: &RuleFact) {
+        let rule = Rule { fact: row.clone(), tests: RuleTests::new(&row.criteria), set: self.rule_set(&row.criteria) };
+        match self.rule_ids.get(row.id) {
+            Some(at) => self.rules[at as usize] = rule,
+            None => {
+                self.rule_ids.insert(row.id, self.rules.len() as u32);
+                self.rules.push(rule);
+            }
         }
     }
 
-    /// Takes a rule; returns whether no known one asks for something else now.
-    fn take_rule(&mut self, row: &RuleFact) -> bool {
-        match self.rule_ids.get(row.id).map(|at| at as usize) {
-            None => {
-                self.rule_ids.insert(row.id, self.rules.len() as u32);
-                self.rules.push(Rule::new(row.clone()));
-            }
-            // What a row asks for never changes: that is another row.
-            Some(at) if self.rules[at].fact.criteria == row.criteria => self.rules[at].fact = row.clone(),
-            Some(at) => {
-                self.rules[at] = Rule::new(row.clone());
-                return false;
-            }
+    /// Returns the position of the matches that criteria speak of: one for all that ask the same of matches.
+    fn rule_set(&mut self, criteria: &Criteria) -> u32 {
+        let asked = match_part(criteria);
+        let key = format!("{asked:?}");
+        if let Some(known) = self.rule_set_keys.get(key.as_str()) {
+            return *known;
         }
-        true
+        let at = self.rule_sets.len() as u32;
+        self.rule_sets.push(RuleSet { tests: RuleTests::new(&asked), matches: OnceLock::new() });
+        self.rule_set_keys.insert(key.into(), at);
+        at
+    }
+
+    /// Notes matches that came or changed, if something was worked out of them.
+    pub(crate) fn note_changed(&mut self, matches: impl IntoIterator<Item = usize>) {
+        if self.rule_sets.iter().any(|set| set.matches.get().is_some()) {
+            self.changed.extend(matches.into_iter().map(|m| m as u32));
+        }
     }
 
     fn take_paths(&mut self, row: &InventoryPathsFact) {
@@ -82,13 +93,4 @@ impl Index {
         self.path_texts.insert(path.into(), text);
         text
     }
-}
-
-/// Returns whether changes are of rules alone, so that places and matches are as they were.
-fn only_rules(rows: &Snapshot) -> bool {
-    let tree = rows.subscriptions.is_empty() && rows.registries.is_empty() && rows.repositories.is_empty();
-    let images = rows.images.is_empty() && rows.presences.is_empty() && rows.tags.is_empty();
-    let held = rows.image_inventories.is_empty() && rows.inventories.is_empty() && rows.packages.is_empty();
-    let found = rows.vulnerabilities.is_empty() && rows.aliases.is_empty() && rows.matches.is_empty();
-    tree && images && held && found && rows.plans.is_empty() && rows.exemptions.is_empty() && rows.paths.is_empty()
 }

@@ -7,6 +7,7 @@ use crate::plan::Plan;
 use crate::query::Query;
 use crate::rows::Counts;
 use crate::sums::Sums;
+use std::borrow::Cow;
 
 impl Index {
     /// Counts what passes, as the lists of the same query would; sort, limit and cursor are not looked at.
@@ -23,7 +24,8 @@ impl Index {
 
     fn counts_in(&self, query: &Query, text_in: TextIn) -> Result<Counts, QueryError> {
         let query = Query { limit: 1, ..query.clone() };
-        let plan = Plan::new(self, &query, text_in)?;
+        let mut plan = Plan::new(self, &query, text_in)?;
+        let lanes = plan.count();
         let mut counts = Counts::default();
         let mut seen = vec![false; self.vulnerabilities.len()];
         plan.each_match(|at, found, hidden| {
@@ -42,7 +44,7 @@ impl Index {
             counts.tally.kev += findings * u64::from(self.vulnerabilities[vulnerability].kev > 0);
             counts.vulnerabilities += u64::from(!std::mem::replace(&mut seen[vulnerability], true));
         });
-        let sums = Sums::new(&plan);
+        let sums = Sums::of(&plan, Cow::Owned(lanes));
         let mut repositories = vec![false; self.repositories.len()];
         let mut images = vec![(false, false); self.images.len()];
         sums.each_passing_place(|presence| {

@@ -1,6 +1,7 @@
 //! A disable rule, ready to be tested.
 //!
-//! In: the criteria of a rule. Out: patterns and bits; `rules` holds them against matches and places.
+//! In: the criteria of a rule. Out: patterns and bits; `rules` holds them against matches and places. Rules that ask the same of
+//! matches share what was worked out of it.
 
 use crate::sets::RowSet;
 use model::pattern::Pattern;
@@ -13,18 +14,28 @@ use std::sync::OnceLock;
 pub(crate) struct Rule {
     pub fact: RuleFact,
     pub tests: RuleTests,
-    /// Every match, open or closed, that the match part holds for.
+    /// Position of the matches it speaks of among the sets of the index.
+    pub set: u32,
+}
+
+/// Matches that rules speak of: of all rules whose match parts are equal.
+#[derive(Debug)]
+pub(crate) struct RuleSet {
+    pub tests: RuleTests,
+    /// Every match, open or closed, that the match part holds for; worked out when it is first asked for.
     pub matches: OnceLock<RowSet>,
 }
 
-impl Rule {
-    pub fn new(fact: RuleFact) -> Self {
-        Self { tests: RuleTests::new(&fact.criteria), fact, matches: OnceLock::new() }
-    }
-
-    /// Forgets which matches it holds for: they changed.
-    pub fn forget(&mut self) {
-        self.matches = OnceLock::new();
+/// Returns the criteria without what they ask of places.
+pub(crate) fn match_part(criteria: &Criteria) -> Criteria {
+    let none = Criteria::default();
+    Criteria {
+        digests: none.digests,
+        tags: none.tags,
+        repositories: none.repositories,
+        paths: none.paths,
+        os_releases: none.os_releases,
+        ..criteria.clone()
     }
 }
 

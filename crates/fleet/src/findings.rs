@@ -71,7 +71,7 @@ impl Index {
         });
         let make = |(_, (_, matched, presence)): &(Key<'_>, Row)| {
             let (matched, presence) = (*matched as usize, *presence as usize);
-            let row = self.finding_row((matched, presence), i64::MAX, plan.at, &plan.view);
+            let row = self.finding_row((matched, presence), i64::MAX, plan.sight.at, &plan.sight.view);
             FindingRow { rule: self.rule_of(&plan, matched, presence), ..row }
         };
         let items = rows.iter().map(make).collect();
@@ -96,8 +96,12 @@ impl Index {
 
     /// Returns the rule that hides a finding: of several one that is asked for, else the oldest.
     fn rule_of(&self, plan: &Plan<'_>, matched: usize, presence: usize) -> Option<RuleMark> {
-        let group = &plan.view.groups[plan.view.group_of(presence)];
-        let rules = group.rules_of(self, matched).map(|r| (!plan.marks.asks_for(r), &self.rules[r as usize].fact));
+        let group = plan.sight.view.group_of(presence);
+        let rules = plan
+            .sight
+            .view
+            .rules_of(self, matched, group)
+            .map(|r| (!plan.sight.marks.asks_for(r), &self.rules[r as usize].fact));
         let (_, fact) = rules.min_by_key(|(other, fact)| (*other, fact.since, fact.id))?;
         Some(RuleMark { uid: fact.uid, name: fact.name.clone() })
     }
@@ -322,7 +326,7 @@ impl<'a> Blocks<'a> {
     fn matches_of(&self, presence: usize, push: &mut impl FnMut(Row)) {
         let (plan, index) = (self.plan, self.plan.index);
         let place = &index.presences[presence];
-        let Some(inventory) = plan.inventory_of(presence) else { return };
+        let Some(inventory) = plan.sight.inventory_of(presence) else { return };
         let packages = &index.inventories[inventory].packages;
         for at in packages.iter().flat_map(|package| index.matches_of_package(*package as usize)) {
             let row = &index.matches[at];

@@ -23,8 +23,7 @@ impl Index {
     pub fn images(&self, query: &Query) -> Result<Page<ImageRow>, QueryError> {
         let sort = query.sort.only(&SORTS)?;
         let plan = Plan::new(self, query, TextIn::Places)?;
-        let by_findings = matches!(sort.key, SortKey::Severity | SortKey::Findings);
-        let sums = if by_findings { Sums::of_all(&plan) } else { Sums::new(&plan) };
+        let sums = Sums::new(&plan);
         let mut places: Vec<(u32, u32)> = Vec::new();
         sums.each_passing_place(|presence| places.push((self.presences[presence].image, presence as u32)));
         places.sort_unstable();
@@ -69,7 +68,7 @@ impl Index {
     fn image_row(&self, plan: &Plan<'_>, sums: &Sums<'_>, group: &[(u32, u32)]) -> ImageRow {
         let position = group.first().map_or(0, |(image, _)| *image as usize);
         let image = &self.images[position];
-        let inventory = self.inventory_of(position, plan.at).map(|i| &self.inventories[i]);
+        let inventory = self.inventory_of(position, plan.sight.at).map(|i| &self.inventories[i]);
         let mut presences: Vec<usize> = group.iter().map(|(_, p)| *p as usize).collect();
         presences.sort_by_key(|p| (self.path(*p), self.presences[*p].id));
         let (coverage, coverage_since) = self.coverage_of(position, &presences, plan);
@@ -86,7 +85,7 @@ impl Index {
             reason: self.text(image.reason).to_owned(),
             inventory: inventory.map(|i| i.id),
             packages: inventory.map_or(0, |i| i.packages.len() as u64),
-            places: presences.into_iter().map(|p| self.place(p, plan.at, &plan.view)).collect(),
+            places: presences.into_iter().map(|p| self.place(p, plan.sight.at, &plan.sight.view)).collect(),
             tally: self.image_tally(sums, group),
         }
     }
@@ -96,7 +95,7 @@ impl Index {
     fn coverage_of(&self, image: usize, presences: &[usize], plan: &Plan<'_>) -> (Coverage, Micros) {
         let registry = |p: usize| self.repositories[self.presences[p].repository as usize].registry as usize;
         let kept = self.images[image].coverage;
-        let frozen = presences.iter().map(|p| plan.view.frozen(registry(*p)));
+        let frozen = presences.iter().map(|p| plan.sight.view.frozen(registry(*p)));
         match kept {
             Coverage::Accessory => (kept, Micros(0)),
             _ if !presences.is_empty() && frozen.clone().all(|since| since.is_some()) => {

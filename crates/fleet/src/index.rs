@@ -3,7 +3,7 @@
 //! A position in a vector is the name of a row. Rows that belong to one row of another column hang on a chain: the head
 //! there, `next_…` here. Nothing is ever taken out: what is over has an `until`, which is what `as_of` reads.
 
-use crate::criteria::Rule;
+use crate::criteria::{Rule, RuleSet};
 use crate::ids::{Ids, NONE, Text, Texts};
 use crate::lanes::Lanes;
 use crate::rows::{FindingRow, Place};
@@ -52,6 +52,8 @@ pub struct Index {
     pub(crate) package_lanes: Vec<Lanes>,
     /// By package: the inventories that hold it.
     pub(crate) postings: Vec<Vec<u32>>,
+    /// How many packages all inventories hold together.
+    pub(crate) held: usize,
     pub(crate) vulnerabilities: Vec<Vulnerability>,
     pub(crate) vulnerability_ids: Ids,
     pub(crate) aliases: Vec<Alias>,
@@ -60,6 +62,12 @@ pub struct Index {
     pub(crate) matches: Vec<Matched>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) rule_ids: Ids,
+    /// What rules speak of; rules that ask the same of matches share one.
+    pub(crate) rule_sets: Vec<RuleSet>,
+    /// By what is asked of matches.
+    pub(crate) rule_set_keys: HashMap<Box<str>, u32>,
+    /// Matches that came or changed in the changes that are being taken.
+    pub(crate) changed: Vec<u32>,
     pub(crate) plans: Vec<PlanFact>,
     pub(crate) exemptions: Vec<ExemptionFact>,
     /// By inventory: packages with the paths they are at, in order; only where the facts say them.

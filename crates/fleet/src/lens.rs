@@ -5,40 +5,28 @@
 //! expired nor paused, and no rule of a narrower scope there overrides it. A paused rule still overrides: where it stands,
 //! nothing is hidden by either. A registry whose plan is off is seen as of the moment at which it was switched off.
 
+use crate::criteria::RuleTests;
+use crate::ids::NONE;
 use crate::index::{Index, holds};
-use crate::sets::{Bits, RowSet};
-use crate::view::{Group, GroupKey, Marked, View};
+use crate::kinds::{Group, Kinds};
+use crate::sets::RowSet;
+use crate::view::View;
 use model::facts::{Id, PlanFact};
 use model::plan::spans;
 use model::role::Scope;
 use model::time::Micros;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use uuid::Uuid;
 
-impl Marked {
-    pub fn new(index: &Index, matches: Bits) -> Self {
-        let mut packages = Bits::default();
-        matches.iter().for_each(|m| packages.set(index.matches[m].package as usize));
-        Self { matches, packages }
-    }
-}
-
-impl Group {
-    /// Returns the rules that hide a match here.
-    pub fn rules_of<'a>(&'a self, index: &'a Index, matched: usize) -> impl Iterator<Item = u32> + 'a {
-        let whole = self.rules.iter().filter(move |r| index.rules[**r as usize].matches(index).contains(matched));
-        let by_path = self.by_path.iter().filter(move |(_, set)| set.contains(matched)).map(|(rule, _)| rule);
+impl View {
+    /// Returns the rules that hide a match from a group.
+    pub fn rules_of<'a>(&'a self, index: &'a Index, matched: usize, group: usize) -> impl Iterator<Item = u32> + 'a {
+        let group = &self.groups[group];
+        let whole = group.rules.iter().filter(move |r| index.matches_of_rule(**r as usize).contains(matched));
+        let here = move |set: u32| self.path_sets[set as usize].contains(matched);
+        let by_path = group.by_path.iter().filter(move |(_, set)| here(*set)).map(|(rule, _)| rule);
         whole.chain(by_path).copied()
-    }
-
-    /// Returns the matches that some of its rules hide.
-    pub fn hidden_by(&self, index: &Index, rule: impl Fn(u32) -> bool) -> Bits {
-        let mut bits = Bits::default();
-        let whole = self.rules.iter().filter(|r| rule(**r));
-        whole.for_each(|r| index.rules[*r as usize].matches(index).add_to(&mut bits));
-        self.by_path.iter().filter(|(r, _)| rule(*r)).for_each(|(_, set)| set.add_to(&mut bits));
-        bits
     }
 }
 
@@ -46,29 +34,25 @@ impl Index {
     /// Returns how every place is seen at a moment; `None` is now, which is at `clock`.
     pub(crate) fn view(&self, at: Option<i64>, clock: i64) -> Arc<View> {
         if at.is_some() {
-            return Arc::new(self.make_view(at, clock, None, None));
+            return Arc::new(self.make_view(at, clock, None));
         }
         let lock = || self.now.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (kept, rules_changed) = lock().clone();
-        let good = |view: &&Arc<View>| !rules_changed && view.since <= clock && clock < view.until;
-        if let Some(view) = kept.as_ref().filter(good) {
-            return Arc::clone(view);
+        let kept = lock().clone();
+        if let Some(view) = kept.filter(|view| view.since <= clock && clock < view.until) {
+            return view;
         }
-        // One that was never worked out has nothing to take over, and must not hold on to all before it.
-        let worked_out = |view: Arc<View>| if view.everything.get().is_some() { Some(view) } else { view.before() };
-        let view = Arc::new(self.make_view(at, clock, None, kept.and_then(worked_out)));
-        *lock() = (Some(Arc::clone(&view)), false);
+        let view = Arc::new(self.make_view(at, clock, None));
+        *lock() = Some(Arc::clone(&view));
         view
     }
 
     /// Returns how every place would be seen now without a rule.
     pub(crate) fn view_without(&self, clock: i64, rule: Uuid) -> View {
-        self.make_view(None, clock, Some(rule), None)
+        self.make_view(None, clock, Some(rule))
     }
 
-    fn make_view(&self, at: Option<i64>, clock: i64, without: Option<Uuid>, before: Option<Arc<View>>) -> View {
-        let groups = vec![Arc::default()];
-        let mut view = View { since: i64::MIN, until: i64::MAX, groups, ..View::default() };
+    fn make_view(&self, at: Option<i64>, clock: i64, without: Option<Uuid>) -> View {
+        let mut view = View { since: i64::MIN, until: i64::MAX, groups: vec![Group::default()], ..View::default() };
         for expires in self.rules.iter().filter(|r| holds(r.fact.since.0, r.fact.until.0, at)).map(|r| r.fact.expires.0)
         {
             if expires <= clock {
@@ -84,12 +68,32 @@ impl Index {
         if in_force.is_empty() && view.frozen.iter().all(Option::is_none) {
             return view;
         }
-        view.before = Mutex::new(before);
-        let mut makes = MakeGroups { index: self, at, paths: HashMap::new(), view };
+        let mut makes =
+            MakeGroups { index: self, at, keys: HashMap::new(), paths: HashMap::new(), sets: HashMap::new(), view };
         for repository in 0..self.repositories.len() {
             makes.take(repository, &in_force);
         }
-        makes.view
+        let mut view = makes.view;
+        view.kinds = self.kinds(&view);
+        view.hides = view.kinds.bits(&view.groups, |_| true);
+        view
+    }
+
+    /// Sorts matches by the rules of a view.
+    fn kinds(&self, view: &View) -> Kinds {
+        let (mut of_rule, mut of_set) = (vec![NONE; self.rules.len()], vec![NONE; self.rule_sets.len()]);
+        let mut sets: Vec<&RowSet> = Vec::new();
+        for rule in view.groups.iter().flat_map(|group| &group.rules).map(|r| *r as usize) {
+            let set = &mut of_set[self.rules[rule].set as usize];
+            if *set == NONE {
+                *set = sets.len() as u32;
+                sets.push(self.matches_of_rule(rule));
+            }
+            of_rule[rule] = *set;
+        }
+        let whole = sets.len() as u32;
+        sets.extend(&view.path_sets);
+        Kinds::new(of_rule, whole, &sets, self.matches.len())
     }
 
     /// Returns the scope that a registry is, with everything above it.
@@ -188,18 +192,25 @@ impl<'a> InForce<'a> {
             let overridden = standing_in.iter().any(|(uid, narrow)| *uid == fact.uid && *narrow > depth(&fact.scope));
             !fact.paused && !overridden && rule(*r).tests.repository_passes(self.index, repository)
         });
-        rules.retain(|r| !rule(*r).matches(self.index).is_empty());
+        rules.retain(|r| !self.index.matches_of_rule(*r as usize).is_empty());
         rules.sort_unstable();
         rules
     }
 }
 
+/// What makes two places alike: rules, what rules that ask for paths hide, the moment.
+type GroupKey = (Vec<u32>, Vec<(u32, u32)>, Option<i64>);
+
 /// Puts places into groups.
 struct MakeGroups<'a> {
     index: &'a Index,
     at: Option<i64>,
-    /// By rule and inventory: what a rule that asks for paths hides there.
-    paths: HashMap<(u32, u32), RowSet>,
+    /// What makes each group but the first.
+    keys: HashMap<GroupKey, u32>,
+    /// By rule and inventory: the position of what a rule that asks for paths hides there; `None` = nothing.
+    paths: HashMap<(u32, u32), Option<u32>>,
+    /// Positions of what is hidden by path.
+    sets: HashMap<RowSet, u32>,
     view: View,
 }
 
@@ -244,7 +255,7 @@ impl MakeGroups<'_> {
                 continue;
             }
             let inventory = index.inventory_in(presence, frozen, self.at);
-            let found = inventory.map(|i| self.hidden_by_path(*rule, i)).filter(|set| !set.is_empty());
+            let found = inventory.and_then(|i| self.hidden_by_path(*rule, i));
             by_path.extend(found.map(|set| (*rule, set)));
         }
         if let Some(known) = groups.get(&rules).filter(|_| by_path.is_empty()) {
@@ -260,42 +271,40 @@ impl MakeGroups<'_> {
         group
     }
 
-    fn hidden_by_path(&mut self, rule: u32, inventory: usize) -> RowSet {
+    fn hidden_by_path(&mut self, rule: u32, inventory: usize) -> Option<u32> {
         let index = self.index;
-        let make = || index.hidden_by_path(&index.rules[rule as usize], inventory);
-        self.paths.entry((rule, inventory as u32)).or_insert_with(make).clone()
+        if let Some(known) = self.paths.get(&(rule, inventory as u32)) {
+            return *known;
+        }
+        let row = &index.rules[rule as usize];
+        let set = index.hidden_by_path(&row.tests, index.matches_of_rule(rule as usize), inventory);
+        let at = (!set.is_empty()).then(|| {
+            *self.sets.entry(set).or_insert_with_key(|set| {
+                self.view.path_sets.push(set.clone());
+                self.view.path_sets.len() as u32 - 1
+            })
+        });
+        self.paths.insert((rule, inventory as u32), at);
+        at
     }
 
     fn group(&mut self, key: GroupKey) -> u32 {
         if key.0.is_empty() && key.1.is_empty() && key.2.is_none() {
             return 0;
         }
-        if let Some(known) = self.view.keys.get(&key) {
-            return *known;
-        }
-        let before = self.view.before();
-        let same = before.as_ref().and_then(|before| before.keys.get(&key).map(|at| &before.groups[*at as usize]));
-        let group = same.map_or_else(|| Arc::new(self.make(&key)), Arc::clone);
-        let number = self.view.groups.len() as u32;
-        self.view.groups.push(group);
-        self.view.keys.insert(key, number);
-        number
-    }
-
-    fn make(&self, (rules, by_path, frozen): &GroupKey) -> Group {
-        let hides = Marked::default();
-        let mut group = Group { rules: rules.clone(), by_path: by_path.clone(), frozen: *frozen, hides };
-        group.hides = Marked::new(self.index, group.hidden_by(self.index, |_| true));
-        group
+        let groups = &mut self.view.groups;
+        *self.keys.entry(key).or_insert_with_key(|(rules, by_path, frozen)| {
+            groups.push(Group { rules: rules.clone(), by_path: by_path.clone(), frozen: *frozen });
+            groups.len() as u32 - 1
+        })
     }
 }
 
 impl Index {
     /// Returns the matches that a rule that asks for paths hides where an image has an inventory.
-    pub(crate) fn hidden_by_path(&self, rule: &crate::criteria::Rule, inventory: usize) -> RowSet {
-        let set = rule.matches(self);
+    pub(crate) fn hidden_by_path(&self, tests: &RuleTests, set: &RowSet, inventory: usize) -> RowSet {
         let packages = self.inventories[inventory].packages.iter().map(|p| *p as usize);
-        let packages = packages.filter(|p| rule.tests.paths_pass(self, inventory, *p));
+        let packages = packages.filter(|p| tests.paths_pass(self, inventory, *p));
         let matches = packages.flat_map(|p| self.matches_of_package(p)).filter(|m| set.contains(*m));
         let mut rows: Vec<u32> = matches.map(|m| m as u32).collect();
         rows.sort_unstable();

@@ -6,15 +6,18 @@
 //! Pure: no network, disk, database, clock or runtime; the asker brings the time.
 //!
 //! Reading order: `index` (the columns), `apply` (how they follow the store), `filter` and `query` (what can be asked),
-//! `plan` (which places and matches pass), `rules`, `lens` and `selection` (what disable rules and plans take away), then one
-//! file a list.
+//! `plan` (which places and matches pass), `selection` and `sums` (how many findings that makes), `rules`, `kinds`, `lens` and `sight`
+//! (what disable rules and plans take away), then one file a list.
 
+mod adding;
 mod apply;
 mod apply_lens;
+mod cells;
 mod counts;
 mod coverage;
 mod criteria;
 mod cursor;
+mod distinct;
 mod effects;
 mod error;
 mod everything;
@@ -24,6 +27,7 @@ mod findings;
 mod ids;
 mod images;
 mod index;
+mod kinds;
 mod lanes;
 mod lens;
 mod marks;
@@ -42,6 +46,7 @@ mod scopes;
 mod score;
 mod selection;
 mod sets;
+mod sight;
 mod sums;
 mod view;
 mod vulnerabilities;

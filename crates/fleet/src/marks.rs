@@ -1,11 +1,11 @@
 //! What a filter asks of disable rules: `status:` and `rule:` words.
 //!
-//! In: the words, the view of the moment. Out: which matches are marked in each group, and whether marked ones are shown.
+//! In: the words, the view of the moment. Out: which matches are marked in which groups, and whether marked ones are shown.
 
 use crate::filter::{Condition, Status, Test};
 use crate::index::Index;
-use crate::sets::Bits;
-use crate::view::{Marked, View};
+use crate::kinds::KindBits;
+use crate::view::View;
 use model::pattern::Pattern;
 
 /// What marks mean.
@@ -26,8 +26,8 @@ pub(crate) enum Mode {
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
     pub mode: Mode,
-    /// By group, where they are others than what its rules hide.
-    own: Vec<Marked>,
+    /// What is marked, where that is not what rules hide.
+    own: KindBits,
     /// By rule: whether a word asks for it.
     asked: Vec<bool>,
 }
@@ -39,6 +39,11 @@ fn named(index: &Index, patterns: &[Pattern]) -> Vec<bool> {
 }
 
 impl Marks {
+    /// Marks where no word asks for a rule.
+    pub fn unasked(mode: Mode) -> Self {
+        Self { mode, ..Self::default() }
+    }
+
     pub fn new(index: &Index, view: &View, conditions: &[Condition]) -> Self {
         let mut status = None;
         let (mut with, mut without): (Vec<Vec<bool>>, Vec<Vec<bool>>) = (Vec::new(), Vec::new());
@@ -63,31 +68,32 @@ impl Marks {
             Some(Status::Open) | None => Mode::Open,
         };
         let nothing = contradicts || (mode == Mode::Only && status == Some(Status::Open));
-        let mut marks = Self { mode, own: Vec::new(), asked: Vec::new() };
+        let mut marks = Self::unasked(mode);
         if matches!(mode, Mode::Open | Mode::All) {
             return marks;
         }
         marks.asked = (0..index.rules.len()).map(|r| any(&with, r as u32)).collect();
-        for group in &view.groups {
-            let mut bits = Bits::default();
-            if mode == Mode::Except {
-                bits = group.hidden_by(index, |rule| any(&without, rule));
-            } else if !nothing {
-                bits = group.hides.matches.clone();
-                with.iter().for_each(|rules| bits.and(&group.hidden_by(index, |rule| rules[rule as usize])));
-                bits.minus(&group.hidden_by(index, |rule| any(&without, rule)));
-            }
-            marks.own.push(Marked::new(index, bits));
+        if nothing {
+            return marks;
         }
+        let hidden_by = |rules: &[bool]| view.kinds.bits(&view.groups, |rule| rules[rule as usize]);
+        let taken_away = view.kinds.bits(&view.groups, |rule| any(&without, rule));
+        if mode == Mode::Except {
+            marks.own = taken_away;
+            return marks;
+        }
+        marks.own = view.kinds.bits(&view.groups, |_| true);
+        with.iter().for_each(|rules| marks.own.and(&hidden_by(rules)));
+        marks.own.minus(&taken_away);
         marks
     }
 
-    /// Returns what is marked in a group; `None` = nothing.
-    pub fn of<'a>(&'a self, view: &'a View, group: usize) -> Option<&'a Marked> {
+    /// Returns the groups in which matches of a kind are marked, one bit each.
+    pub fn of_kind<'a>(&'a self, view: &'a View, kind: usize) -> &'a [u64] {
         match self.mode {
-            Mode::Open => Some(&view.groups[group].hides),
-            Mode::All => None,
-            Mode::Except | Mode::Only => self.own.get(group),
+            Mode::Open => view.hides.row(kind),
+            Mode::All => &[],
+            Mode::Except | Mode::Only => self.own.row(kind),
         }
     }
 

@@ -21,7 +21,7 @@ impl Index {
         let tallies = self.package_tallies(&plan);
         let images = if sort.key == SortKey::Images { self.count_images_by_package(&plan) } else { Vec::new() };
         let listed = (0..self.packages.len()).filter(|p| {
-            let held = plan.places_of(*p) != [0; 2] && plan.package_passes(*p);
+            let held = plan.holds(*p) && plan.package_passes(*p);
             held && (!plan.wants_findings() || tallies[*p].findings() > 0)
         });
         let rows = listed.map(|p| {
@@ -60,7 +60,7 @@ impl Index {
     /// Counts distinct images by package: an image counts once, however many places it has.
     fn count_images_by_package(&self, plan: &Plan<'_>) -> Vec<u32> {
         let mut held: Vec<(u32, u32)> = Vec::new();
-        plan.each_place(|p| held.extend(plan.inventory_of(p).map(|i| (self.presences[p].image, i as u32))));
+        plan.each_place(|p| held.extend(plan.sight.inventory_of(p).map(|i| (self.presences[p].image, i as u32))));
         held.sort_unstable();
         held.dedup();
         let mut images = vec![0; self.packages.len()];

@@ -3,21 +3,24 @@
 //! In: criteria and a scope. Out: the findings it would hide of those that are open there now, in how many images and
 //! repositories, examples, what other rules hide already, and how images stand before and after.
 
-use crate::criteria::{Rule, RuleTests};
+use crate::adding::add_up;
+use crate::cells::{Cell, Selection};
+use crate::criteria::{RuleTests, match_part};
+use crate::cursor::Smallest;
 use crate::filter::TextIn;
 use crate::index::{Index, hidden_bits, holds};
+use crate::kinds::has;
 use crate::lanes::Lanes;
-use crate::plan::Plan;
-use crate::query::Query;
+use crate::marks::{Marks, Mode};
+use crate::match_tests::MatchTests;
 use crate::rows::{FindingRow, Tally};
 use crate::score::{ImageState, ScoreSettings, ScoreTally, States};
-use crate::sets::{Bits, RowSet};
-use crate::sums::Sums;
-use crate::view::{Group, Marked, View};
-use model::facts::RuleFact;
+use crate::sets::RowSet;
+use crate::sight::Sight;
 use model::role::Scope;
 use model::rule::Criteria;
 use model::time::Micros;
+use std::borrow::Cow;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -72,40 +75,21 @@ impl Preview {
     }
 }
 
-/// Places that hold the same inventory and are seen alike, and pass the rule's place part or not.
-struct Alike {
-    group: usize,
-    inventory: usize,
-    passes: bool,
-    presences: Vec<u32>,
-}
-
-/// What is known of a package in the group that is looked at.
-#[derive(Debug, Clone, Copy, Default)]
-struct Known {
-    places: u32,
-    example: u32,
-    /// What would be hidden in one place.
-    less: Lanes,
-    already: u32,
-}
+/// Class of places that do not pass the rule's place part.
+const NOT_THERE: usize = 1;
 
 /// A proposal that is being looked at.
 struct Looking<'a> {
-    index: &'a Index,
-    view: Arc<View>,
-    rule: Rule,
-    /// Packages of the matches that the rule speaks of.
-    packages: Bits,
-    /// The group that is looked at, and what is known of packages there.
-    group: usize,
-    known: Vec<Known>,
-    touched: Vec<u32>,
+    sight: &'a Sight<'a>,
+    tests: &'a RuleTests,
+    /// Matches that the rule speaks of.
+    set: &'a RowSet,
+    selection: &'a Selection,
+    /// By cell: what would be hidden in one place; one more, for inventories that no cell is of.
+    less: Vec<Lanes>,
     /// By match: findings that would be hidden.
-    hidden: Vec<u32>,
-    /// By match: a place of an example.
-    example: Vec<u32>,
-    preview: Preview,
+    hidden: Vec<u64>,
+    already: u64,
 }
 
 impl Index {
@@ -116,231 +100,177 @@ impl Index {
             None => self.view(None, clock),
             Some(uid) => Arc::new(self.view_without(clock, uid)),
         };
-        let rule = Rule::new(proposed(proposal));
-        let packages = Marked::new(self, rule.matches(self).to_bits()).packages;
+        let sight = Sight::new(self, None, None, view, Marks::unasked(Mode::Open));
+        let (tests, set) = (RuleTests::new(proposal.criteria), self.matches_of_criteria(proposal.criteria));
+        let selection = Selection::new(&sight, self.asked(&tests, proposal.scope).into_iter());
         let mut looking = Looking {
-            index: self,
-            view,
-            rule,
-            packages,
-            group: 0,
-            known: vec![Known::default(); self.packages.len()],
-            touched: Vec::new(),
+            sight: &sight,
+            tests: &tests,
+            set: &set,
+            selection: &selection,
+            less: vec![Lanes::default(); selection.cells.len() + 1],
             hidden: vec![0; self.matches.len()],
-            example: vec![0; self.matches.len()],
-            preview: Preview::default(),
+            already: 0,
         };
-        let repositories = self.repositories_in(proposal.scope);
-        let query = Query { limit: 1, now: proposal.now, ..Query::default() };
-        let Ok(plan) = Plan::new(self, &query, TextIn::Places) else { return looking.preview };
-        let kept = proposal.instead_of.is_none().then(|| Sums::new(&plan));
-        let (alike, bare) = looking.alike(&repositories);
+        looking.look();
+        let mut preview = Preview { hidden_already: looking.already, ..Preview::default() };
+        for (matched, count) in looking.hidden.iter().enumerate().filter(|(_, count)| **count > 0) {
+            preview.tally.add(&self.matches[matched].lanes_as(self, false).tally(), *count);
+        }
         let states = States::new(self, &proposal.score, None, clock);
-        let mut standing: Vec<(u32, u32, ImageState, ImageState)> = Vec::new();
-        let mut hit: Vec<(u32, u32)> = Vec::new();
-        for places in &alike {
-            let presence = places.presences.first().map_or(0, |p| *p as usize);
-            let before = kept.as_ref().map_or_else(|| looking.lanes(places), |sums| sums.place(presence));
-            let less = looking.look(places);
-            looking.preview.in_scope += before.tally().findings() * places.presences.len() as u64;
-            let mut after = before;
-            after.take(&less);
-            let rows = places.presences.iter().map(|p| (*p, &self.presences[*p as usize]));
-            if less != Lanes::default() {
-                hit.extend(rows.clone().map(|(_, row)| (row.image, row.repository)));
-            }
-            for (presence, row) in rows {
-                let state = |lanes: &Lanes| looking.state(&states, presence, lanes);
-                standing.push((looking.unit(presence), row.image, state(&before), state(&after)));
-            }
-        }
-        looking.settle();
-        for presence in bare {
-            let state = looking.state(&states, presence, &Lanes::default());
-            standing.push((looking.unit(presence), self.presences[presence as usize].image, state, state));
-        }
-        looking.count(standing, hit);
-        looking.examples();
-        looking.preview
-    }
-}
-
-impl Index {
-    /// Says what a rule would hide of a package in one place of a group.
-    fn less(&self, group: &Group, set: &RowSet, package: usize) -> Known {
-        let mut known = Known::default();
-        for matched in self.matches_of_package(package).filter(|m| set.contains(*m)) {
-            match self.would_hide(group, matched) {
-                Some(true) => known.less.add(&self.matches[matched].lanes_as(self, false)),
-                Some(false) => known.already += 1,
-                None => {}
-            }
-        }
-        known
+        looking.count_places(&mut preview, &states, proposal.instead_of.is_none());
+        looking.examples(&mut preview);
+        preview
     }
 
-    /// Returns whether a match that a rule speaks of is open in a group, or hidden already; by default hidden ones are neither.
-    fn would_hide(&self, group: &Group, matched: usize) -> Option<bool> {
-        let row = &self.matches[matched];
-        let hidden = hidden_bits(row.severity, row.category, row.state) != 0;
-        let counts = !hidden && holds(row.since, row.until, group.frozen);
-        counts.then(|| !group.hides.matches.get(matched))
+    /// The open places of a scope, with their class.
+    fn asked(&self, tests: &RuleTests, scope: &Scope) -> Vec<(usize, usize)> {
+        let mut places = Vec::new();
+        for repository in self.repositories_in(scope) {
+            let all = tests.repository_passes(self, repository);
+            let open = self.presences_of_repository(repository).filter(|p| self.presences[*p].until == i64::MAX);
+            let passes = |p: usize| all && (!tests.asks_image() || tests.image_passes(self, p, None));
+            places.extend(open.map(|p| (p, if passes(p) { 0 } else { NOT_THERE })));
+        }
+        places
     }
-}
 
-/// A rule as it would be.
-fn proposed(proposal: &Proposal<'_>) -> RuleFact {
-    RuleFact {
-        id: 0,
-        uid: Uuid::nil(),
-        name: String::new(),
-        scope: proposal.scope.clone(),
-        criteria: proposal.criteria.clone(),
-        expires: Micros::FOREVER,
-        paused: false,
-        overrides: None,
-        since: proposal.now,
-        until: Micros::FOREVER,
+    /// Returns what criteria speak of: what is known from a rule that asks the same of matches, or worked out now.
+    fn matches_of_criteria(&self, criteria: &Criteria) -> Cow<'_, RowSet> {
+        let asked = match_part(criteria);
+        match self.rule_set_keys.get(format!("{asked:?}").as_str()) {
+            Some(known) => Cow::Borrowed(self.matches_of_set(*known as usize)),
+            None => Cow::Owned(RuleTests::new(&asked).matches(self)),
+        }
     }
 }
 
 impl Looking<'_> {
-    /// The open places of repositories: those that hold the same and are seen alike together, and those that hold nothing.
-    fn alike(&self, repositories: &[usize]) -> (Vec<Alike>, Vec<u32>) {
-        let (index, tests) = (self.index, &self.rule.tests);
-        let (mut held, mut bare) = (Vec::new(), Vec::new());
-        for repository in repositories {
-            let all = tests.repository_passes(index, *repository);
-            for presence in index.presences_of_repository(*repository).filter(|p| index.presences[*p].until == i64::MAX)
-            {
-                let group = self.view.group_of(presence);
-                let passes = all && (!tests.asks_image() || tests.image_passes(index, presence, None));
-                match index.inventory_in(presence, self.view.groups[group].frozen, None) {
-                    Some(inventory) => held.push((group, inventory, passes, presence as u32)),
-                    None => bare.push(presence as u32),
-                }
-            }
+    fn look(&mut self) {
+        let cells = self.selection.cells.iter().copied().enumerate();
+        let one_by_one = if self.tests.paths.is_empty() { self.selection.apart } else { 0 };
+        cells.skip(one_by_one).for_each(|(at, cell)| self.look_at_cell(at, &cell));
+        if one_by_one > 0 {
+            let set = self.set;
+            set.each(|matched| self.look_at_match(matched));
         }
-        held.sort_unstable();
-        let same = held.chunk_by(|a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2));
-        let alike = same.filter_map(|places| {
-            let (group, inventory, passes, _) = *places.first()?;
-            Some(Alike { group, inventory, passes, presences: places.iter().map(|place| place.3).collect() })
+    }
+
+    /// Returns whether a match is open in a group of places, and not hidden by default. Group 0 is seen as of now.
+    fn is_open(&self, matched: usize, group: usize) -> bool {
+        let row = &self.sight.index.matches[matched];
+        hidden_bits(row.severity, row.category, row.state) == 0 && holds(row.since, row.until, self.sight.frozen(group))
+    }
+
+    /// Counts what would be hidden of a match in the cells that are counted by inventory.
+    fn look_at_match(&mut self, matched: usize) {
+        if !self.is_open(matched, 0) {
+            return;
+        }
+        let index = self.sight.index;
+        let row = &index.matches[matched];
+        let (bits, lanes) = (self.sight.marks_of(matched), row.lanes_as(index, false));
+        let (mut hidden, mut already) = (0, 0);
+        let less = [Lanes::default(), lanes];
+        self.selection.each_counted(&index.postings[row.package as usize], |at, cell| {
+            let there = u32::from(cell.class as usize != NOT_THERE);
+            let marked = has(bits, cell.group as usize) as u32;
+            already += u64::from(cell.places * there * marked);
+            hidden += u64::from(cell.places * there * (1 - marked));
+            self.less[at].add(&less[(there * (1 - marked)) as usize & 1]);
         });
-        (alike.collect(), bare)
+        self.hidden[matched] += hidden;
+        self.already += already;
     }
 
-    /// The open findings of one of the places, where the view is not the one that the index keeps.
-    fn lanes(&self, places: &Alike) -> Lanes {
-        let (index, group) = (self.index, &self.view.groups[places.group]);
-        let mut sum = Lanes::default();
-        let packages = index.inventories[places.inventory].packages.iter();
-        for matched in packages.flat_map(|p| index.matches_of_package(*p as usize)) {
-            let row = &index.matches[matched];
-            if holds(row.since, row.until, group.frozen) && !group.hides.matches.get(matched) {
-                sum.add(&row.lanes(index.vulnerabilities[row.vulnerability as usize].kev > 0, 0));
-            }
+    fn look_at_cell(&mut self, at: usize, cell: &Cell) {
+        if cell.class as usize == NOT_THERE {
+            return;
         }
-        sum
-    }
-
-    /// Counts what would be hidden in places that are alike; returns the findings of one of them.
-    fn look(&mut self, places: &Alike) -> Lanes {
-        let mut less = Lanes::default();
-        if !places.passes {
-            return less;
-        }
-        let index = self.index;
-        let here = self.rule_here(places.inventory);
-        if here.is_some() || self.group != places.group {
-            self.settle();
-            self.group = places.group;
-        }
-        let set = here.as_ref().unwrap_or_else(|| self.rule.matches(index));
-        let (count, example) = (places.presences.len() as u32, places.presences.first().copied().unwrap_or(0));
-        let spoken_of = index.inventories[places.inventory].packages.iter().map(|p| *p as usize);
-        for package in spoken_of.filter(|p| self.packages.get(*p)) {
-            if self.known[package].places == 0 {
-                self.touched.push(package as u32);
-                self.known[package] = index.less(&self.view.groups[places.group], set, package);
-                self.known[package].example = example;
-            }
-            let known = &mut self.known[package];
-            known.places += count;
-            less.add(&known.less);
-            self.preview.hidden_already += u64::from(count * known.already);
-        }
-        if let Some(set) = here {
-            self.settle_with(&set);
-        }
-        less
-    }
-
-    /// Counts by match what was counted by package in one group.
-    fn settle(&mut self) {
-        let set = self.rule.matches(self.index).clone();
-        self.settle_with(&set);
-    }
-
-    fn settle_with(&mut self, set: &RowSet) {
-        let view = Arc::clone(&self.view);
-        for package in std::mem::take(&mut self.touched) {
-            let Known { places, example, .. } = std::mem::take(&mut self.known[package as usize]);
-            let rows = self.index.matches_of_package(package as usize);
-            let (index, group) = (self.index, &view.groups[self.group]);
-            let new = |m: &usize| set.contains(*m) && index.would_hide(group, *m) == Some(true);
-            for matched in rows.filter(new) {
-                self.hidden[matched] += places;
-                self.example[matched] = example;
+        let index = self.sight.index;
+        for matched in self.matches_in(cell) {
+            match self.sight.shows(matched, 0, cell.group as usize) {
+                Some(true) => {
+                    self.hidden[matched] += u64::from(cell.places);
+                    self.less[at].add(&index.matches[matched].lanes_as(index, false));
+                }
+                Some(false) => self.already += u64::from(cell.places),
+                None => {}
             }
         }
     }
 
-    /// What the rule hides where an image has an inventory, if it asks for paths.
-    fn rule_here(&self, inventory: usize) -> Option<RowSet> {
-        let tests: &RuleTests = &self.rule.tests;
-        (!tests.paths.is_empty()).then(|| self.index.hidden_by_path(&self.rule, inventory))
+    /// The matches of a cell that the rule speaks of there, open and not hidden by default.
+    fn matches_in(&self, cell: &Cell) -> Vec<usize> {
+        let index = self.sight.index;
+        let here =
+            (!self.tests.paths.is_empty()).then(|| index.hidden_by_path(self.tests, self.set, cell.inventory as usize));
+        let set = here.as_ref().unwrap_or(self.set);
+        let packages = index.inventories[cell.inventory as usize].packages.iter();
+        let matches = packages.flat_map(|package| index.matches_of_package(*package as usize));
+        matches.filter(|m| set.contains(*m) && self.is_open(*m, cell.group as usize)).collect()
     }
 
-    fn state(&self, states: &States<'_>, presence: u32, lanes: &Lanes) -> ImageState {
-        let frozen = self.view.frozen(self.registry(presence)).is_some();
-        states.of(presence as usize, frozen, lanes).0
-    }
-
-    fn registry(&self, presence: u32) -> usize {
-        let repository = self.index.presences[presence as usize].repository as usize;
-        self.index.repositories[repository].registry as usize
-    }
-
-    /// The subscription of a presence.
-    fn unit(&self, presence: u32) -> u32 {
-        self.index.subscription_at(self.registry(presence))
-    }
-
-    fn count(&mut self, mut standing: Vec<(u32, u32, ImageState, ImageState)>, mut hit: Vec<(u32, u32)>) {
+    /// Counts how images stand before and after, and which are hit. `kept`: the view is the one that everything is kept for.
+    fn count_places(&self, preview: &mut Preview, states: &States<'_>, kept: bool) {
+        let index = self.sight.index;
+        let tests = MatchTests::new(index, &[], TextIn::Matches, None);
+        let kept = kept.then(|| self.sight.everything());
+        let worked_out = if kept.is_none() { add_up(self.sight, self.selection, &tests, None) } else { Vec::new() };
+        let mut standing: Vec<(u32, u32, ImageState, ImageState)> = Vec::new();
+        let (mut images, mut repositories) = (vec![false; index.images.len()], vec![false; index.repositories.len()]);
+        let selected = self.selection.selected.iter().zip(&self.selection.cell_of).enumerate();
+        for (presence, (_, cell)) in selected.filter(|(_, (selected, _))| **selected) {
+            let row = &index.presences[presence];
+            let registry = index.repositories[row.repository as usize].registry as usize;
+            let less = self.less.get(*cell as usize).copied().unwrap_or_default();
+            let before = match kept {
+                Some(kept) => kept.lanes.get(kept.selection.cell_of[presence] as usize),
+                None => worked_out.get(*cell as usize),
+            };
+            let before = before.copied().unwrap_or_default();
+            let mut after = before;
+            after.take(&less);
+            if less != Lanes::default() {
+                (images[row.image as usize], repositories[row.repository as usize]) = (true, true);
+            }
+            preview.in_scope += before.tally().findings();
+            let state = |lanes| states.of(presence, self.sight.view.frozen(registry).is_some(), lanes).0;
+            standing.push((index.subscription_at(registry), row.image, state(&before), state(&after)));
+        }
+        let count = |hit: &[bool]| hit.iter().filter(|hit| **hit).count() as u64;
+        (preview.images, preview.repositories) = (count(&images), count(&repositories));
         standing.sort_unstable_by_key(|place| (place.0, place.1));
         for places in standing.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let worst = |of: fn(&(u32, u32, ImageState, ImageState)) -> ImageState| places.iter().map(of).max();
-            worst(|place| place.2).into_iter().for_each(|state| self.preview.before.count(state));
-            worst(|place| place.3).into_iter().for_each(|state| self.preview.after.count(state));
-        }
-        hit.sort_unstable();
-        self.preview.images = hit.chunk_by(|a, b| a.0 == b.0).count() as u64;
-        hit.sort_unstable_by_key(|place| place.1);
-        self.preview.repositories = hit.chunk_by(|a, b| a.1 == b.1).count() as u64;
-        for (matched, count) in self.hidden.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let lanes = self.index.matches[matched].lanes_as(self.index, false);
-            self.preview.tally.add(&lanes.tally(), u64::from(*count));
+            places.iter().map(|place| place.2).max().into_iter().for_each(|state| preview.before.count(state));
+            places.iter().map(|place| place.3).max().into_iter().for_each(|state| preview.after.count(state));
         }
     }
 
-    fn examples(&mut self) {
-        let index = self.index;
-        let mut worst: Vec<usize> = (0..self.hidden.len()).filter(|m| self.hidden[*m] > 0).collect();
-        worst.sort_by_key(|m| (index.default_order(&index.matches[*m]), index.match_ids(&index.matches[*m])));
-        for matched in worst.into_iter().take(MOST_EXAMPLES) {
-            let place = (matched, self.example[matched] as usize);
-            self.preview.examples.push(index.finding_row(place, i64::MAX, None, &self.view));
+    /// The worst findings that would be hidden, one a match.
+    fn examples(&self, preview: &mut Preview) {
+        let index = self.sight.index;
+        let mut worst = Smallest::new(MOST_EXAMPLES);
+        for matched in (0..self.hidden.len()).filter(|m| self.hidden[*m] > 0) {
+            let row = &index.matches[matched];
+            worst.push((index.default_order(row), index.match_ids(row), matched));
+        }
+        let mut cells: Vec<u32> = vec![u32::MAX; self.selection.cells.len()];
+        for (presence, cell) in (0..).zip(&self.selection.cell_of) {
+            if let Some(of) = cells.get_mut(*cell as usize) {
+                *of = presence;
+            }
+        }
+        for (.., matched) in worst.in_order() {
+            let mut place = None;
+            self.selection.each_cell_showing(self.sight, matched, |at| {
+                let cell = &self.selection.cells[at];
+                let here = place.is_none() && cell.class as usize != NOT_THERE;
+                let presence = cells.get(at).filter(|_| here && self.matches_in(cell).contains(&matched));
+                place = place.or(presence.map(|presence| *presence as usize));
+            });
+            let row = place.map(|place| index.finding_row((matched, place), i64::MAX, None, &self.sight.view));
+            preview.examples.extend(row);
         }
     }
 }

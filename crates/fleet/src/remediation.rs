@@ -212,7 +212,7 @@ impl Counting<'_> {
             place.repository == now.repository && place.until == i64::MAX
         };
         let place = self.index.presences_of_image(now.image as usize).find(here);
-        place.is_some_and(|at| self.view.groups[self.view.group_of(at)].hides.matches.get(matched as usize))
+        place.is_some_and(|at| self.view.hides(matched as usize, self.view.group_of(at)))
     }
 }
 

@@ -44,7 +44,7 @@ impl Index {
     }
 
     fn sum_repositories(&self, plan: &Plan<'_>) -> Vec<Sum> {
-        let findings = Sums::of_all(plan);
+        let findings = Sums::new(plan);
         let mut sums = vec![Sum::default(); self.repositories.len()];
         findings.each_passing_place(|presence| {
             let row = &self.presences[presence];

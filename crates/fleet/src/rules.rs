@@ -1,7 +1,7 @@
 //! Disable rules: which matches one hides, and what it asks of a place.
 //!
-//! In: the criteria of a rule. Out: the set of matches that its match part holds for, worked out once and kept; tests for
-//! its place part. Fields are joined by AND, values of a field by OR, upper and lower case are alike, `*` stands for any text.
+//! In: the criteria of a rule. Out: the set of matches that its match part holds for, worked out once and kept up to date; tests
+//! for its place part. Fields are joined by AND, values of a field by OR, upper and lower case are alike, `*` stands for any text.
 //!
 //! - `finding_ids`: the heading or any alias. `security_checks`: the title contains one.
 //! - `categories`: the category; or the kind of the package or distribution: `deb`, `debian`, `debian:12`, `npm`.
@@ -16,33 +16,70 @@ use crate::index::{Index, Matched, holds};
 use crate::sets::RowSet;
 use model::advisory::Category;
 use model::pattern::Pattern;
+use std::sync::OnceLock;
 
 impl Rule {
-    pub fn matches(&self, index: &Index) -> &RowSet {
-        self.matches.get_or_init(|| self.tests.matches(index))
-    }
-
     /// Returns whether the rule holds at a moment: neither ended nor expired. `None` is now, which is at `clock`.
     pub fn holds(&self, at: Option<i64>, clock: i64) -> bool {
         holds(self.fact.since.0, self.fact.until.0, at) && clock < self.fact.expires.0
     }
 }
 
+impl Index {
+    /// Returns every match that the match part of a rule holds for.
+    pub(crate) fn matches_of_rule(&self, rule: usize) -> &RowSet {
+        self.matches_of_set(self.rules[rule].set as usize)
+    }
+
+    pub(crate) fn matches_of_set(&self, set: usize) -> &RowSet {
+        let set = &self.rule_sets[set];
+        set.matches.get_or_init(|| set.tests.matches(self))
+    }
+
+    /// Brings what rules speak of up to date, after these matches came or changed.
+    pub(crate) fn sort_changed(&mut self, mut changed: Vec<u32>) {
+        changed.sort_unstable();
+        changed.dedup();
+        // To look at every match by itself is dearer than to look at all of them together.
+        let many = changed.len() * 8 > self.matches.len();
+        let mut sets = std::mem::take(&mut self.rule_sets);
+        for set in &mut sets {
+            let Some(mut rows) = set.matches.take().filter(|_| !many) else { continue };
+            let named = set.tests.named(self);
+            changed.iter().for_each(|m| rows.put(*m, set.tests.match_passes(self, *m as usize, named.as_deref())));
+            set.matches = OnceLock::from(rows);
+        }
+        self.rule_sets = sets;
+    }
+}
+
 impl RuleTests {
+    /// Returns the vulnerabilities that it names, if it names some and none by a pattern; ascending.
+    fn named(&self, index: &Index) -> Option<Vec<u32>> {
+        let exact: Option<Vec<&str>> = self.ids.iter().map(Pattern::exact).collect();
+        let names = exact.filter(|names| !names.is_empty())?;
+        let mut named: Vec<u32> =
+            names.into_iter().filter_map(|name| index.vulnerability_at(name)).map(|v| v as u32).collect();
+        named.sort_unstable();
+        named.dedup();
+        Some(named)
+    }
+
+    /// Returns whether the match part holds for a match; `named` is what it names.
+    fn match_passes(&self, index: &Index, matched: usize, named: Option<&[u32]>) -> bool {
+        let row = &index.matches[matched];
+        self.row_passes(row)
+            && named.is_none_or(|named| named.binary_search(&row.vulnerability).is_ok())
+            && self.vulnerability_passes(index, row.vulnerability as usize, named.is_none())
+            && self.package_passes(index, row.package as usize, row.category)
+    }
+
     /// Returns every match that the match part holds for.
     pub fn matches(&self, index: &Index) -> RowSet {
         let of = index.matches.len();
-        let exact: Option<Vec<&str>> = self.ids.iter().map(Pattern::exact).collect();
-        if let Some(names) = exact.filter(|names| !names.is_empty()) {
-            let mut named: Vec<usize> = names.into_iter().filter_map(|name| index.vulnerability_at(name)).collect();
-            named.sort_unstable();
-            named.dedup();
-            named.retain(|v| self.vulnerability_passes(index, *v, false));
-            let rows = named.into_iter().flat_map(|v| index.matches_of_vulnerability(v));
-            let passes = |m: &usize| {
-                let row = &index.matches[*m];
-                self.row_passes(row) && self.package_passes(index, row.package as usize, row.category)
-            };
+        if let Some(named) = self.named(index) {
+            let rows = named.iter().flat_map(|v| index.matches_of_vulnerability(*v as usize));
+            let passes = |m: &usize| self.match_passes(index, *m, Some(&named));
             let mut rows: Vec<u32> = rows.filter(passes).map(|m| m as u32).collect();
             rows.sort_unstable();
             return RowSet::new(rows, of);
@@ -134,8 +171,6 @@ impl RuleTests {
     /// Returns whether a place passes, its repository and paths aside.
     pub fn image_passes(&self, index: &Index, presence: usize, at: Option<i64>) -> bool {
         let row = &index.presences[presence];
-        let image = &index.images[row.image as usize];
-        let digest = || index.text(image.digest);
         let tagged = || {
             let mut tags = index.tags_of_image(row.image as usize).map(|t| &index.tags[t]);
             tags.any(|t| {
@@ -143,9 +178,15 @@ impl RuleTests {
                 here && self.tags.iter().any(|p| p.matches(index.text(t.name)))
             })
         };
-        (self.digests.is_empty() || self.digests.iter().any(|d| d.eq_ignore_ascii_case(digest())))
-            && (self.os_releases.is_empty() || self.os_releases.iter().any(|p| p.matches(index.text(image.os))))
-            && (self.tags.is_empty() || tagged())
+        self.ever_passes(index, presence) && (self.tags.is_empty() || tagged())
+    }
+
+    /// Returns whether a place passes what is the same at every moment: digest and distribution.
+    pub fn ever_passes(&self, index: &Index, presence: usize) -> bool {
+        let image = &index.images[index.presences[presence].image as usize];
+        let (digest, os) = (index.text(image.digest), index.text(image.os));
+        (self.digests.is_empty() || self.digests.iter().any(|d| d.eq_ignore_ascii_case(digest)))
+            && (self.os_releases.is_empty() || self.os_releases.iter().any(|p| p.matches(os)))
     }
 
     /// Returns whether every path of a package passes; a package without a known path does not.

@@ -4,6 +4,7 @@
 //! distinct vulnerabilities, distinct images and how they stand, rules that stand there. Subscriptions and registries without
 //! images are listed, repositories without are not.
 
+use crate::distinct::Distinct;
 use crate::error::QueryError;
 use crate::filter::TextIn;
 use crate::index::Index;
@@ -71,9 +72,9 @@ impl Index {
     pub fn scopes(&self, query: &Query, settings: &ScoreSettings, deepest: Level) -> Result<Vec<ScopeRow>, QueryError> {
         query.sort.only(&[SortKey::Default])?;
         let plan = Plan::new(self, &Query { limit: 1, ..query.clone() }, TextIn::Places)?;
-        let sums = Sums::of_all(&plan);
-        let clock = plan.at.unwrap_or(query.now.0);
-        let states = States::new(self, settings, plan.at, clock);
+        let sums = Sums::new(&plan);
+        let clock = plan.sight.at.unwrap_or(query.now.0);
+        let states = States::new(self, settings, plan.sight.at, clock);
         let mut tree: BTreeMap<Path, ScopeRow> = BTreeMap::new();
         self.plant(&mut tree, &plan, query, deepest);
         let mut places: Vec<Standing> = Vec::new();
@@ -81,7 +82,7 @@ impl Index {
             let row = &self.presences[presence];
             let registry = self.repositories[row.repository as usize].registry as usize;
             let lanes = sums.place(presence);
-            let (state, _) = states.of(presence, plan.view.frozen(registry).is_some(), &lanes);
+            let (state, _) = states.of(presence, plan.sight.view.frozen(registry).is_some(), &lanes);
             places.push((row.repository, row.image, presence as u32, lanes.any(), state));
         });
         places.sort_unstable();
@@ -100,7 +101,7 @@ impl Index {
         let mut rows: Vec<(Path, ScopeRow)> = tree.into_iter().collect();
         self.count_images(&mut rows, &of_repository);
         self.count_vulnerabilities(&plan, &mut rows, &of_repository);
-        self.count_rules(&mut rows, plan.at, clock);
+        self.count_rules(&mut rows, plan.sight.at, clock);
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
@@ -149,7 +150,7 @@ impl Index {
             scope.resource_group = scope.resource_group.filter(|_| level != Level::Subscription);
             let path = path[..=at].to_vec();
             let node = tree.entry(path.clone()).or_insert_with(|| row(level, scope, ids[at], names[at]));
-            node.frozen = plan.view.frozen(registry).filter(|_| level == Level::Registry).map(Micros);
+            node.frozen = plan.sight.view.frozen(registry).filter(|_| level == Level::Registry).map(Micros);
             paths.push(path);
         }
         paths
@@ -170,7 +171,7 @@ impl Index {
             path.push(fact.name.clone());
             let scope = Scope { repository: Some(fact.name.clone()), ..self.scope_of_registry(registry) };
             let node = tree.entry(path.clone()).or_insert_with(|| row(Level::Repository, scope, fact.id, &fact.name));
-            node.frozen = plan.view.frozen(registry).map(Micros);
+            node.frozen = plan.sight.view.frozen(registry).map(Micros);
             paths.push(path);
         }
         paths
@@ -192,30 +193,34 @@ impl Index {
         }
     }
 
-    /// Counts distinct vulnerabilities: repositories come in tree order, so that a mark a level is enough.
+    /// Counts distinct vulnerabilities: those of a cell are those of every repository that has a place there.
     fn count_vulnerabilities(&self, plan: &Plan<'_>, rows: &mut [(Path, ScopeRow)], of: &[(Vec<Path>, &[Standing])]) {
-        let mut seen: Vec<Vec<u32>> = vec![vec![0; self.vulnerabilities.len()]; 4];
-        let (mut packages, mut round) = (vec![0_u32; self.packages.len()], 0);
-        for same in of.chunk_by(|a, b| a.0 == b.0) {
-            let Some((paths, _)) = same.first() else { continue };
-            let nodes: Vec<usize> = paths.iter().filter_map(|path| position(rows, path)).collect();
-            let mut held: Vec<(usize, usize, usize)> = Vec::new();
-            for presence in same.iter().flat_map(|(_, places)| *places).map(|place| place.2 as usize) {
-                let inventory = plan.inventory_of(presence);
-                held.extend(inventory.map(|i| (plan.group_of(presence), plan.class_of(presence), i)));
-            }
-            held.sort_unstable();
-            held.dedup();
-            for alike in held.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-                round += 1;
-                let inventories = alike.iter().flat_map(|(.., i)| &self.inventories[*i].packages);
-                let new = |p: &&u32| std::mem::replace(&mut packages[**p as usize], round) != round;
-                let (group, class, _) = alike.first().copied().unwrap_or_default();
-                let shown = |m: &usize| plan.shows(*m, class, group) == Some(true) && plan.verdict(*m) == Some(true);
-                let matches = inventories.filter(new).flat_map(|p| self.matches_of_package(*p as usize)).filter(shown);
-                let vulnerabilities = matches.map(|m| self.matches[m].vulnerability as usize);
-                vulnerabilities.for_each(|vulnerability| mark(rows, &nodes, &mut seen, vulnerability));
-            }
+        let nodes = |paths: &[Path]| paths.iter().filter_map(|path| position(rows, path)).collect();
+        let nodes: Vec<Vec<usize>> = of.iter().map(|(paths, _)| nodes(paths)).collect();
+        let mut holders: Vec<(u32, u32)> = Vec::new();
+        for (repository, (_, places)) in of.iter().enumerate() {
+            let cells = places.iter().filter_map(|place| plan.cell_of(place.2 as usize));
+            holders.extend(cells.map(|cell| (cell as u32, repository as u32)));
+        }
+        holders.sort_unstable();
+        holders.dedup();
+        let selection = plan.selection();
+        let mut first = vec![0_u32; selection.cells.len() + 1];
+        holders.iter().for_each(|(cell, _)| first[*cell as usize + 1] += 1);
+        (0..selection.cells.len()).for_each(|cell| first[cell + 1] += first[cell]);
+        let (mut cells, mut below) = (Distinct::new(selection.cells.len()), Distinct::new(of.len()));
+        let mut seen = Distinct::new(rows.len());
+        for vulnerability in 0..self.vulnerabilities.len() {
+            [&mut cells, &mut below, &mut seen].into_iter().for_each(Distinct::next_round);
+            let mut see = |cell: usize| {
+                let end = first[cell + usize::from(cells.add(cell as u32))];
+                let here = &holders[first[cell] as usize..end as usize];
+                let new = here.iter().filter(|(_, repository)| below.add(*repository));
+                let nodes = new.flat_map(|(_, repository)| &nodes[*repository as usize]);
+                nodes.filter(|node| seen.add(**node as u32)).for_each(|node| rows[*node].1.vulnerabilities += 1);
+            };
+            let matches = self.matches_of_vulnerability(vulnerability).filter(|m| plan.verdict(*m) == Some(true));
+            matches.for_each(|matched| selection.each_cell_showing(&plan.sight, matched, &mut see));
         }
     }
 
@@ -255,12 +260,4 @@ fn row(level: Level, scope: Scope, id: Id, name: &str) -> ScopeRow {
 
 fn position(rows: &[(Path, ScopeRow)], path: &Path) -> Option<usize> {
     rows.binary_search_by(|row| row.0.cmp(path)).ok()
-}
-
-/// Counts a vulnerability at every node above a place, if it is new there.
-fn mark(rows: &mut [(Path, ScopeRow)], nodes: &[usize], seen: &mut [Vec<u32>], vulnerability: usize) {
-    for (node, seen) in nodes.iter().zip(seen) {
-        let mark = *node as u32 + 1;
-        rows[*node].1.vulnerabilities += u64::from(std::mem::replace(&mut seen[vulnerability], mark) != mark);
-    }
 }

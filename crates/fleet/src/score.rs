@@ -208,7 +208,7 @@ impl Index {
     /// Counts images by state. The filter's words of places say which; words of findings say which findings count.
     pub fn score(&self, query: &Query, settings: &ScoreSettings) -> Result<Score, QueryError> {
         let plan = Plan::new(self, &Query { limit: 1, ..query.clone() }, TextIn::Places)?;
-        let mut places = self.standing(&plan, &Sums::of_all(&plan), query, settings);
+        let mut places = self.standing(&plan, &Sums::new(&plan), query, settings);
         let mut score = Score::default();
         let registry = |p: u32| self.repositories[self.presences[p as usize].repository as usize].registry;
         places.iter_mut().for_each(|place| place.0 = registry(place.2));
@@ -232,7 +232,7 @@ impl Index {
     ) -> Result<Page<StateRow>, QueryError> {
         query.sort.only(&[SortKey::Default])?;
         let plan = Plan::new(self, query, TextIn::Places)?;
-        let sums = Sums::of_all(&plan);
+        let sums = Sums::new(&plan);
         let mut places = self.standing(&plan, &sums, query, settings);
         places.sort_unstable();
         let all = places.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
@@ -275,21 +275,21 @@ impl Index {
             platform: self.text(image.platform).to_owned(),
             state,
             reasons,
-            places: presences.into_iter().map(|p| self.place(p, plan.at, &plan.view)).collect(),
+            places: presences.into_iter().map(|p| self.place(p, plan.sight.at, &plan.sight.view)).collect(),
             tally,
         }
     }
 
     /// The places that pass, each with its subscription and how it stands.
     fn standing(&self, plan: &Plan<'_>, sums: &Sums<'_>, query: &Query, settings: &ScoreSettings) -> Vec<Standing> {
-        let clock = plan.at.unwrap_or(query.now.0);
-        let states = States::new(self, settings, plan.at, clock);
+        let clock = plan.sight.at.unwrap_or(query.now.0);
+        let states = States::new(self, settings, plan.sight.at, clock);
         let subscriptions: Vec<u32> = (0..self.registries.len()).map(|r| self.subscription_at(r)).collect();
         let mut places = Vec::new();
         plan.each_place(|presence| {
             let row = &self.presences[presence];
             let registry = self.repositories[row.repository as usize].registry as usize;
-            let frozen = plan.view.frozen(registry).is_some();
+            let frozen = plan.sight.view.frozen(registry).is_some();
             let (state, reason) = states.of(presence, frozen, &sums.place(presence));
             places.push((subscriptions[registry], row.image, presence as u32, state, reason));
         });

@@ -1,130 +1,209 @@
-//! Which places are selected, and what that makes of packages and matches.
+//! Which places are selected, and how many findings of a match they have.
 //!
-//! In: places that pass, the view of the moment, what is asked of rules. Out: places by package; and by match, where rules
-//! or a plan that is off make a difference, how many findings more or less there are than places of its package.
-//! Places that hold the same inventory, are in one group of the view and of one class of age are one cell.
+//! In: places that pass, how they are looked at. Out: cells: places that hold the same inventory, are in one group of the view
+//! and of one class of age. Few places are looked at one by one, match by match. Of many, a match is counted when it is asked
+//! for: by the inventories that hold its package. Places whose plan is off are always looked at one by one: what they hold, and
+//! what is matched with it, is of another moment.
 
+use crate::cells::{Cell, Found, One, SEVERAL, Selection};
 use crate::ids::NONE;
-use crate::index::{Index, holds};
-use crate::marks::{Marks, Mode};
-use crate::view::{Cell, Correction, Marked, Selection, View};
+use crate::index::holds;
+use crate::kinds::{bit, has};
+use crate::marks::Mode;
+use crate::sight::Sight;
 
-/// Places by package and class, of one group at a time.
-struct Counts {
-    places: Vec<[i32; 2]>,
-    packages: Vec<u32>,
+/// Few is less than this part of all that inventories hold.
+const FEW: usize = 8;
+
+/// What was counted of a package: kept between its matches.
+#[derive(Default)]
+pub(crate) struct Held<'a> {
+    /// Its places: young ones, and all.
+    places: Option<[u64; 2]>,
+    /// Its places by where a match is marked, and in which class.
+    marked: Vec<(&'a [u64], usize, u64)>,
 }
 
-impl Counts {
-    fn add(&mut self, packages: &[u32], cell: &Cell) {
-        let (class, places) = (usize::from(cell.class & 1), cell.places as i32);
-        for package in packages {
-            let count = &mut self.places[*package as usize];
-            if *count == [0; 2] {
-                self.packages.push(*package);
-            }
-            count[class] += places;
+/// A place that holds something: whether it is looked at by itself, inventory, group, class, presence.
+type Holder = (bool, u32, u32, u32, u32);
+
+impl Found {
+    /// Adds a match as it is seen in a cell.
+    fn add(&mut self, sight: &Sight<'_>, matched: usize, cell: &Cell) {
+        match sight.shows(matched, cell.class as usize, cell.group as usize) {
+            Some(true) => self.shown += u64::from(cell.places),
+            Some(false) => self.disabled += u64::from(cell.places),
+            None => {}
         }
     }
 }
 
 impl Selection {
-    /// Adds the places of a package in one group.
-    fn add(&mut self, package: u32, count: [i32; 2]) {
-        let sum = &mut self.places[package as usize];
-        if *sum == [0; 2] {
-            self.packages.push(package);
-        }
-        *sum = [sum[0] + count[0] as u32, sum[1] + count[1] as u32];
-    }
-}
-
-/// What a selection is made with.
-pub(crate) struct Selecting<'a> {
-    pub index: &'a Index,
-    pub at: Option<i64>,
-    /// `None` where every place is seen plainly.
-    pub view: Option<&'a View>,
-    pub marks: &'a Marks,
-}
-
-impl Selecting<'_> {
     /// Takes places, each with its class; no place twice.
-    pub fn take(&self, places: impl Iterator<Item = (usize, usize)>) -> Selection {
-        let index = self.index;
+    pub fn new(sight: &Sight<'_>, places: impl Iterator<Item = (usize, usize)>) -> Self {
+        let index = sight.index;
         let presences = index.presences.len();
-        let mut to =
-            Selection { selected: vec![false; presences], cell_of: vec![NONE; presences], ..Selection::default() };
-        let mut held: Vec<(u64, u32)> = Vec::new();
+        let mut to = Self { selected: vec![false; presences], cell_of: vec![NONE; presences], ..Self::default() };
+        let mut holders: Vec<Holder> = Vec::new();
         for (presence, class) in places {
             to.selected[presence] = true;
-            let group = self.view.map_or(0, |view| view.group_of(presence));
-            let frozen = self.view.and_then(|view| view.groups[group].frozen);
-            if let Some(inventory) = index.inventory_in(presence, frozen, self.at) {
-                held.push(((group as u64) << 34 | (inventory as u64) << 1 | class as u64, presence as u32));
+            let group = sight.group_of(presence);
+            let frozen = sight.frozen(group);
+            if let Some(inventory) = index.inventory_in(presence, frozen, sight.at) {
+                holders.push((frozen.is_some(), inventory as u32, group as u32, class as u32, presence as u32));
             }
         }
-        held.sort_unstable();
-        for same in held.chunk_by(|a, b| a.0 == b.0) {
-            let key = same.first().map_or(0, |(key, _)| *key);
-            let (group, inventory) = ((key >> 34) as u32, (key >> 1 & u64::from(u32::MAX)) as u32);
-            same.iter().for_each(|(_, presence)| to.cell_of[*presence as usize] = to.cells.len() as u32);
-            to.cells.push(Cell { group, inventory, class: (key & 1) as u8, places: same.len() as u32 });
+        let held: usize = holders.iter().map(|h| index.inventories[h.1 as usize].packages.len()).sum();
+        let few = held < index.held / FEW + FEW;
+        if few {
+            holders.iter_mut().for_each(|holder| holder.0 = true);
         }
-        self.add_up(&mut to);
+        holders.sort_unstable();
+        for same in holders.chunk_by(|a, b| (a.0, a.1, a.2, a.3) == (b.0, b.1, b.2, b.3)) {
+            let Some((alone, inventory, group, class, _)) = same.first().copied() else { continue };
+            same.iter().for_each(|holder| to.cell_of[holder.4 as usize] = to.cells.len() as u32);
+            to.cells.push(Cell { inventory, group, class, places: same.len() as u32 });
+            to.apart += usize::from(!alone);
+        }
+        if !few {
+            to.spread(sight);
+        }
+        to.look(sight);
         to
     }
 
-    /// Adds up places by package, and what there is to correct by match, group by group: a package is then looked at once a
-    /// group, not once a place.
-    fn add_up(&self, to: &mut Selection) {
-        let index = self.index;
-        to.places = vec![[0; 2]; index.packages.len()];
-        if self.view.is_some() {
-            to.corrections = vec![Correction::default(); index.matches.len()];
+    /// Adds up by inventory.
+    fn spread(&mut self, sight: &Sight<'_>) {
+        let inventories = sight.index.inventories.len();
+        let nowhere = Cell { inventory: NONE, group: 0, class: 0, places: 0 };
+        self.one = vec![One { at: self.cells.len() as u32, cell: nowhere }; inventories];
+        let mut places = [vec![0; inventories], vec![0; inventories]];
+        for (at, cell) in (0..).zip(&self.cells[..self.apart]) {
+            let inventory = cell.inventory as usize;
+            let one = &mut self.one[inventory];
+            if one.cell.places == 0 {
+                *one = One { at, cell: *cell };
+            } else {
+                one.at |= SEVERAL;
+            }
+            places[0][inventory] += if cell.class == 0 { cell.places } else { 0 };
+            places[1][inventory] += cell.places;
         }
-        let mut counts = Counts { places: vec![[0; 2]; index.packages.len()], packages: Vec::new() };
-        let cells = std::mem::take(&mut to.cells);
-        for cells in cells.chunk_by(|a, b| a.group == b.group) {
-            cells.iter().for_each(|cell| counts.add(&index.inventories[cell.inventory as usize].packages, cell));
-            let group = cells.first().map_or(0, |cell| cell.group as usize);
-            let packages = std::mem::take(&mut counts.packages);
-            packages.iter().for_each(|p| to.add(*p, counts.places[*p as usize]));
-            self.correct(to, group, &packages, &counts.places);
-            packages.iter().for_each(|p| counts.places[*p as usize] = [0; 2]);
-        }
-        to.cells = cells;
+        self.places = places;
     }
 
-    fn correct(&self, to: &mut Selection, group: usize, packages: &[u32], counts: &[[i32; 2]]) {
-        let Some(view) = self.view else { return };
-        let (frozen, marked) = (view.groups[group].frozen, self.marks.of(view, group));
-        let corrects = |p: &&u32| frozen.is_some() || marked.is_some_and(|m| m.packages.get(**p as usize));
-        for package in packages.iter().filter(corrects).map(|p| *p as usize) {
-            let rows = self.index.matches_of_package(package);
-            rows.for_each(|m| self.correct_match(&mut to.corrections[m], m, counts[package], marked, frozen));
+    /// Looks at cells one by one.
+    fn look(&mut self, sight: &Sight<'_>) {
+        let index = sight.index;
+        if self.apart == self.cells.len() {
+            return;
+        }
+        self.found = vec![Found::default(); index.matches.len()];
+        let mut seen = vec![false; index.packages.len()];
+        for cell in &self.cells[self.apart..] {
+            for package in index.inventories[cell.inventory as usize].packages.iter().map(|p| *p as usize) {
+                seen[package] = true;
+                let matches = index.matches_of_package(package);
+                matches.for_each(|matched| self.found[matched].add(sight, matched, cell));
+            }
+        }
+        let held = seen.iter().enumerate().filter(|(_, seen)| **seen);
+        self.packages = held.map(|(package, _)| package as u32).collect();
+    }
+
+    /// Returns the packages that can have a finding, if they are few.
+    pub fn packages(&self) -> Option<&[u32]> {
+        (self.apart == 0).then_some(&self.packages)
+    }
+
+    /// Returns whether a selected place holds a package.
+    pub fn holds(&self, sight: &Sight<'_>, package: usize) -> bool {
+        let counted = |inventory: &u32| self.places[1].get(*inventory as usize).is_some_and(|n| *n > 0);
+        self.packages.binary_search(&(package as u32)).is_ok() || sight.index.postings[package].iter().any(counted)
+    }
+
+    /// Returns the findings of a match. `held` is kept between the matches of one package.
+    pub fn found<'a>(&self, sight: &'a Sight<'_>, matched: usize, held: &mut Held<'a>) -> Found {
+        let mut found = self.found.get(matched).copied().unwrap_or_default();
+        let row = &sight.index.matches[matched];
+        if self.one.is_empty() || !holds(row.since, row.until, sight.at) {
+            return found;
+        }
+        let class = usize::from(sight.in_class(row, 1));
+        let posting = &sight.index.postings[row.package as usize];
+        let bits = sight.marks_of(matched);
+        let marked = if bits.is_empty() { 0 } else { self.count_marked(posting, class, bits, held) };
+        if sight.marks.mode == Mode::Only {
+            found.shown += marked;
+            return found;
+        }
+        let places = held.places.get_or_insert_with(|| self.count(posting, sight.after.is_some()));
+        found.shown += places[class] - marked;
+        found.disabled += if sight.marks.mode == Mode::Open { marked } else { 0 };
+        found
+    }
+
+    /// Counts the places of inventories whose group has its bit.
+    fn count_marked<'a>(&self, posting: &[u32], class: usize, bits: &'a [u64], held: &mut Held<'a>) -> u64 {
+        let known = held.marked.iter().find(|known| std::ptr::eq(known.0, bits) && known.1 == class);
+        if let Some((.., sum)) = known {
+            return *sum;
+        }
+        let mut sum = 0;
+        self.each_counted(posting, |_, cell| {
+            let here = bit(bits, cell.group) & u32::from(cell.class as usize <= class);
+            sum += u64::from(cell.places * here);
+        });
+        held.marked.push((bits, class, sum));
+        sum
+    }
+
+    /// Calls with every cell that holds a package.
+    pub fn each_cell_with(&self, sight: &Sight<'_>, package: usize, mut call: impl FnMut(usize)) {
+        if !self.one.is_empty() {
+            self.each_counted(&sight.index.postings[package], |at, cell| {
+                (cell.places > 0).then(|| call(at));
+            });
+        }
+        self.each_apart_with(sight, package, call);
+    }
+
+    fn each_apart_with(&self, sight: &Sight<'_>, package: usize, mut call: impl FnMut(usize)) {
+        if self.packages.binary_search(&(package as u32)).is_err() {
+            return;
+        }
+        let (index, apart) = (sight.index, &self.cells[self.apart..]);
+        let posting = &index.postings[package];
+        if apart.len() <= posting.len() {
+            let holds =
+                |cell: &Cell| index.inventories[cell.inventory as usize].packages.binary_search(&(package as u32));
+            let holding = apart.iter().enumerate().filter(|(_, cell)| holds(cell).is_ok());
+            holding.for_each(|(at, _)| call(self.apart + at));
+            return;
+        }
+        for inventory in posting {
+            let first = apart.partition_point(|cell| cell.inventory < *inventory);
+            let same = apart[first..].iter().take_while(|cell| cell.inventory == *inventory);
+            (first..first + same.count()).for_each(|at| call(self.apart + at));
         }
     }
 
-    fn correct_match(
-        &self,
-        to: &mut Correction,
-        matched: usize,
-        places: [i32; 2],
-        marked: Option<&Marked>,
-        frozen: Option<i64>,
-    ) {
-        let row = &self.index.matches[matched];
-        let plainly = holds(row.since, row.until, self.at);
-        let here = frozen.map_or(plainly, |moment| holds(row.since, row.until, Some(moment)));
-        let marked = marked.is_some_and(|m| m.matches.get(matched));
-        let shown = here && self.marks.shows(marked);
-        let counted = plainly && self.marks.mode != Mode::Only;
-        let more = i32::from(shown) - i32::from(counted);
-        let disabled = i32::from(here && marked && self.marks.mode == Mode::Open);
-        for (class, places) in places.into_iter().enumerate() {
-            to.shown[class] += more * places;
-            to.disabled[class] += disabled * places;
+    /// Calls with every cell in which a match is shown.
+    pub fn each_cell_showing(&self, sight: &Sight<'_>, matched: usize, mut call: impl FnMut(usize)) {
+        let row = &sight.index.matches[matched];
+        let package = row.package as usize;
+        if !self.one.is_empty() && holds(row.since, row.until, sight.at) {
+            let (bits, old) = (sight.marks_of(matched), sight.in_class(row, 1));
+            self.each_counted(&sight.index.postings[package], |at, cell| {
+                let here = cell.places > 0 && (old || cell.class == 0);
+                (here && sight.marks.shows(has(bits, cell.group as usize) != 0)).then(|| call(at));
+            });
         }
+        self.each_apart_with(sight, package, |at| {
+            let cell = &self.cells[at];
+            if sight.shows(matched, cell.class as usize, cell.group as usize) == Some(true) {
+                call(at);
+            }
+        });
     }
 }

@@ -17,22 +17,17 @@ impl Bits {
         self.0[word] |= 1 << (at % 64);
     }
 
-    pub fn and(&mut self, other: &Self) {
-        let others = other.0.iter().copied().chain(std::iter::repeat(0));
-        self.0.iter_mut().zip(others).for_each(|(to, from)| *to &= from);
-    }
-
-    pub fn minus(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(to, from)| *to &= !from);
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().flat_map(|(at, word)| {
-            let next = |rest: &u64| Some(rest & rest.wrapping_sub(1)).filter(|rest| *rest != 0);
-            let words = std::iter::successors(Some(*word).filter(|w| *w != 0), next);
-            words.map(move |rest| at * 64 + rest.trailing_zeros() as usize)
-        })
+        rows_of(&self.0)
     }
+}
+
+fn rows_of(words: &[u64]) -> impl Iterator<Item = usize> {
+    words.iter().enumerate().flat_map(|(at, word)| {
+        let next = |rest: &u64| Some(rest & rest.wrapping_sub(1)).filter(|rest| *rest != 0);
+        let words = std::iter::successors(Some(*word).filter(|w| *w != 0), next);
+        words.map(move |rest| at * 64 + rest.trailing_zeros() as usize)
+    })
 }
 
 /// A set that takes little room whether it holds few rows or many.
@@ -68,22 +63,38 @@ impl RowSet {
         }
     }
 
-    /// Returns the same set as bits.
-    pub fn to_bits(&self) -> Bits {
-        let mut bits = Bits::default();
-        self.add_to(&mut bits);
-        bits
+    /// Calls with every row, ascending.
+    pub fn each(&self, mut call: impl FnMut(usize)) {
+        match self {
+            Self::Few(rows) => rows.iter().for_each(|row| call(*row as usize)),
+            Self::Many(words) => rows_of(words).for_each(call),
+        }
     }
 
-    /// Adds every row to a set.
-    pub fn add_to(&self, bits: &mut Bits) {
+    /// Puts a row in, or takes it out.
+    pub fn put(&mut self, row: u32, inside: bool) {
+        if self.contains(row as usize) == inside {
+            return;
+        }
         match self {
-            Self::Few(rows) => rows.iter().for_each(|row| bits.set(*row as usize)),
-            Self::Many(words) => {
-                if words.len() > bits.0.len() {
-                    bits.0.resize(words.len(), 0);
+            Self::Few(rows) => {
+                let mut all = std::mem::take(rows).into_vec();
+                let at = all.partition_point(|known| *known < row);
+                if inside {
+                    all.insert(at, row);
+                } else {
+                    all.remove(at);
                 }
-                bits.0.iter_mut().zip(words.iter()).for_each(|(to, from)| *to |= from);
+                *rows = all.into();
+            }
+            Self::Many(words) => {
+                let at = row as usize / 64;
+                if at >= words.len() {
+                    let mut all = std::mem::take(words).into_vec();
+                    all.resize(at + 1, 0);
+                    *words = all.into();
+                }
+                words[at] ^= 1 << (row % 64);
             }
         }
     }
@@ -93,39 +104,31 @@ impl RowSet {
 mod tests {
     use super::*;
 
+    fn put_in_and_take_out(set: &mut RowSet, row: u32) {
+        set.put(row, true);
+        set.put(row, true);
+        assert!(set.contains(row as usize), "{row} was put in");
+        set.put(row, false);
+        assert!(!set.contains(row as usize), "{row} was taken out");
+    }
+
     #[test]
     fn a_set_holds_what_was_put_in_and_nothing_else() {
         for rows in [vec![], vec![0], vec![63, 64, 65], vec![3, 1000], (0..200).collect::<Vec<u32>>()] {
             for of in [1, 100_000] {
-                let set = RowSet::new(rows.clone(), of);
+                let mut set = RowSet::new(rows.clone(), of);
                 let mut bits = Bits::default();
-                set.add_to(&mut bits);
+                set.each(|row| bits.set(row));
                 assert_eq!((set.is_empty(), bits.iter().next().is_none()), (rows.is_empty(), rows.is_empty()));
                 assert_eq!(bits.iter().map(|row| row as u32).collect::<Vec<_>>(), rows);
                 let alike = |row: &usize| [set.contains(*row), bits.get(*row)] == [rows.contains(&(*row as u32)); 2];
                 assert!((0..1100).all(|row| alike(&row)));
+                [0, 64, 500, 2000].into_iter().for_each(|row| put_in_and_take_out(&mut set, row));
+                let left: Vec<u32> = rows.iter().copied().filter(|row| ![0, 64].contains(row)).collect();
+                let mut seen = Vec::new();
+                set.each(|row| seen.push(row as u32));
+                assert_eq!(seen, left);
             }
-        }
-    }
-
-    #[test]
-    fn sets_of_different_length_are_met_and_taken_away() {
-        let of = |rows: &[usize]| {
-            let mut bits = Bits::default();
-            rows.iter().for_each(|row| bits.set(*row));
-            bits
-        };
-        for (a, b, and, minus) in [
-            (&[1, 200][..], &[1, 2][..], &[1][..], &[200][..]),
-            (&[1, 2], &[1, 200], &[1], &[2]),
-            (&[], &[5], &[], &[]),
-        ] {
-            let join = |op: fn(&mut Bits, &Bits)| {
-                let mut to = of(a);
-                op(&mut to, &of(b));
-                to.iter().collect::<Vec<_>>()
-            };
-            assert_eq!((join(Bits::and), join(Bits::minus)), (and.to_vec(), minus.to_vec()));
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The list of distinct vulnerabilities, and where one of them is.
 
 use crate::cursor::{Key, Names, falling, page};
+use crate::distinct::{CellImages, Distinct};
 use crate::error::QueryError;
 use crate::filter::{Hidden, Test, TextIn};
 use crate::index::Index;
-use crate::plan::{Plan, Reach};
+use crate::plan::Plan;
 use crate::query::{Page, Query, Sort, SortKey};
 use crate::rows::{BlastRadius, Hit, VulnerabilityRow};
 use model::pattern::Pattern;
@@ -38,99 +39,31 @@ struct Sum {
     matches: Vec<u32>,
 }
 
-/// Counts what is distinct, round after round, without clearing in between.
-struct Distinct {
-    marks: Vec<u32>,
-    round: u32,
-}
-
-impl Distinct {
-    fn new(rows: usize) -> Self {
-        Self { marks: vec![0; rows], round: 0 }
-    }
-
-    fn next_round(&mut self) {
-        self.round += 1;
-    }
-
-    /// Returns whether a row is new in this round.
-    fn add(&mut self, row: u32) -> bool {
-        std::mem::replace(&mut self.marks[row as usize], self.round) != self.round
-    }
-
-    /// Returns whether a row was in this round.
-    fn has(&self, row: usize) -> bool {
-        self.marks[row] == self.round
-    }
-}
-
-/// Counts the distinct images of matches. An image has one inventory at a moment, so that distinct inventories, each with the
-/// number of its images, are enough: no place is looked at twice. Where rules or a plan tell places of one inventory apart,
-/// images are looked at one by one.
+/// Counts the distinct images of matches.
 struct Images<'a> {
     plan: &'a Plan<'a>,
-    /// By inventory: its images with a place that passes: in the class where every match does, and in any.
-    images: Vec<[u32; 2]>,
-    inventories: Distinct,
-    each: Distinct,
+    of_cells: CellImages,
+    cells: Distinct,
+    images: Distinct,
 }
 
 impl<'a> Images<'a> {
     fn new(plan: &'a Plan<'a>) -> Self {
-        let index = plan.index;
-        let mut images = vec![[0; 2]; index.inventories.len()];
-        let mut seen = vec![[false; 2]; index.images.len()];
-        plan.each_place(|presence| {
-            let image = index.presences[presence].image as usize;
-            let Some(inventory) = plan.inventory_of(presence) else { return };
-            let young = plan.class_of(presence) == 0 && !std::mem::replace(&mut seen[image][0], true);
-            let any = !std::mem::replace(&mut seen[image][1], true);
-            images[inventory][0] += u32::from(young);
-            images[inventory][1] += u32::from(any);
-        });
-        let (inventories, each) = (Distinct::new(index.inventories.len()), Distinct::new(index.images.len()));
-        Self { plan, images, inventories, each }
+        let (index, selection) = (plan.index, plan.selection());
+        let (cells, images) = (Distinct::new(selection.cells.len()), Distinct::new(index.images.len()));
+        Self { plan, of_cells: CellImages::new(index, selection), cells, images }
     }
 
     fn count(&mut self, matches: &[u32]) -> u64 {
-        self.inventories.next_round();
-        self.each.next_round();
-        let plan = self.plan;
-        let (mut everywhere, mut young, mut apart) = (Vec::new(), Vec::new(), Vec::new());
-        for matched in matches {
-            let of = match plan.reach(*matched as usize) {
-                Reach::Everywhere => &mut everywhere,
-                Reach::Young => &mut young,
-                Reach::Apart => &mut apart,
-            };
-            of.push(*matched);
-        }
-        // Those that pass in every place come first, so that an inventory is counted with the most images it can have.
-        let mut count = self.count_inventories(&everywhere, 1) + self.count_inventories(&young, 0);
-        apart.into_iter().for_each(|matched| count += self.count_one_by_one(matched as usize));
-        count
-    }
-
-    fn count_one_by_one(&mut self, matched: usize) -> u64 {
-        let (plan, mut count) = (self.plan, 0);
-        plan.each_place_with(plan.index.matches[matched].package as usize, |presence| {
-            let counted = plan.inventory_of(presence).is_none_or(|inventory| self.inventories.has(inventory));
-            if !counted && plan.finding_passes(matched, presence) {
-                count += u64::from(self.each.add(plan.index.presences[presence].image));
-            }
-        });
-        count
-    }
-
-    fn count_inventories(&mut self, matches: &[u32], class: usize) -> u64 {
+        self.cells.next_round();
+        self.images.next_round();
         let mut count = 0;
         for matched in matches {
-            let package = self.plan.index.matches[*matched as usize].package;
-            for inventory in &self.plan.index.postings[package as usize] {
-                let images = self.images[*inventory as usize][class];
-                let new = images > 0 && self.inventories.add(*inventory);
-                count += u64::from(images) * u64::from(new);
-            }
+            self.plan.selection().each_cell_showing(&self.plan.sight, *matched as usize, |cell| {
+                let new = self.cells.add(cell as u32);
+                let others = self.of_cells.others(cell as u32).filter(|image| new && self.images.add(*image));
+                count += others.count() as u64 + u64::from(new) * u64::from(self.of_cells.alone[cell]);
+            });
         }
         count
     }

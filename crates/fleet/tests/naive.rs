@@ -615,6 +615,30 @@ fn check_all(index: &Index, question: &Question<'_>, dice: &mut Dice) {
     check_blast_radius(index, question);
 }
 
+/// An index with rules from the start, to which all that rules speak of comes late, and otherwise at first; with questions in
+/// between, at moments at which rules expire.
+fn late(world: &Snapshot, dice: &mut Dice) -> Index {
+    let rows = || Snapshot { revision: world.revision, generation: world.generation, ..Default::default() };
+    let other = |v: &VulnerabilityFact| {
+        let kev = Micros(i64::from(v.kev.0 == 0));
+        VulnerabilityFact { title: "another".into(), cvss: 10, kev, ..v.clone() }
+    };
+    let changed = |m: &MatchFact| MatchFact { severity: Severity::Low, fixable: !m.fixable, ..m.clone() };
+    let vulnerabilities = world.vulnerabilities.iter().map(other).collect();
+    let start = Snapshot { matches: Vec::new(), aliases: Vec::new(), vulnerabilities, ..world.clone() };
+    let mut steps = vec![Snapshot { matches: world.matches.iter().map(changed).collect(), ..rows() }];
+    steps.extend(world.matches.iter().map(|m| Snapshot { matches: vec![m.clone()], ..rows() }));
+    steps.extend(world.vulnerabilities.iter().map(|v| Snapshot { vulnerabilities: vec![v.clone()], ..rows() }));
+    steps.extend(world.aliases.iter().map(|alias| Snapshot { aliases: vec![alias.clone()], ..rows() }));
+    let mut index = Index::build(&start);
+    for rows in steps {
+        let now = Micros(dice.below(END as u64) as i64 * DAY);
+        index.counts(&Query { now, limit: 1, ..Default::default() }).expect("counts");
+        index.apply(&Changes { revision: world.revision, rows });
+    }
+    index
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -640,21 +664,22 @@ proptest! {
                 stepwise.apply(&Changes { revision: world.revision, rows });
             }
         }
-        for index in [&built, &followed, &stepwise] {
-            for _ in 0..17 {
+        let late = late(&world, &mut dice);
+        for index in [&built, &followed, &stepwise, &late] {
+            for _ in 0..13 {
                 let question = Question::new(&world, &mut dice);
                 check_all(index, &question, &mut dice);
             }
         }
         check_exposures(&followed, &world);
-        for index in [&built, &followed, &stepwise] {
+        for index in [&built, &followed, &stepwise, &late] {
             score::check_effects(index, &world);
             score::check_score(index, &world, None);
             let past = Some(Micros(dice.below(END as u64) as i64 * DAY));
             score::check_score(index, &world, past);
             score::check_scopes(index, &world, None, &mut dice);
             score::check_scopes(index, &world, past, &mut dice);
-            for _ in 0..6 {
+            for _ in 0..5 {
                 score::check_preview(index, &world, &mut dice);
             }
         }

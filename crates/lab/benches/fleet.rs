@@ -227,7 +227,7 @@ fn rules(index: &mut Index, facts: &Snapshot, runs: usize) {
     row("with rules: findings: fleet, 30 days back", time(runs, |_| page(index, &past)), bar);
     let settings = fleet::ScoreSettings::default();
     row("score: fleet", time(runs, |_| drop(black_box(index.score(&plain, &settings)))), bar);
-    row("what every rule does", time(runs, |_| drop(black_box(index.rule_effects(now)))), bar);
+    row("what every rule does", time(runs, |_| drop(black_box(index.rule_effects(&Scope::Everything, now)))), bar);
     for (what, scope) in [("fleet", model::role::Scope::ALL), ("subscription", index_scope(facts, 1))] {
         for kind in [0, 1, 2, 3, 6, 11] {
             let criteria = lab::rules::rule(facts, 40 + kind).criteria;

@@ -162,7 +162,7 @@ pub fn image_settings(recommendation: &Recommendation, question: &Question) -> O
 }
 
 /// How the index is asked for the images of the control of findings.
-fn findings() -> ScoreSettings {
+pub fn findings() -> ScoreSettings {
     ScoreSettings { recommendation: VULNERABILITIES.to_owned(), ..ScoreSettings::default() }
 }
 

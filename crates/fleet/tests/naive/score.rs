@@ -78,7 +78,7 @@ fn settings() -> ScoreSettings {
 
 pub fn check_effects(index: &Index, world: &Snapshot) {
     let rows = rows(world, None);
-    for effect in index.rule_effects(NOW) {
+    for effect in index.rule_effects(&fleet::Scope::Everything, NOW) {
         let fact = world.rules.iter().find(|r| r.id == effect.id).expect("a rule");
         let hits: Vec<&Row<'_>> =
             rows.iter().filter(|(_, by)| by.iter().any(|r| r.id == fact.id)).map(|(row, _)| row).collect();
@@ -88,7 +88,7 @@ pub fn check_effects(index: &Index, world: &Snapshot) {
         assert!(effect.last.is_none_or(|last| last <= NOW));
     }
     let there = world.rules.iter().filter(|r| r.until == Micros::FOREVER).count();
-    assert_eq!(index.rule_effects(NOW).len(), there);
+    assert_eq!(index.rule_effects(&fleet::Scope::Everything, NOW).len(), there);
 }
 
 pub fn check_preview(index: &Index, world: &Snapshot, dice: &mut Dice) {

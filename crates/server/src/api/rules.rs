@@ -256,7 +256,7 @@ pub async fn preview(
     let scope = scope_at(&parts, &asker.principal, "scope", body.scope.trim())?;
     access::may_in(&asker.principal, Action::Read, &scope)?;
     let criteria = body.criteria.read().map_err(|faults| change::wrong(&faults))?;
-    Ok(Json(effect::preview(&parts, &criteria, &scope, None)?))
+    Ok(Json(effect::preview(&parts, &criteria, &scope, None).await?))
 }
 
 /// `GET /rules/export`

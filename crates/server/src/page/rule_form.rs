@@ -272,7 +272,7 @@ async fn show(
     let look = typed.verb.strip_prefix("look:").unwrap_or(&typed.scope);
     let below = if let Purpose::Override(row) = purpose { Some(&row.rule.scope) } else { None };
     let tree = tree::nodes(parts, asker, &typed.scope, look, below, &rows)?;
-    let (preview, fault) = previewed(parts, asker, purpose, typed);
+    let (preview, fault) = previewed(parts, asker, purpose, typed).await;
     // While somebody only looks, an empty form has no faults.
     let problem = problem.or(fault.filter(|_| typed.verb == "preview"));
     let problem = problem.as_ref();
@@ -365,18 +365,23 @@ fn words_of(purpose: &Purpose) -> (String, String, String, String, &'static str)
 }
 
 /// What the form as typed would do; `None` while there is nothing to look at.
-fn previewed(parts: &Parts, asker: &Asker, purpose: &Purpose, typed: &Typed) -> (Option<PreviewView>, Option<Problem>) {
+async fn previewed(
+    parts: &Parts,
+    asker: &Asker,
+    purpose: &Purpose,
+    typed: &Typed,
+) -> (Option<PreviewView>, Option<Problem>) {
     let other = match purpose {
         Purpose::Create => None,
         Purpose::Change(row) | Purpose::Override(row) => Some(row.uid),
     };
-    let looked = || {
+    let looked = async {
         let criteria = typed.criteria().read().map_err(|faults| change::wrong(&faults))?;
         let scope = access::scope_at(parts, &asker.principal, "scope", typed.scope.trim())?;
         access::may_in(&asker.principal, Action::Read, &scope)?;
-        effect::preview(parts, &criteria, &scope, other)
+        effect::preview(parts, &criteria, &scope, other).await
     };
-    match looked() {
+    match looked.await {
         Ok(preview) => (Some(preview), None),
         Err(problem) => (None, Some(problem)),
     }

@@ -73,7 +73,7 @@ pub async fn apply(parts: &Parts, asker: &Asker, body: ApplyBody) -> Result<Appl
     // A wider rule comes before those that stand in for it.
     rules.sort_by_key(|(_, draft)| Scope::parse(draft.scope.trim()).map_or(0, |scope| scope.depth()));
     for (n, draft) in rules {
-        work.take(draft).map_err(|problem| in_rule(n, draft, problem))?;
+        work.take(draft).await.map_err(|problem| in_rule(n, draft, problem))?;
     }
     if body.prune {
         work.prune(&body.scope)?;
@@ -101,7 +101,7 @@ fn in_rule(n: usize, draft: &Draft, problem: Problem) -> Problem {
 }
 
 impl Work<'_> {
-    fn take(&mut self, draft: &Draft) -> Result<(), Problem> {
+    async fn take(&mut self, draft: &Draft) -> Result<(), Problem> {
         if draft.name.trim().is_empty() {
             return Err(wrong(&[Fault::new("name", "a rule of a file is known by its name: give it one")]));
         }
@@ -120,7 +120,7 @@ impl Work<'_> {
             self.view.unchanged += 1;
             return Ok(());
         }
-        self.look(before.as_ref(), &rule)?;
+        self.look(before.as_ref(), &rule).await?;
         self.step(uid, before.as_ref().map(|row| &row.rule), Some(&rule));
         match before {
             Some(before) => {
@@ -151,11 +151,11 @@ impl Work<'_> {
         nearest.map(|row| row.uid.to_string()).ok_or_else(absent)
     }
 
-    fn look(&mut self, before: Option<&RuleRow>, rule: &Rule) -> Result<(), Problem> {
+    async fn look(&mut self, before: Option<&RuleRow>, rule: &Rule) -> Result<(), Problem> {
         if !hides_anew(before.map(|row| &row.rule), rule, (self.parts.now)()) {
             return Ok(());
         }
-        let preview = effect::preview(self.parts, &rule.criteria, &rule.scope, instead_of(before, rule))?;
+        let preview = effect::preview(self.parts, &rule.criteria, &rule.scope, instead_of(before, rule)).await?;
         if !preview.asks.is_empty() {
             self.view.asks.push(format!("{:?} {}", rule.name, preview.sentence));
         }

@@ -119,11 +119,11 @@ pub fn instead_of(before: Option<&RuleRow>, after: &Rule) -> Option<Uuid> {
 }
 
 /// Asks to be confirmed where a rule would hide what nobody may want hidden.
-fn look_twice(parts: &Parts, before: Option<&RuleRow>, after: &Rule, intent: Intent) -> Result<(), Problem> {
+async fn look_twice(parts: &Parts, before: Option<&RuleRow>, after: &Rule, intent: Intent) -> Result<(), Problem> {
     if intent.confirm || !hides_anew(before.map(|row| &row.rule), after, (parts.now)()) {
         return Ok(());
     }
-    let preview = effect::preview(parts, &after.criteria, &after.scope, instead_of(before, after))?;
+    let preview = effect::preview(parts, &after.criteria, &after.scope, instead_of(before, after)).await?;
     if preview.asks.is_empty() {
         return Ok(());
     }
@@ -165,7 +165,7 @@ pub async fn create(parts: &Parts, asker: &Asker, body: RuleBody) -> Result<Rule
     let all = all(parts).await?;
     let rule = lawful(parts, asker, &draft, None, &all)?;
     name_is_free(&rule, None, &all)?;
-    look_twice(parts, None, &rule, intent)?;
+    look_twice(parts, None, &rule, intent).await?;
     one(parts, asker, RuleChange::Create { uid: Uuid::new_v4(), rule }).await
 }
 
@@ -180,7 +180,7 @@ pub async fn change(parts: &Parts, asker: &Asker, id: &str, body: RuleBody) -> R
     let all = all(parts).await?;
     let rule = lawful(parts, asker, &draft, Some(&before), &all)?;
     name_is_free(&rule, Some(before.uid), &all)?;
-    look_twice(parts, Some(&before), &rule, intent)?;
+    look_twice(parts, Some(&before), &rule, intent).await?;
     one(parts, asker, RuleChange::Change { uid: before.uid, rule, seen: intent.seen.or(Some(before.id)) }).await
 }
 
@@ -193,7 +193,7 @@ pub async fn pause(parts: &Parts, asker: &Asker, id: &str, paused: bool, intent:
         let detail = format!("the rule {:?} expired at {}", rule.name, rule.expires.rfc3339());
         return Err(Problem::conflict(detail, "Change its expiry first."));
     }
-    look_twice(parts, Some(&before), &rule, intent)?;
+    look_twice(parts, Some(&before), &rule, intent).await?;
     let seen = intent.seen.or(Some(before.id));
     if rule == before.rule {
         return Ok(before);

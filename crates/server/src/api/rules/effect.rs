@@ -5,7 +5,8 @@ use crate::access;
 use crate::asker::Asker;
 use crate::parts::Parts;
 use crate::problem::Problem;
-use fleet::{Filter, Index, Preview, Proposal, Query, RuleEffect, Scope as Within, ScoreSettings, ScoreTally};
+use crate::recommend;
+use fleet::{Filter, Index, Preview, Proposal, Query, RuleEffect, Scope as Within};
 use model::role::Scope;
 use model::rule::{Criteria, State};
 use model::{Micros, Severity};
@@ -16,18 +17,19 @@ use uuid::Uuid;
 
 /// A rule that is in force and has hidden nothing for so long is stale.
 const STALE: Duration = Duration::from_secs(30 * 86_400);
-/// Points of the control that open findings lower.
-const POINTS: f64 = 6.0;
 
 /// Says what a rule with these criteria would hide in a scope, instead of another that is to be changed or overridden.
-pub fn preview(
+pub async fn preview(
     parts: &Parts,
     criteria: &Criteria,
     scope: &Scope,
     instead_of: Option<Uuid>,
 ) -> Result<PreviewView, Problem> {
+    if !criteria.paths.is_empty() {
+        parts.index.learn_paths(&parts.store).await?;
+    }
     let now = (parts.now)();
-    let proposal = Proposal { criteria, scope, instead_of, score: ScoreSettings::default(), now };
+    let proposal = Proposal { criteria, scope, instead_of, score: recommend::findings(), now };
     let found = parts.index.ask(|index| Ok(index.preview(&proposal)))?;
     let severities = Severity::WORST_FIRST
         .into_iter()
@@ -57,12 +59,9 @@ fn asks(found: &Preview) -> Vec<&'static str> {
     all.into_iter().filter(|(holds, _)| *holds).map(|(_, why)| why).collect()
 }
 
-/// Points that the scope would gain, rounded to tenths; `None` where no image is judged.
+/// Points that the scope would gain in the control of findings, rounded to tenths; `None` where no image is judged.
 fn gain(found: &Preview) -> Option<f64> {
-    let points = |tally: &ScoreTally| {
-        let asked = tally.healthy + tally.unhealthy;
-        (asked > 0).then(|| POINTS * tally.healthy as f64 / asked as f64)
-    };
+    let points = |tally| recommend::control(tally).current();
     let gain = points(&found.after)? - points(&found.before)?;
     Some((gain * 10.0).round() / 10.0)
 }
@@ -111,24 +110,23 @@ pub fn effects(parts: &Parts, asker: &Asker, rules: &[&RuleRow]) -> Result<Effec
     let within = access::readable(parts, &asker.principal)?;
     let now = (parts.now)();
     parts.index.ask(|index| {
-        let in_force = |row: &&&RuleRow| row.rule.state(now) == State::InForce;
-        let mut all = HashMap::with_capacity(rules.len());
-        // One rule is counted by itself; of many, or of one that hides nothing, the index is asked for all at once.
-        if within != Within::Everything || rules.len() == 1 {
-            for row in rules.iter().filter(in_force) {
-                all.insert(row.uid, counted(index, row, &within, now)?);
+        let in_force = |row: &RuleRow| row.rule.state(now) == State::InForce;
+        // One rule that hides something is counted by itself; for others the index is asked for all at once.
+        if let [row] = rules
+            && in_force(row)
+        {
+            let hides = counted(index, row, &within, now)?;
+            if hides.findings > 0 {
+                return Ok(Effects(HashMap::from([(row.uid, hides)])));
             }
         }
-        if rules.len() == 1 && all.values().any(|hides| hides.findings > 0) {
-            return Ok(Effects(all));
-        }
         let effects: HashMap<Uuid, RuleEffect> =
-            index.rule_effects(now).into_iter().map(|effect| (effect.uid, effect)).collect();
-        for row in rules.iter().filter(in_force) {
+            index.rule_effects(&within, now).into_iter().map(|effect| (effect.uid, effect)).collect();
+        let mut all = HashMap::with_capacity(rules.len());
+        for row in rules.iter().filter(|row| in_force(row)) {
             let Some(effect) = effects.get(&row.uid) else { continue };
-            let whole = Hides { findings: effect.findings, images: effect.images, stale: false };
-            let hides = all.entry(row.uid).or_insert(whole);
-            hides.stale = now.saturating_since(effect.last.unwrap_or(row.since)) >= STALE;
+            let stale = now.saturating_since(effect.last.unwrap_or(row.since)) >= STALE;
+            all.insert(row.uid, Hides { findings: effect.findings, images: effect.images, stale });
         }
         Ok(Effects(all))
     })
