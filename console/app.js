@@ -65,6 +65,19 @@
     times();
     if (navigator.clipboard) for (const button of document.querySelectorAll("button[data-copy]")) button.hidden = false;
     byId("keys-help")?.removeAttribute("hidden");
+    if (document.querySelector("[data-again]")) setTimeout(again, 2000);
+  }
+
+  // Whether somebody has begun to fill something in: it must not be swapped away.
+  function busy() {
+    const touched = (field) => (/^(checkbox|radio)$/.test(field.type) ? field.checked !== field.defaultChecked
+      : field.value !== (field.options ? ([...field.options].find((option) => option.defaultSelected) || field.options[0])?.value : field.defaultValue));
+    return document.querySelector("dialog[open]") || [...region().querySelectorAll("input, textarea, select")].some(touched);
+  }
+
+  // What is under way is asked for again until it has ended.
+  async function again() {
+    if (document.hidden || busy() || !(await swap(location.href, false))) setTimeout(again, 2000);
   }
 
   document.addEventListener("click", async (event) => {
@@ -193,9 +206,8 @@
   async function renew() {
     timer = 0;
     if (latest === known || document.hidden) return;
-    const wanted = latest, field = document.activeElement;
-    const busy = (/^(INPUT|TEXTAREA)$/.test(field?.tagName) && field.value !== field.defaultValue) || document.querySelector("dialog[open], tbody input:checked");
-    if (busy) { timer = setTimeout(renew, 2000); return; }
+    const wanted = latest;
+    if (busy()) { timer = setTimeout(renew, 2000); return; }
     if (await swap(location.href, false)) known = wanted;
     if (latest !== known) timer = setTimeout(renew, 1000);
   }

@@ -32,14 +32,15 @@ pub fn visible_lines(text: &str) -> String {
 }
 
 /// Adds one CSV row (RFC 4180). A cell that a spreadsheet would run as a formula gets a quote mark in front; control
-/// characters become blanks, so that a row is a line.
+/// characters become blanks, so that a row is a line, and what else is not seen becomes `\u{…}`.
 pub fn csv_row<'a>(out: &mut String, cells: impl IntoIterator<Item = &'a str>) {
     for (at, cell) in cells.into_iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
         let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let clean: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let clean = visible(&line);
         let clean = if formula { format!("'{clean}") } else { clean };
         if clean.contains(['"', ',']) {
             out.push_str(&format!("\"{}\"", clean.replace('"', "\"\"")));
@@ -74,7 +75,7 @@ mod tests {
     #[test]
     fn a_csv_row_is_one_line_without_formulas() {
         let mut out = String::new();
-        csv_row(&mut out, ["=1", "", "q\"r\ns", "a,b"]);
-        assert_eq!(out, "'=1,,\"q\"\"r s\",\"a,b\"\r\n");
+        csv_row(&mut out, ["=1", "", "q\"r\ns", "a,b", "\u{202e}c"]);
+        assert_eq!(out, "'=1,,\"q\"\"r s\",\"a,b\",\\u{202e}c\r\n");
     }
 }

@@ -93,6 +93,11 @@ impl Form {
         self
     }
 
+    /// Whether a field has a value here, be it an empty one.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, _)| n == name)
+    }
+
     /// Returns what was typed into a field.
     pub fn typed(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)

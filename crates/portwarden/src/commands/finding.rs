@@ -120,13 +120,20 @@ async fn each(settings: &Settings, one: &One, why_only: bool) -> anyhow::Result<
         } else {
             let view = server::FindingView::from(row);
             documents.push(serde_json::json!({"finding": view, "why": explained.why, "remediation": explained.remediation,
-                "paths": explained.paths, "description": explained.text.description, "references": explained.text.references}));
+                "paths": explained.paths, "cvss": scores(&explained.text), "description": explained.text.description, "references": explained.text.references}));
         }
     }
     if one.format != Format::Table {
         output::json(&serde_json::json!({"schema": output::SCHEMA, "items": documents}))?;
     }
     Ok(Exit::Clean)
+}
+
+/// Every vector with the score that it gives.
+fn scores(text: &store::VulnerabilityText) -> Vec<serde_json::Value> {
+    let score = |vector: &str| model::cvss::score_tenths(vector).map(|tenths| f64::from(tenths) / 10.0);
+    let one = |v: &model::advisory::CvssVector| serde_json::json!({"score": score(&v.vector), "vector": v.vector, "source": v.source.as_str()});
+    text.cvss.iter().map(one).collect()
 }
 
 struct Explained {

@@ -15,6 +15,7 @@ mod import;
 mod kill;
 mod network;
 mod roles;
+mod seed;
 mod steps;
 mod tls;
 mod workers;

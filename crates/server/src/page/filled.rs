@@ -43,8 +43,11 @@ impl Filled {
         self.form.typed(name)
     }
 
-    /// A field with what was typed into it and what is wrong with that.
+    /// A field with what was typed into it and what is wrong with that. A blank form leaves a field what it begins with.
     pub fn field(&self, field: Field) -> Field {
+        if self.problem.is_none() && !self.form.has(field.name) {
+            return field;
+        }
         Field { value: self.form.typed(field.name).to_owned(), ..field }.judged(self.problem.as_ref())
     }
 

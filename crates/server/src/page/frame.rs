@@ -111,9 +111,9 @@ impl Frame {
     pub fn programs(mut self, visit: &Visit, api: &str, cli: &str) -> Self {
         if !api.is_empty() {
             let (who, url) = (encoded(&visit.who.name), &visit.parts.public_url);
-            self.api = format!("curl -u {who} '{url}/api/v1{api}'");
+            self.api = visible(&format!("curl -u {who} '{url}/api/v1{api}'"));
         }
-        self.cli = cli.to_owned();
+        self.cli = visible(cli);
         self
     }
 

@@ -150,14 +150,11 @@ pub async fn one(visit: Visit, id: Name) -> Result<Response, Problem> {
     let import = imports::one(&visit.parts, &visit.asker, &id.0).await?;
     let frame = Frame::new(&visit, "activity").still();
     let (api, cli) = (format!("/imports/{}", import.id), format!("portwarden import show {}", import.id));
-    let running = !import.state.is_over();
-    let shown = render(&One {
+    Ok(render(&One {
         frame: frame.programs(&visit, &api, &cli),
         guard: Filled::new(&visit.asker, &[]).guard(),
         row: row(import.into(), (visit.parts.now)()),
-    });
-    // A browser without scripts looks again as well.
-    Ok(if running { ([("refresh", "2")], shown).into_response() } else { shown })
+    }))
 }
 
 /// `POST /activity/imports/{id}/cancel`

@@ -40,6 +40,7 @@ struct Page {
     fresh_link: String,
     top: Vec<Top>,
     top_link: String,
+    upgrades: Vec<Top>,
     troubled: Vec<Troubled>,
     troubled_total: u64,
     troubled_link: String,
@@ -74,9 +75,12 @@ struct Answers {
     counts: fleet::Counts,
     fresh: fleet::Page<fleet::VulnerabilityRow>,
     top: fleet::Page<fleet::RepositoryRow>,
+    upgrades: fleet::Page<fleet::PackageRow>,
     troubled: fleet::Page<fleet::ImageRow>,
 }
 
+/// What an upgrade takes away.
+const FIXABLE: &str = "fix:yes";
 /// What could not be judged, or not in full.
 const TROUBLED: &str = "verdict:gaps,unsupported,failed";
 
@@ -91,12 +95,14 @@ async fn build(visit: &Visit) -> Result<Page, Problem> {
         Ok(Query { filter, ..question.clone() })
     };
     let (fresh, troubled) = (more(FRESH)?, more(TROUBLED)?);
+    let upgrades = Query { sort: Sort::parse("findings")?, ..more(FIXABLE)? };
     let worst = Query { sort: Sort::parse("severity")?, ..question.clone() };
     let ask = |index: &Index| {
         Ok(Answers {
             counts: index.counts(&question)?,
             fresh: index.vulnerabilities(&fresh)?,
             top: index.repositories(&worst)?,
+            upgrades: index.packages(&upgrades)?,
             troubled: index.images(&troubled)?,
         })
     };
@@ -131,6 +137,7 @@ async fn build(visit: &Visit) -> Result<Page, Problem> {
         fresh_link: listed("/vulnerabilities", FRESH),
         top: answers.top.items.into_iter().filter(|row| row.tally.findings() > 0).map(rows::top_row).collect(),
         top_link: frame::link(&asked.address("/inventory/repositories"), &[("sort", "severity")]),
+        upgrades: answers.upgrades.items.into_iter().map(|row| rows::upgrade_row(row, &asked, FIXABLE)).collect(),
         troubled: answers.troubled.items.into_iter().filter_map(|row| rows::troubled_row(&row, now)).collect(),
         troubled_total: answers.troubled.total,
         troubled_link: listed("/inventory", TROUBLED),

@@ -178,7 +178,7 @@ async fn show(visit: &Visit, key: &str, form: Filled) -> Result<Response, Proble
     let mut question = question(visit, &scoped, ROWS).await?;
     question.query.after = params.take("after")?.map(|cursor| fleet::Cursor::parse(&cursor));
     params.finish()?;
-    let mut exemptions = api::exemptions(&visit.parts, &visit.asker).await?;
+    let mut exemptions = shown(api::exemptions(&visit.parts, &visit.asker).await?);
     exemptions.retain(|e| e.recommendation == key);
     let page =
         visit.parts.index.ask(|index| build(visit, index, &question, &scoped, key, &tab, state, &form, exemptions))?;
@@ -261,7 +261,7 @@ impl Here<'_> {
 
 fn tabs(here: &str, images: bool, exemptions: usize, at: &Here<'_>) -> Vec<Tab> {
     let all = [
-        ("registries", "Registries"),
+        ("registries", "Affected resources"),
         ("images", "Images"),
         ("remediation", "Remediation"),
         ("exemptions", "Exemptions"),
@@ -442,12 +442,17 @@ struct ExemptionsPage {
     guard: String,
 }
 
-/// `GET /exemptions`
-pub async fn exemptions(visit: Visit) -> Result<Response, Problem> {
-    let mut rows = api::exemptions(&visit.parts, &visit.asker).await?;
+/// Exemptions as pages show them.
+fn shown(mut rows: Vec<ExemptionView>) -> Vec<ExemptionView> {
     for row in &mut rows {
         (row.reason, row.scope, row.author) = (visible(&row.reason), visible(&row.scope), visible(&row.author));
     }
+    rows
+}
+
+/// `GET /exemptions`
+pub async fn exemptions(visit: Visit) -> Result<Response, Problem> {
+    let rows = shown(api::exemptions(&visit.parts, &visit.asker).await?);
     let frame = Frame::new(&visit, "recommendations").still();
     let frame = frame.programs(&visit, "/exemptions", "portwarden exemption list");
     Ok(render(&ExemptionsPage { frame, rows, guard: Filled::new(&visit.asker, &[]).guard() }))

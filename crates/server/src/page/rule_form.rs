@@ -348,7 +348,7 @@ fn words_of(purpose: &Purpose) -> (String, String, String, String, &'static str)
             "Hides findings in a scope, until a day. Nothing is removed.".into(),
             "/rules/new".into(),
             "/rules".into(),
-            "Apply",
+            "Apply rule",
         ),
         Purpose::Change(row) => {
             let at = format!("/rules/{}", row.uid);

@@ -7,8 +7,9 @@ use crate::output::Format;
 use crate::settings::Settings;
 use anyhow::Context;
 use model::rule::Draft;
+use model::text::visible_lines;
 use serde_json::json;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 
 /// More than a request may have is not read.
 const MOST_BYTES: u64 = 4 << 20;
@@ -52,7 +53,9 @@ pub async fn export(settings: &Settings, flags: &Export) -> anyhow::Result<Exit>
     let path = format!("/rules/export?format=json&scope={}", encoded(&flags.scope));
     let mut answer = Ask::open(settings, &flags.at).await?.get(&path).await?;
     let rules: Vec<Draft> = serde_json::from_value(answer["rules"].take()).context("the answer is no list of rules")?;
-    print!("{}", server::rules_to_yaml(&rules));
+    // A file is what was typed; a terminal is shown what it would not show.
+    let yaml = server::rules_to_yaml(&rules);
+    print!("{}", if std::io::stdout().is_terminal() { visible_lines(&yaml) } else { yaml });
     Ok(Exit::Clean)
 }
 

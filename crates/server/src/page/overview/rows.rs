@@ -1,6 +1,7 @@
 //! The rows of the short lists of the overview.
 
 use crate::page::frame::{self, Counts, When, visible};
+use crate::page::list::Asked;
 use crate::page::scope;
 use crate::params::encoded;
 use model::rule::State;
@@ -87,6 +88,17 @@ pub fn top_row(row: fleet::RepositoryRow) -> Top {
         name: visible(&row.name),
         link: scope::walk(&path),
         counts: Counts::new(&row.tally, &frame::link("/findings", &[("scope", &path)]), Some("")),
+        images: row.images,
+    }
+}
+
+/// Makes the row of a package whose upgrade fixes findings: those that pass the filter.
+pub fn upgrade_row(row: fleet::PackageRow, asked: &Asked, filter: &str) -> Top {
+    let word = format!("pkg:{} {filter}", row.fact.purl.trim_start_matches("pkg:"));
+    Top {
+        name: visible(&format!("{} {}", row.fact.name, row.fact.version)),
+        link: format!("/packages/{}", encoded(&row.fact.purl)),
+        counts: Counts::new(&row.tally, &asked.address("/findings"), Some(&word)),
         images: row.images,
     }
 }
