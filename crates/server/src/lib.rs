@@ -7,6 +7,7 @@ mod access;
 mod api;
 mod asker;
 mod assets;
+mod azruledata;
 mod body;
 mod detail;
 mod export;

@@ -2,8 +2,8 @@
 
 use crate::api::rules::view as rules;
 use crate::api::{
-    account, audit, changes, findings, images, imports, lists, logs, network, people, plans, recommendations, rescan,
-    sample, score, tokens, tree, upgrades, usage, views, work,
+    account, audit, changes, findings, images, imports, lists, logs, network, people, plans, posture, recommendations,
+    rescan, sample, score, tokens, tree, upgrades, usage, views, work,
 };
 use crate::routes::{self, Answer, Place, Route, Takes, Verb};
 use crate::{detail, parts, problem, view};
@@ -53,7 +53,9 @@ use utoipa::OpenApi;
     score::ControlView,
     score::SubscriptionScore,
     score::ScoreDay,
-    score::PostureView,
+    posture::PostureView,
+    posture::SuppressionBody,
+    posture::SuppressionView,
     account::MeView,
     account::SessionView,
     account::PasswordBody,

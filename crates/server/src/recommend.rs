@@ -4,6 +4,7 @@
 //! or costs in the score. REST, the console and the command line ask here, so that a figure is the same everywhere.
 
 use crate::access;
+use crate::azruledata::{self, Known};
 use crate::history::DAY;
 use crate::parts::Parts;
 use crate::problem::Problem;
@@ -11,15 +12,20 @@ use assess::posture::{self, Record, Resource};
 use assess::recommendation::{self, Asked, Recommendation, VULNERABILITIES};
 use assess::score::{self, Control, Score};
 use fleet::{ImageState, ImageTest, Index, Query, ScoreSettings, ScoreTally};
+use model::facts::Id;
 use model::facts::{RegistryFact, SubscriptionFact};
+use model::network::Rules;
 use model::pattern::Pattern;
 use model::role::{Action, Scope, allowed};
 use model::{Micros, Severity};
-use serde_json::json;
-use store::{Assignment, Exemption, Principal};
+use serde_json::Value;
+use std::collections::HashMap;
+use store::{Assignment, Exemption, Principal, Suppression};
 
 /// Days after which an image in use should be built anew.
 const FRESH_DAYS: i64 = 90;
+/// The outcome of a rule that does not count.
+const SUPPRESSED: &str = "Suppressed";
 
 /// What is asked, by whom, with the facts that the index does not hold.
 #[derive(Clone)]
@@ -32,6 +38,8 @@ pub struct Question {
     pub exemptions: Vec<Exemption>,
     /// Who looks after what.
     pub assignments: Vec<Assignment>,
+    suppressions: Vec<Suppression>,
+    networks: HashMap<Id, Rules>,
     grants: Vec<model::role::Grant>,
     data_age_hours: Option<i64>,
 }
@@ -74,9 +82,11 @@ pub async fn question(parts: &Parts, principal: &Principal, node: Scope, query: 
         let names: Vec<&str> = held.iter().filter_map(|scope| scope.registry.as_deref()).collect();
         filter.field("registry", &names.join(","))?;
     }
-    let fetched = (parts.database)().feeds.into_iter().filter_map(|feed| Micros::parse(&feed.fetched?)).max();
+    let fetched = (parts.database)().feeds.into_iter().filter_map(|feed| Micros::parse(&feed.fetched?)).min();
     let age = |at: Micros| (query.now.0.saturating_sub(at.0)).max(0) / (DAY / 24);
     Ok(Question {
+        suppressions: parts.store.suppressions().await?,
+        networks: parts.store.registries().await?.into_iter().map(|row| (row.id, row.network)).collect(),
         exemptions: parts.store.exemptions().await?,
         assignments: parts.store.assignments().await?,
         grants: principal.grants.clone(),
@@ -122,12 +132,12 @@ pub fn find(key: &str) -> Result<Recommendation, Problem> {
 /// What every recommendation of a question needs: worked out once.
 struct Standing<'a> {
     controls: Vec<Control>,
-    registries: Vec<Watched<'a>>,
+    registries: Vec<Judged<'a>>,
 }
 
 impl<'a> Standing<'a> {
     fn of(index: &'a Index, question: &Question) -> Result<Self, Problem> {
-        let registries = watched(index, question)?;
+        let registries = judged(index, question)?;
         let controls = controls(&total(index, &question.query, &findings())?, &registries);
         Ok(Self { controls, registries })
     }
@@ -186,11 +196,18 @@ fn count(states: &[RegistryState]) -> ScoreTally {
     }
 }
 
-/// A registry that the asker may read as a whole, and what every posture rule says of it.
+/// A registry that the asker may read as a whole.
 struct Watched<'a> {
     subscription: &'a SubscriptionFact,
     registry: &'a RegistryFact,
     scope: Scope,
+    /// The registry as posture rules see it.
+    shown: Value,
+}
+
+/// A registry and what every posture rule says of it.
+struct Judged<'a> {
+    registry: Watched<'a>,
     records: Vec<Record>,
 }
 
@@ -209,12 +226,31 @@ fn watched<'a>(index: &'a Index, question: &Question) -> Result<Vec<Watched<'a>>
         if !allowed(&question.grants, Action::Read, &scope) || !question.node.holds(&scope) {
             continue;
         }
-        let images = (tally(&judged, registry.id), tally(&health, registry.id));
-        let resource = live(index, question, (subscription, registry), images)?;
-        let records = posture::check(&[resource], posture::ALL, &posture::Settings::default());
-        found.push(Watched { subscription, registry, scope, records });
+        let shown = azruledata::resource(&Known {
+            subscription,
+            registry,
+            network: question.networks.get(&registry.id).filter(|_| registry.kind == "embedded"),
+            standard: index.plan_off_since(registry.id, question.query.now).is_none(),
+            judged: tally(&judged, registry.id),
+            health: tally(&health, registry.id),
+            data_age_hours: question.data_age_hours,
+        });
+        found.push(Watched { subscription, registry, scope, shown });
     }
     Ok(found)
+}
+
+/// What the rules say of the registries within the scope of a question.
+fn judged<'a>(index: &'a Index, question: &Question) -> Result<Vec<Judged<'a>>, Problem> {
+    let judge = |mut registry: Watched<'a>| {
+        let resource = Resource::new(std::mem::take(&mut registry.shown));
+        let mut records = posture::check(resource.as_slice(), posture::ALL, &posture::Settings::default());
+        for record in &mut records {
+            question.suppress(&registry.scope, record);
+        }
+        Judged { registry, records }
+    };
+    Ok(watched(index, question)?.into_iter().map(judge).collect())
 }
 
 /// How the registries stand that a recommendation is asked of.
@@ -223,16 +259,16 @@ pub fn registries(
     question: &Question,
     recommendation: &Recommendation,
 ) -> Result<Vec<RegistryState>, Problem> {
-    Ok(states(index, question, &watched(index, question)?, recommendation))
+    Ok(states(index, question, &judged(index, question)?, recommendation))
 }
 
 fn states(
     index: &Index,
     question: &Question,
-    watched: &[Watched<'_>],
+    judged: &[Judged<'_>],
     recommendation: &Recommendation,
 ) -> Vec<RegistryState> {
-    let state = |of: &Watched<'_>| {
+    let state = |Judged { registry: of, records }: &Judged<'_>| {
         let exempt = question.exempt(recommendation.key, &of.scope);
         let (state, reasons) = match (exempt, recommendation.asked) {
             (Some(reason), _) => (ImageState::NotApplicable, vec![format!("exempt: {reason}")]),
@@ -240,8 +276,9 @@ fn states(
                 Some(_) => (ImageState::Unhealthy, vec!["The plan is off.".to_owned()]),
                 None => (ImageState::Healthy, Vec::new()),
             },
-            (None, Asked::Posture(rule)) => match of.records.iter().find(|r| r.rule.name == rule.name) {
+            (None, Asked::Posture(rule)) => match records.iter().find(|r| r.rule.name == rule.name) {
                 Some(Record { outcome: "Pass", .. }) => (ImageState::Healthy, Vec::new()),
+                Some(record) if record.outcome == SUPPRESSED => (ImageState::NotApplicable, record.reasons.clone()),
                 Some(record) => (ImageState::Unhealthy, record.reasons.clone()),
                 None => (ImageState::NotApplicable, vec!["The rule is not about such a registry.".to_owned()]),
             },
@@ -250,7 +287,7 @@ fn states(
         let (subscription, registry) = (of.subscription.clone(), of.registry.clone());
         Some(RegistryState { subscription, registry, state, reasons })
     };
-    watched.iter().filter_map(state).collect()
+    judged.iter().filter_map(state).collect()
 }
 
 impl Question {
@@ -261,43 +298,31 @@ impl Question {
         let here = |e: &&Exemption| e.what.recommendation == key && e.what.scope.holds(scope);
         self.exemptions.iter().filter(in_force).find(here).map(|e| e.what.reason.as_str())
     }
+
+    /// Takes a record out of every count where a suppression or an exemption says so; why comes first.
+    fn suppress(&self, scope: &Scope, record: &mut Record) {
+        let at = self.query.as_of.unwrap_or(self.query.now);
+        let exempt = self.exempt(record.rule.name, scope).map(|reason| format!("exempt: {reason}"));
+        let suppression = self.suppressions.iter().find(|s| s.holds(record.rule.name, scope, at));
+        let why = exempt.or_else(|| suppression.map(|s| format!("suppressed: {}", s.what.reason)));
+        if let Some(why) = why {
+            record.outcome = SUPPRESSED;
+            record.reasons.insert(0, why);
+        }
+    }
 }
 
-/// A registry as posture rules see it, with its images by whether they are judged and by whether they have findings.
-fn live(
-    index: &Index,
-    question: &Question,
-    (subscription, registry): (&SubscriptionFact, &RegistryFact),
-    (judged, health): (ScoreTally, ScoreTally),
-) -> Result<Resource, Problem> {
-    let standard = index.plan_off_since(registry.id, question.query.now).is_none();
-    let code = if health.unhealthy == 0 { "Healthy" } else { "Unhealthy" };
-    let assessment = json!({"Name": VULNERABILITIES, "ResourceType": "Microsoft.Security/assessments", "Properties": {"status": {"code": code}}});
-    // Logins and repository events of the embedded registry are always recorded.
-    let logs = json!({"Name": "resource-logs", "ResourceType": "Microsoft.Insights/diagnosticSettings",
-        "Properties": {"logs": [{"categoryGroup": "allLogs", "enabled": true}]}});
-    let children: Vec<_> = standard.then_some(assessment).into_iter().chain([logs]).collect();
-    let body = json!({
-        "Name": registry.name,
-        "ResourceType": posture::REGISTRY,
-        "SubscriptionId": subscription.guid,
-        "Location": "local",
-        "Sku": {"name": "Standard"},
-        "Properties": {"adminUserEnabled": false, "anonymousPullEnabled": false},
-        "resources": children,
-        "portwarden": {
-            "planStandard": standard,
-            "eligibleImages": judged.healthy + judged.unhealthy,
-            "judgedImages": judged.healthy,
-            "dataAgeHours": question.data_age_hours,
-        },
-    });
-    Resource::new(body).ok_or_else(|| Problem::absent("registry", &registry.name))
+/// Every posture rule on every registry that the asker may read as a whole, with the scope of the registry.
+pub fn posture(index: &Index, question: &Question) -> Result<Vec<(Scope, Record)>, Problem> {
+    let of = |Judged { registry, records }: Judged<'_>| {
+        records.into_iter().map(move |record| (registry.scope.clone(), record))
+    };
+    Ok(judged(index, question)?.into_iter().flat_map(of).collect())
 }
 
-/// Every posture rule on every registry that the asker may read as a whole.
-pub fn posture(index: &Index, question: &Question) -> Result<Vec<Record>, Problem> {
-    Ok(watched(index, question)?.into_iter().flat_map(|of| of.records).collect())
+/// The registries as `Export-AzRuleData` writes them.
+pub fn resources(index: &Index, question: &Question) -> Result<Vec<Value>, Problem> {
+    Ok(watched(index, question)?.into_iter().map(|registry| registry.shown).collect())
 }
 
 /// The secure score of what is asked.
@@ -306,7 +331,7 @@ pub fn score(index: &Index, question: &Question) -> Result<Score, Problem> {
 }
 
 /// The control of findings and those of posture.
-fn controls(images: &ScoreTally, registries: &[Watched<'_>]) -> Vec<Control> {
+fn controls(images: &ScoreTally, registries: &[Judged<'_>]) -> Vec<Control> {
     let records: Vec<Record> = registries.iter().flat_map(|of| of.records.iter().cloned()).collect();
     let of_posture = posture::Control::ALL.into_iter().map(|of| {
         let (healthy, unhealthy) = posture::tally(&records, of);

@@ -65,14 +65,15 @@ pub struct RegistryChange {
 
 /// The longest window: ten years.
 const WINDOW_DAYS: i64 = 3_650;
-/// Tables whose rows name a scope by its path, and what a change of them is to the index.
-const SCOPED: [(&str, Option<What>); 6] = [
-    ("role_assignment", None),
-    ("plan", Some(What::Plan)),
-    ("rule", Some(What::Rule)),
-    ("exemption", Some(What::Exemption)),
-    ("assignment", None),
-    ("channel", None),
+/// Tables whose rows name a scope by its path, the column of it, and what a change of them is to the index.
+const SCOPED: [(&str, &str, Option<What>); 7] = [
+    ("role_assignment", "scope", None),
+    ("plan", "scope", Some(What::Plan)),
+    ("rule", "scope", Some(What::Rule)),
+    ("exemption", "scope", Some(What::Exemption)),
+    ("assignment", "scope", None),
+    ("suppression", "resource", None),
+    ("channel", "scope", None),
 ];
 
 impl Store {
@@ -308,15 +309,15 @@ async fn respell(write: &mut Write<'_>, from: &Scope, to: &Scope) -> Result<()> 
     }
     let (old, new) = (from.to_path(), to.to_path());
     let rest = old.chars().count() + 1; // where the part below begins, counted from 1
-    for (table, what) in SCOPED {
-        let named = format!("scope = $1 OR substr(scope, 1, {rest}) = $1 || '/'");
+    for (table, column, what) in SCOPED {
+        let named = format!("{column} = $1 OR substr({column}, 1, {rest}) = $1 || '/'");
         if let Some(what) = what {
             let sql = format!("SELECT id FROM {table} WHERE {named}");
             for row in write.tx.all(&sql, values![&old]).await? {
                 write.changed(what, row.int(0)?);
             }
         }
-        let sql = format!("UPDATE {table} SET scope = $2 || substr(scope, {rest}) WHERE {named}");
+        let sql = format!("UPDATE {table} SET {column} = $2 || substr({column}, {rest}) WHERE {named}");
         write.run(&sql, values![&old, &new]).await?;
     }
     views::respell(write, from, to).await?;

@@ -152,7 +152,7 @@ fn each_rule_passes_fails_or_does_not_apply_as_its_table_says() {
             "Portwarden.ContainerScan",
             watched(false, 2, 48),
             "Fail",
-            "The plan is off. 1 of 3 images were never judged, or only with gaps. The newest feed was read 48 hours ago; 48 are the most.",
+            "The plan is off. 1 of 3 images were never judged, or only with gaps. A feed was last read 48 hours ago; 48 are the most.",
         ),
         ("Portwarden.ContainerScan", plain(), "None", ""),
     ];

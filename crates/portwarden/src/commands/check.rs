@@ -1,26 +1,42 @@
 //! `portwarden check`: posture rules on files, or on the registries of the server.
 //!
-//! In: exports of `Export-AzRuleData`, ARM templates. Out: records in the format that was asked for.
+//! In: exports of `Export-AzRuleData`, ARM templates, or the question to a server. Out: records in the format that was asked for.
 
+use super::ask::{Ask, At, encoded};
 use super::{Exit, stop};
 use crate::output::{self, visible};
+use crate::settings::Settings;
 use assess::posture::{self, FORMATS, Record, Resource, Rule, Weight};
 use model::time::Micros;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The most bytes of one file.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The outcomes that a record can have.
+const OUTCOMES: [&str; 4] = ["Pass", "Fail", "Error", "Suppressed"];
 
 /// What to check.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   portwarden check out/*.json                         an export of Export-AzRuleData
   portwarden check azuredeploy.json --fail-on important
-  portwarden check out/*.json --rule Azure.ACR.ContainerScan --format sarif > posture.sarif")]
+  portwarden check out/*.json --rule Azure.ACR.ContainerScan --format sarif > posture.sarif
+  portwarden check --live                             the registries that Portwarden watches, suppressions included
+  portwarden check --live --scope /SUBSCRIPTION/local --server https://registry.example")]
 pub struct Arguments {
     /// Files: JSON arrays of resources, or ARM templates
-    #[arg(required = true)]
+    #[arg(required_unless_present = "live")]
     pub files: Vec<PathBuf>,
+    /// The registries that Portwarden watches, instead of files
+    #[arg(long, conflicts_with_all = ["files", "suppress", "locations", "name_pattern"])]
+    pub live: bool,
+    /// With --live, a part of the tree: /SUBSCRIPTION/REGISTRY
+    #[arg(long, default_value = "/")]
+    pub scope: String,
+    #[command(flatten)]
+    pub at: At,
     /// Only these rules, by name or reference: Azure.ACR.ContainerScan, AZR-000002
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<String>,
@@ -68,18 +84,10 @@ struct Suppression {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit> {
     let rules = rules(&arguments.rules)?;
-    let settings =
-        posture::Settings { locations: arguments.locations.clone(), name_pattern: arguments.name_pattern.clone() };
-    let mut resources = Vec::new();
-    for file in &arguments.files {
-        resources.extend(read(file)?);
-    }
-    let mut records = posture::check(&resources, &rules, &settings);
-    if let Some(file) = &arguments.suppress {
-        suppress(&mut records, &suppressions(file)?);
-    }
+    let records =
+        if arguments.live { of_server(settings, arguments, &rules).await? } else { of_files(arguments, &rules)? };
     match posture::format(&arguments.format) {
         Some(format) => {
             use std::io::Write;
@@ -87,12 +95,59 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         None => table(&records, arguments.all)?,
     }
-    if resources.is_empty() {
-        eprintln!("note: the files hold no resources");
-    }
     let at_least = |record: &&Record| arguments.fail_on.is_some_and(|weight| record.rule.weight >= weight);
     let wrong = records.iter().filter(at_least).any(|r| matches!(r.outcome, "Fail" | "Error"));
     Ok(if wrong { Exit::Findings } else { Exit::Clean })
+}
+
+fn of_files(arguments: &Arguments, rules: &[&'static Rule]) -> anyhow::Result<Vec<Record>> {
+    let settings =
+        posture::Settings { locations: arguments.locations.clone(), name_pattern: arguments.name_pattern.clone() };
+    let mut resources = Vec::new();
+    for file in &arguments.files {
+        resources.extend(read(file)?);
+    }
+    if resources.is_empty() {
+        eprintln!("note: the files hold no resources");
+    }
+    let mut records = posture::check(&resources, rules, &settings);
+    if let Some(file) = &arguments.suppress {
+        suppress(&mut records, &suppressions(file)?);
+    }
+    Ok(records)
+}
+
+/// What the server says of its registries.
+async fn of_server(settings: &Settings, arguments: &Arguments, rules: &[&'static Rule]) -> anyhow::Result<Vec<Record>> {
+    let ask = Ask::open(settings, &arguments.at).await?;
+    let (items, _) = ask.list(&format!("/posture?scope={}", encoded(&arguments.scope))).await?;
+    if items.is_empty() {
+        eprintln!("note: there is no registry in {}", visible(&arguments.scope));
+    }
+    let records = items.iter().map(told).collect::<anyhow::Result<Vec<Record>>>()?;
+    Ok(records.into_iter().filter(|record| rules.iter().any(|rule| rule.name == record.rule.name)).collect())
+}
+
+/// A record as a server tells it.
+fn told(item: &Value) -> anyhow::Result<Record> {
+    let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+    let newer = |what: &str| {
+        let message =
+            format!("the server says {what} {:?}, which this program does not know; update it", visible(&text(what)));
+        stop(Exit::Upstream, message)
+    };
+    let rule = posture::rule(&text("rule")).ok_or_else(|| newer("rule"))?;
+    let outcome = OUTCOMES.into_iter().find(|word| item["outcome"] == *word).ok_or_else(|| newer("outcome"))?;
+    let reasons = item["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    Ok(Record {
+        rule,
+        rule_name: rule.name,
+        reference: rule.reference,
+        target_name: text("resource"),
+        target_type: text("resource_type"),
+        outcome,
+        reasons: reasons.map(str::to_owned).collect(),
+    })
 }
 
 fn rules(names: &[String]) -> anyhow::Result<Vec<&'static Rule>> {

@@ -20,6 +20,7 @@ mod sample;
 mod scan;
 mod score;
 mod serve;
+mod suppression;
 mod token;
 mod usage;
 mod user;
@@ -96,8 +97,11 @@ pub enum Command {
     /// Resources that a recommendation is not asked of
     #[command(subcommand)]
     Exemption(score::ExemptionCommand),
-    /// Judge how registries are configured, from exports and templates; no server needed
+    /// Judge how registries are configured: exports and templates without a server, or with --live those that Portwarden watches
     Check(check::Arguments),
+    /// Posture rules that do not count somewhere
+    #[command(subcommand)]
+    Suppression(suppression::Command),
     /// Subscriptions: the top of the scope tree
     #[command(subcommand)]
     Subscription(registry::Subscription),
@@ -153,7 +157,8 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
         Command::Score(command) => score::score(&settings, &command).await,
         Command::Recommendation(command) => score::recommendation(&settings, &command).await,
         Command::Exemption(command) => score::exemption(&settings, &command).await,
-        Command::Check(arguments) => check::run(&arguments),
+        Command::Suppression(command) => suppression::run(&settings, &command).await,
+        Command::Check(arguments) => check::run(&settings, &arguments).await,
         Command::Subscription(command) => registry::run_subscription(&settings, &command).await,
         Command::Registry(command) => registry::run(&settings, &command).await,
         Command::Plan(command) => plan::run(&settings, &command).await,

@@ -60,6 +60,21 @@ pub enum Registry {
         #[command(flatten)]
         at: At,
     },
+    /// Write the registries as Export-AzRuleData of PSRule for Azure does: a JSON array that PSRule and `portwarden check` judge
+    #[command(
+        name = "export-azruledata",
+        after_help = "Examples:
+  portwarden registry export-azruledata > out/registries.json
+  portwarden check out/registries.json                what `portwarden check --live` says, without suppressions
+  Invoke-PSRule -Module PSRule.Rules.Azure -InputPath out/"
+    )]
+    ExportAzRuleData {
+        /// Part of the tree: /SUBSCRIPTION/REGISTRY
+        #[arg(long, default_value = "/")]
+        scope: String,
+        #[command(flatten)]
+        at: At,
+    },
     /// Who may speak to a registry
     #[command(subcommand)]
     Network(super::network::Command),
@@ -158,6 +173,11 @@ pub async fn run(settings: &Settings, command: &Registry) -> anyhow::Result<Exit
             Ask::open(settings, at).await?.patch(&path(registry), &body).await?
         }
         Registry::Network(command) => return super::network::run(settings, command).await,
+        Registry::ExportAzRuleData { scope, at } => {
+            let path = format!("/posture/resources?scope={}", encoded(scope));
+            output::json(&Ask::open(settings, at).await?.get(&path).await?)?;
+            return Ok(Exit::Clean);
+        }
         Registry::Delete { registry, at } => {
             Ask::open(settings, at).await?.delete(&path(registry)).await?;
             return Ok(Exit::Clean);

@@ -1,6 +1,6 @@
 //! Posture rules from the command line.
 
-use crate::house::House;
+use crate::house::{House, engines};
 
 const EXPORT: &str = r#"[{"Name":"payments","ResourceType":"Microsoft.ContainerRegistry/registries","SubscriptionId":"s","Location":"local",
 "Sku":{"name":"Premium"},"Properties":{"adminUserEnabled":true},"resources":[{"Name":"a","ResourceType":"Microsoft.Security/assessments",
@@ -43,5 +43,36 @@ fn an_export_is_judged_and_the_exit_code_follows_the_threshold() {
         for word in *said {
             assert!(text.contains(word), "{arguments:?} does not say {word:?}: {text}");
         }
+    }
+}
+
+#[test]
+fn the_export_of_the_registries_is_judged_as_they_are() {
+    for house in engines() {
+        drop(house.start()); // it makes the data that the commands are about
+        let told = |arguments: &[&str]| {
+            let output = house.run(arguments);
+            let (text, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert_ne!(output.status.code(), Some(2), "{arguments:?}: {said}");
+            (output.status.code(), text.into_owned())
+        };
+        std::fs::write(house.folder.path().join("registries.json"), told(&["registry", "export-azruledata"]).1)
+            .unwrap();
+        for format in ["json", "csv", "sarif", "nunit3", "markdown", "table"] {
+            let (live, file) = (["--live", "--format", format], ["registries.json", "--format", format]);
+            let [live, file] =
+                [live, file].map(|rest| told(&[&["check", "--fail-on", "awareness"], &rest[..]].concat()));
+            assert_eq!(live, file, "{format}");
+            assert!(live.0 == Some(1) && live.1.contains("Azure.ACR.Firewall"), "{}", live.1);
+        }
+        let only = ["check", "--live", "--rule", "AZR-000402", "--fail-on", "important"];
+        assert_eq!(told(&only).0, Some(1), "the registry begins open");
+        let (_, id) = told(&["suppression", "create", "--rule", "AZR-000402", "--scope", "/", "--reason", "one site"]);
+        let (exit, text) = told(&only);
+        assert!(exit == Some(0) && text.contains("suppressed: one site") && text.contains("1 suppressed"), "{text}");
+        assert!(told(&["suppression", "list"]).1.contains("one site"));
+        told(&["suppression", "delete", id.trim()]);
+        told(&["registry", "network", "set", "local", "--default-action", "Deny"]);
+        assert_eq!(told(&only).0, Some(0), "closed, it passes");
     }
 }

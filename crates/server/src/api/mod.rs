@@ -12,6 +12,7 @@ pub mod logs;
 pub mod network;
 pub mod people;
 pub mod plans;
+pub mod posture;
 pub mod recommendations;
 pub mod rescan;
 pub mod rules;

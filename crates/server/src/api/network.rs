@@ -64,24 +64,27 @@ pub struct NetworkView {
     pub ip_rules: Vec<String>,
     /// Whether the scanner is let in now; where it is not, images are `blocked-by-network`.
     pub scanner_allowed: bool,
+    /// The identity of the scanner in the resource logs.
+    pub scanner_identity: String,
     /// The address that this is asked from, or empty.
     pub your_address: String,
     /// Whether a client at that address is let in now.
     pub your_address_allowed: bool,
 }
 
-fn view(registry: &Registry, asker: &Asker) -> NetworkView {
+async fn view(parts: &Parts, registry: &Registry, asker: &Asker) -> Result<NetworkView, Problem> {
     let rules = &registry.network;
-    NetworkView {
+    Ok(NetworkView {
         registry: registry.name.clone(),
         public_network_enabled: rules.public_access,
         default_action: if rules.default_allow { "Allow" } else { "Deny" },
         allow_trusted_services: rules.trusted_bypass,
         ip_rules: rules.allowed.iter().map(Network::to_string).collect(),
         scanner_allowed: rules.admits_scanner(),
+        scanner_identity: parts.store.scanner_identity().await?,
         your_address: asker.address.clone(),
         your_address_allowed: rules.admits(address(asker)),
-    }
+    })
 }
 
 fn address(asker: &Asker) -> Option<IpAddr> {
@@ -102,7 +105,7 @@ pub async fn show(parts: &Parts, asker: &Asker, name: &str) -> Result<NetworkVie
     let tree = Tree::read(parts, asker).await?;
     let registry = tree.registry(name)?;
     may_in(&asker.principal, Action::Read, &place_of(registry))?;
-    Ok(view(registry, asker))
+    view(parts, registry, asker).await
 }
 
 async fn change(parts: &Parts, asker: &Asker, name: &str, change: NetworkChange) -> Result<NetworkView, Problem> {
@@ -118,7 +121,7 @@ async fn change(parts: &Parts, asker: &Asker, name: &str, change: NetworkChange)
         error => error.into(),
     })?;
     parts.index.catch_up(&parts.store).await?;
-    Ok(view(&changed, asker))
+    view(parts, &changed, asker).await
 }
 
 /// Sets the rules.

@@ -266,7 +266,7 @@ pub struct AssignmentBody {
 }
 
 /// A text of a request, trimmed and of a bearable length.
-fn text(field: &'static str, given: Option<String>) -> Result<String, Problem> {
+pub(super) fn text(field: &'static str, given: Option<String>) -> Result<String, Problem> {
     let text = given.unwrap_or_default().trim().to_owned();
     let fine = text.chars().count() <= TEXT && !text.chars().any(|c| c.is_control() && c != '\n' && c != '\r');
     let wrong =
@@ -384,8 +384,16 @@ pub async fn exemptions(parts: &Parts, asker: &Asker) -> Result<Vec<ExemptionVie
 }
 
 /// A scope that knows its resource group, if it is still there.
-fn placed(parts: &Parts, scope: &Scope) -> Scope {
+pub(super) fn placed(parts: &Parts, scope: &Scope) -> Scope {
     access::placed(parts, scope).unwrap_or_else(|| scope.clone())
+}
+
+/// When something ends, that has not ended yet; left out: never.
+pub(super) fn expiry(parts: &Parts, given: Option<String>) -> Result<Micros, Problem> {
+    let Some(text) = given.filter(|text| !text.is_empty()) else { return Ok(Micros::FOREVER) };
+    let wrong = || format!("expires={text:?} is not RFC 3339 or a date, or is over already");
+    let at = Micros::parse(&text).filter(|at| *at > (parts.now)());
+    at.ok_or_else(|| Problem::parameter("expires", wrong()))
 }
 
 /// Makes an exemption.
@@ -405,12 +413,7 @@ pub async fn exempt(parts: &Parts, asker: &Asker, body: ExemptionBody) -> Result
         model::Digest::parse(digest)
             .map_err(|_| Problem::parameter("digest", format!("digest={digest:?} is not sha256:… of an image")))?;
     }
-    let expires = match body.expires.as_deref().filter(|text| !text.is_empty()) {
-        None => Micros::FOREVER,
-        Some(text) => Micros::parse(text).filter(|at| *at > (parts.now)()).ok_or_else(|| {
-            Problem::parameter("expires", format!("expires={text:?} is not RFC 3339 or a date, or is over already"))
-        })?,
-    };
+    let expires = expiry(parts, body.expires)?;
     let what = NewExemption {
         recommendation: body.recommendation,
         scope,

@@ -1,4 +1,4 @@
-//! The secure score: its controls, its past, what it would be, and the posture that feeds it.
+//! The secure score: its controls, its past, what it would be.
 
 use super::recommendations::asked;
 use crate::asker::Asker;
@@ -9,12 +9,11 @@ use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recommend::{self, Question};
 use crate::view::List;
-use assess::posture::Record;
 use assess::score::{self, Control, Score};
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use fleet::Index;
 use model::Micros;
 use model::role::Scope;
@@ -98,39 +97,6 @@ pub struct ScoreDay {
     pub unhealthy: u64,
     /// The sum with its numbers.
     pub formula: String,
-}
-
-/// What a posture rule says of a registry.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct PostureView {
-    /// Name of the rule.
-    pub rule: String,
-    /// Stable reference, or empty.
-    pub reference: String,
-    /// `Critical`, `Important`, `Awareness`.
-    pub severity: String,
-    /// Name of the registry.
-    pub resource: String,
-    /// `Pass`, `Fail`, `Error`, `Suppressed`.
-    pub outcome: String,
-    /// Why.
-    pub reasons: Vec<String>,
-    /// What to do.
-    pub recommendation: String,
-}
-
-impl From<&Record> for PostureView {
-    fn from(record: &Record) -> Self {
-        Self {
-            rule: record.rule.name.into(),
-            reference: record.rule.reference.into(),
-            severity: record.rule.weight.as_str().into(),
-            resource: record.target_name.clone(),
-            outcome: record.outcome.into(),
-            reasons: record.reasons.clone(),
-            recommendation: record.rule.recommendation.into(),
-        }
-    }
 }
 
 fn two(number: f64) -> f64 {
@@ -249,28 +215,4 @@ pub async fn past(
     params.finish()?;
     let items = parts.index.ask(|index| history(index, &question, days))?;
     Ok(export::list(&List::whole(items, &parts, None)?, format))
-}
-
-/// `GET /posture`
-pub async fn posture(State(parts): State<Parts>, asker: Asker, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let mut params = Params::parse(query.as_deref());
-    let format = params.take("format")?.unwrap_or_else(|| "json".into());
-    let question = asked(&parts, &asker, &mut params).await?;
-    params.finish()?;
-    let known = assess::posture::format(&format).ok_or_else(|| {
-        let names: Vec<&str> = assess::posture::FORMATS.iter().map(|f| f.name).collect();
-        Problem::parameter("format", format!("format={format:?}; allowed: {}", names.join(", ")))
-    })?;
-    let records = records(&parts, &question)?;
-    if known.name == "json" {
-        let items: Vec<PostureView> = records.iter().map(PostureView::from).collect();
-        return Ok(Json(List::whole(items, &parts, question.query.as_of)?).into_response());
-    }
-    let kind = HeaderValue::from_static(known.media_type);
-    Ok(([(header::CONTENT_TYPE, kind)], (known.write)(&records)).into_response())
-}
-
-/// What the posture rules say of the registries of a question.
-pub fn records(parts: &Parts, question: &Question) -> Result<Vec<Record>, Problem> {
-    parts.index.ask(|index| recommend::posture(index, question))
 }

@@ -27,6 +27,7 @@ mod package;
 mod pane;
 mod people;
 mod plans;
+mod posture;
 mod problems;
 mod recommendations;
 mod rescan;
@@ -118,7 +119,19 @@ pub static PAGES: &[Page] = &[
         handler: || post(recommendations::end),
     },
     Page { path: "/score", action: Action::Read, place: Place::Any, handler: || get(score::score) },
-    Page { path: "/posture", action: Action::Read, place: Place::Any, handler: || get(score::posture) },
+    Page { path: "/posture", action: Action::Read, place: Place::Any, handler: || get(posture::page) },
+    Page {
+        path: "/posture/suppress",
+        action: Action::EditPolicy,
+        place: Place::Any,
+        handler: || post(posture::suppress),
+    },
+    Page {
+        path: "/posture/suppressions/{id}/end",
+        action: Action::EditPolicy,
+        place: Place::Any,
+        handler: || post(posture::end),
+    },
     Page { path: "/packages/{purl}", action: Action::Read, place: Place::Any, handler: || get(package::page) },
     Page { path: "/views", action: Action::Read, place: Place::Any, handler: || get(views::page).post(views::create) },
     Page { path: "/views/{id}/end", action: Action::Read, place: Place::Any, handler: || post(views::end) },

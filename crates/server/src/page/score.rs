@@ -1,6 +1,6 @@
-//! `/score`: the secure score, its arithmetic, its past, and what would raise it. `/posture`: the rules that feed it.
+//! `/score`: the secure score, its arithmetic, its past, and what would raise it.
 
-use super::frame::{self, Frame, Step, visible};
+use super::frame::{self, Frame, Step};
 use super::recommendations::question;
 use super::scope::Scoped;
 use super::visit::Visit;
@@ -26,24 +26,6 @@ struct ScorePage {
     days: Vec<ScoreDay>,
     line: String,
     gains: Vec<Step>,
-}
-
-#[derive(Template)]
-#[template(path = "posture.html")]
-struct PosturePage {
-    frame: Frame,
-    rows: Vec<RuleRow>,
-}
-
-struct RuleRow {
-    rule: &'static str,
-    reference: &'static str,
-    weight: &'static str,
-    resource: String,
-    outcome: &'static str,
-    tone: &'static str,
-    reasons: String,
-    recommendation: &'static str,
 }
 
 /// `GET /score`
@@ -101,36 +83,4 @@ fn line(days: &[ScoreDay]) -> String {
         on = true;
     }
     path
-}
-
-/// `GET /posture`
-pub async fn posture(visit: Visit) -> Response {
-    frame::answer(&visit, build_posture(&visit).await)
-}
-
-async fn build_posture(visit: &Visit) -> Result<PosturePage, Problem> {
-    let mut params = Params::parse(visit.query.as_deref());
-    let scoped = Scoped::read(visit, &params.take("scope")?.unwrap_or_default())?;
-    params.finish()?;
-    let question = question(visit, &scoped, 1).await?;
-    let mut records = api::records(&visit.parts, &question)?;
-    records.sort_by_key(|r| (r.outcome == "Pass", std::cmp::Reverse(r.rule.weight)));
-    let row = |record: assess::posture::Record| RuleRow {
-        rule: record.rule.name,
-        reference: record.rule.reference,
-        weight: record.rule.weight.as_str(),
-        resource: visible(&record.target_name),
-        outcome: record.outcome,
-        tone: if record.outcome == "Pass" { "good" } else { "warn" },
-        reasons: visible(&record.reasons.join(" ")),
-        recommendation: record.rule.recommendation,
-    };
-    let path = scoped.path();
-    let frame = Frame::new(visit, "recommendations");
-    let api = frame::link("/posture", &[("scope", &path), ("format", "json")]);
-    let frame = frame.programs(visit, &api, "portwarden check --live");
-    Ok(PosturePage {
-        frame: frame.scoped(visit, &scoped, "/posture", "")?,
-        rows: records.into_iter().map(row).collect(),
-    })
 }

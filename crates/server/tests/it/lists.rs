@@ -45,6 +45,8 @@ async fn every_route_answers_the_fields_of_its_schema() {
     let exemption =
         serde_json::json!({"recommendation": "end-of-life", "scope": "/", "kind": "waiver", "reason": "to list"});
     fleet.post_as("admin", "/api/v1/exemptions", &exemption).await.is(201, "an exemption to list");
+    let suppression = serde_json::json!({"rule": "Azure.ACR.Name", "scope": "/", "reason": "to list"});
+    fleet.post_as("admin", "/api/v1/posture/suppressions", &suppression).await.is(201, "a suppression to list");
     let import = serde_json::json!({"source": "registry.example/app:1"});
     let import = fleet.post_as("admin", "/api/v1/imports", &import).await.is(201, "an import to list").json();
     let import = import["id"].to_string();
@@ -68,6 +70,10 @@ async fn every_route_answers_the_fields_of_its_schema() {
         }
         assert_eq!(answer.header("content-type"), "application/json", "{path}");
         let body = answer.json();
+        if route.ends_with("/posture/resources") {
+            assert!(body[0].is_object(), "an array, as PSRule reads it");
+            continue;
+        }
         let schema = &document["paths"][&route]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
         let (all, required) = properties(&document, schema);
         assert!(fields(&body).is_subset(&all), "{path}: {:?} are not in the document", fields(&body));

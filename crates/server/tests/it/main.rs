@@ -11,6 +11,7 @@ mod looks;
 mod network;
 mod pages;
 mod picks;
+mod posture;
 mod promises;
 mod rules;
 mod score;

@@ -34,6 +34,7 @@ async fn network_rules_are_set_by_the_owner_alone_and_faults_are_named() {
     let shown = put("admin", &deny).await.is(200, "set").json();
     assert_eq!(shown["ip_rules"], json!(["10.0.0.0/8", "192.0.2.1"]), "written one way");
     assert_eq!((&shown["default_action"], &shown["scanner_allowed"]), (&"Deny".into(), &true.into()));
+    assert_eq!(shown["scanner_identity"].as_str().map(str::len), Some(32));
     assert_eq!(fleet.get_as("reader", PATH, &[]).await.is(200, "a reader sees them").json()["default_action"], "Deny");
     let rules = format!("{PATH}/ip-rules");
     fleet.post_as("admin", &rules, &json!({"ip_address": "2001:db8::/32"})).await.is(201, "one more");

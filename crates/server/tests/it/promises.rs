@@ -27,6 +27,7 @@ async fn every_route_that_takes_a_post_answers_what_the_document_promises() {
         (&format!("/rules/{rule}/resume"), json!({"confirm": true})),
         (&format!("/rules/{}/override", wide["id"].as_str().unwrap()), narrow),
         ("/exemptions", json!({"recommendation": "end-of-life", "scope": "/", "kind": "waiver", "reason": "a test"})),
+        ("/posture/suppressions", json!({"rule": "Azure.ACR.Firewall", "scope": "/", "reason": "a test"})),
         ("/subscriptions", json!({"name": "second"})),
         ("/registries", json!({"name": "team", "host": "team.example", "subscription": "default"})),
         ("/registries/local/network/ip-rules", json!({"ip_address": "203.0.113.7"})),

@@ -7,6 +7,7 @@ mod network;
 mod people;
 mod results;
 mod rules;
+mod suppressions;
 mod sweeps;
 mod tree;
 mod work;

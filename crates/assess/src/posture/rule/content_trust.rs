@@ -1,7 +1,7 @@
 //! A premium registry has content trust enabled.
 
 use super::{one_of, premium};
-use crate::posture::{Control, Field, Outcome, REGISTRY, Resource, Rule, Settings, Weight};
+use crate::posture::{Field, Outcome, REGISTRY, Resource, Rule, Settings, Weight};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     preview: false,
     running: false,
     kind: REGISTRY,
-    control: Some(Control::Configuration),
+    control: None,
     check,
 };
 

@@ -1,7 +1,7 @@
 //! The export policy is disabled, and so is public access.
 
 use super::{one_of, premium};
-use crate::posture::{Control, Outcome, REGISTRY, Resource, Rule, Settings, Weight};
+use crate::posture::{Outcome, REGISTRY, Resource, Rule, Settings, Weight};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     preview: false,
     running: false,
     kind: REGISTRY,
-    control: Some(Control::Network),
+    control: None,
     check,
 };
 

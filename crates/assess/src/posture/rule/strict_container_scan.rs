@@ -38,9 +38,7 @@ fn check(resource: &Resource, _: &Settings) -> Outcome {
     }
     match number("dataAgeHours") {
         None => reasons.push("No feed was ever read.".to_owned()),
-        Some(hours) if hours >= 48 => {
-            reasons.push(format!("The newest feed was read {hours} hours ago; 48 are the most."))
-        }
+        Some(hours) if hours >= 48 => reasons.push(format!("A feed was last read {hours} hours ago; 48 are the most.")),
         Some(_) => {}
     }
     judged(reasons)
