@@ -13,6 +13,7 @@ pub mod inventory;
 pub mod json;
 pub mod manifest;
 pub mod network;
+pub mod notice;
 pub mod overlay;
 pub mod package;
 pub mod pattern;

@@ -9,6 +9,7 @@ mod client;
 pub mod credentials;
 pub mod guard;
 mod layout;
+pub mod post;
 mod push;
 mod source;
 

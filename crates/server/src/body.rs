@@ -98,6 +98,11 @@ impl Form {
         self.0.iter().any(|(n, _)| n == name)
     }
 
+    /// Returns everything that was chosen in a field.
+    pub fn chosen<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
     /// Returns what was typed into a field.
     pub fn typed(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)

@@ -17,6 +17,7 @@ mod health;
 mod history;
 mod index;
 mod live;
+pub mod notices;
 mod openapi;
 mod page;
 mod params;
@@ -60,6 +61,7 @@ pub fn router(parts: Parts) -> Router {
         .merge(health::router())
         .merge(assets::router())
         .merge(page::sign_in::router())
+        .merge(page::unsubscribe::router())
         .merge(signed_in)
         .layer(middleware::from_fn(safe))
         .layer(CompressionLayer::new())

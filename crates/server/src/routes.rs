@@ -5,6 +5,7 @@
 mod access;
 mod fleet;
 mod logs;
+mod notices;
 mod rules;
 mod security;
 mod tree;
@@ -34,6 +35,7 @@ static AREAS: &[&[Route]] = &[
     views::ROUTES,
     triggers::ROUTES,
     logs::ROUTES,
+    notices::ROUTES,
 ];
 
 /// One route.

@@ -60,6 +60,8 @@ pub struct VulnerabilityText {
 
 /// A row as it should be, without its id.
 type Columns = [Value; 8];
+/// Where in it the moment is at which it came onto the list of those that are exploited.
+const KEV: usize = 4;
 
 fn columns(v: &Vulnerability) -> Columns {
     [
@@ -266,7 +268,11 @@ async fn read_known(write: &mut Write<'_>, aliases: &HashMap<String, Id>) -> Res
 /// Writes rows and texts that are different now.
 async fn update(write: &mut Write<'_>, old: &[(Id, &Known, &Given<'_>)]) -> Result<()> {
     let (mut rows, mut texts) = (Vec::with_capacity(old.len() * 10), Vec::new());
+    let mut exploited: Vec<Value> = Vec::new();
     for (id, known, g) in old {
+        if known.columns[KEV] == Value::Int(0) && g.v.kev.0 > 0 {
+            exploited.push((*id).into());
+        }
         rows.push((*id).into());
         rows.extend(g.row());
         if columns(g.v) != known.columns {
@@ -280,6 +286,8 @@ async fn update(write: &mut Write<'_>, old: &[(Id, &Known, &Given<'_>)]) -> Resu
         published = g.published, modified = g.modified, fingerprint = g.fingerprint FROM given g WHERE vulnerability.id = g.id";
     let columns = ["id", "name", "title", "severity", "cvss", "kev", "epss", "published", "modified", "fingerprint"];
     write.tx.given(&columns, &rows, sql).await?;
+    let learnt = format!("UPDATE vulnerability SET kev_since = {} WHERE id IN", write.now.0);
+    write.tx.among(&learnt, 1, &exploited, "").await?;
     let sql = "UPDATE vulnerability_text SET body = g.body FROM given g WHERE vulnerability_text.vulnerability = g.id";
     write.tx.given(&["id", "body"], &texts, sql).await?;
     Ok(())

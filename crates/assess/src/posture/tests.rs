@@ -262,11 +262,8 @@ fn a_file_that_cannot_be_read_says_why() {
 
 #[test]
 fn a_control_counts_a_resource_as_healthy_when_all_its_rules_pass() {
-    let good = registry(
-        json!({"publicNetworkAccess": "Disabled", "policies": {"exportPolicy": {"status": "disabled"}}}),
-        "Premium",
-    );
-    let mut bad = registry(json!({"publicNetworkAccess": "Disabled"}), "Premium");
+    let good = registry(json!({"publicNetworkAccess": "Disabled"}), "Premium");
+    let mut bad = registry(json!({"publicNetworkAccess": "Enabled"}), "Premium");
     bad["Name"] = "orders".into();
     let resources: Vec<Resource> = [good, bad].into_iter().filter_map(Resource::new).collect();
     let records = check(&resources, ALL, &Settings::default());

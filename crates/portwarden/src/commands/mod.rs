@@ -12,6 +12,7 @@ mod import;
 mod local;
 mod log;
 mod network;
+mod notification;
 mod plan;
 mod registry;
 mod role;
@@ -131,6 +132,9 @@ pub enum Command {
     /// Tokens: logins of programs
     #[command(subcommand)]
     Token(token::Command),
+    /// Channels that tell people of findings, and what was sent on them
+    #[command(subcommand)]
+    Notification(Box<notification::Command>),
     /// Who changed what
     #[command(subcommand)]
     Audit(audit::Command),
@@ -169,6 +173,7 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
         Command::Role(command) => role::run(&settings, &command).await,
         Command::Audit(command) => audit::run(&settings, &command).await,
         Command::Log(command) => log::run(&settings, &command).await,
+        Command::Notification(command) => notification::run(&settings, &command).await,
         Command::Token(command) => token::run(&settings, &command).await,
         Command::Doctor(arguments) => doctor::run(&settings, &arguments).await,
     }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use axum::Router;
 use model::Micros;
 use scan::{Knowledge, Layers, Workers, feeds};
-use server::{DatabaseView, FeedView, Handle, Parts};
+use server::{DatabaseView, FeedView, Handle, Parts, notices};
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,13 +44,16 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     }
     tasks.spawn(knowledge.clone().watch(LOOK));
     let layers = Layers::new(store.clone(), local::sandbox(settings));
-    let mut working = None;
+    let mut working = Vec::new();
     if settings.has_role(Role::Worker) {
         let workers =
             Workers { at_a_time: settings.serve.scans.unwrap_or(Workers::default().at_a_time), ..Workers::default() };
-        working = Some(tokio::spawn(scan::worker(layers.clone(), knowledge.clone(), workers, shutdown.clone())));
+        working.push(tokio::spawn(scan::worker(layers.clone(), knowledge.clone(), workers, shutdown.clone())));
         tasks.spawn(scan::follow_generations(store.clone(), knowledge.clone(), shutdown.clone()));
         spawn_feeds(&mut tasks, settings, knowledge.clone(), shutdown.clone());
+    }
+    if settings.has_role(Role::Worker) || settings.has_role(Role::Server) {
+        working.push(tokio::spawn(notices::send(store.clone(), crate::clock::now, shutdown.clone())));
     }
     // Uploads come by pushes, and by the imports of workers.
     if settings.has_role(Role::Registry) || settings.has_role(Role::Worker) {
@@ -68,7 +71,11 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let certificate = certificate(settings, bound)?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     let url = settings.serve.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", shown(bound)));
-    let app = router(settings, &store, &handle, &knowledge, &url).await?;
+    let parts = parts(&store, &handle, &knowledge, &url);
+    let app = router(settings, &store, &parts).await?;
+    if settings.has_role(Role::Server) {
+        tasks.spawn(notices::follow(parts, shutdown.clone()));
+    }
     greeting::greet(settings, &url, made.as_deref(), certificate.as_deref().and_then(Certificate::authority));
     if settings.serve.sample {
         tasks.spawn(sample::show(settings.clone(), store.clone(), handle.clone(), url.clone(), made));
@@ -76,6 +83,20 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     if let Some(certificate) = &certificate {
         tasks.spawn(certificate.clone().follow());
     }
+    serve_until_told(settings, listener, certificate, app, &shutdown).await?;
+    let exit = drain(shutdown, working, tasks).await;
+    flush(&store).await;
+    Ok(exit)
+}
+
+/// Serves until a signal comes; requests under way have half a minute then.
+async fn serve_until_told(
+    settings: &Settings,
+    listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    app: Router,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
     let stopped = shutdown.clone();
     tokio::spawn(async move {
         signal().await;
@@ -85,9 +106,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
         result = serve(settings, listener, certificate, app, shutdown.clone()) => result?,
         () = async { shutdown.cancelled().await; tokio::time::sleep(Duration::from_secs(30)).await } => {}
     }
-    let exit = drain(shutdown, working, tasks).await;
-    flush(&store).await;
-    Ok(exit)
+    Ok(())
 }
 
 /// Writes the lines of the resource logs that still wait.
@@ -163,25 +182,22 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-async fn router(
-    settings: &Settings,
-    store: &Store,
-    handle: &Handle,
-    knowledge: &Knowledge,
-    url: &str,
-) -> anyhow::Result<Router> {
+fn parts(store: &Store, handle: &Handle, knowledge: &Knowledge, url: &str) -> Parts {
+    let current = knowledge.clone();
+    Parts {
+        store: store.clone(),
+        index: handle.clone(),
+        database: Arc::new(move || database_view(&current)),
+        public_url: url.trim_end_matches('/').into(),
+        now: crate::clock::now,
+        sample: super::sample::image_or_none,
+    }
+}
+
+async fn router(settings: &Settings, store: &Store, parts: &Parts) -> anyhow::Result<Router> {
     let mut app = Router::new();
     if settings.has_role(Role::Server) {
-        let current = knowledge.clone();
-        let parts = Parts {
-            store: store.clone(),
-            index: handle.clone(),
-            database: Arc::new(move || database_view(&current)),
-            public_url: url.into(),
-            now: crate::clock::now,
-            sample: super::sample::image_or_none,
-        };
-        app = app.merge(server::router(parts));
+        app = app.merge(server::router(parts.clone()));
     }
     if settings.has_role(Role::Registry) {
         let chosen =
@@ -285,15 +301,11 @@ async fn signal() {
 }
 
 /// Lets what is under way finish; what does not in time is taken up by the next start.
-async fn drain(
-    shutdown: CancellationToken,
-    working: Option<JoinHandle<()>>,
-    mut tasks: tokio::task::JoinSet<()>,
-) -> Exit {
+async fn drain(shutdown: CancellationToken, working: Vec<JoinHandle<()>>, mut tasks: tokio::task::JoinSet<()>) -> Exit {
     shutdown.cancel();
     tracing::info!("stopping");
     let ended = tokio::time::timeout(Duration::from_secs(25), async {
-        if let Some(working) = working {
+        for working in working {
             let _ = working.await;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

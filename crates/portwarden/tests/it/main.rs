@@ -14,6 +14,8 @@ mod images;
 mod import;
 mod kill;
 mod network;
+mod notices;
+mod receiver;
 mod roles;
 mod seed;
 mod steps;

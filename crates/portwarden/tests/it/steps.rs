@@ -85,13 +85,13 @@ pub fn again(house: &House, slowest: &mut Duration) -> Server {
 
 /// What the client was told before the line went dead.
 #[derive(Default)]
-struct Told {
+pub struct Told {
     blobs: usize,
     manifest: bool,
 }
 
 /// Pushes until the server is gone.
-fn push(server: &Server, repository: &str, image: &Image) -> Told {
+pub fn push(server: &Server, repository: &str, image: &Image) -> Told {
     let mut told = Told::default();
     let send = |method: &str, path: &str, kind: &str, body: &[u8]| {
         http::send(server.port, method, path, &[("Content-Type", kind)], body).ok().filter(|reply| reply.status < 300)

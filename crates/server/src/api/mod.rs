@@ -10,6 +10,7 @@ pub mod imports;
 pub mod lists;
 pub mod logs;
 pub mod network;
+pub mod notifications;
 pub mod people;
 pub mod plans;
 pub mod posture;

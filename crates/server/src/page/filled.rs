@@ -43,6 +43,16 @@ impl Filled {
         self.form.typed(name)
     }
 
+    /// What is chosen in a field of several.
+    pub fn chosen<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.form.chosen(name)
+    }
+
+    /// What is wrong with a field, or empty.
+    pub fn wrong(&self, name: &str) -> String {
+        self.problem.as_ref().filter(|p| p.field == name).map(|p| visible(&p.detail)).unwrap_or_default()
+    }
+
     /// A field with what was typed into it and what is wrong with that. A blank form leaves a field what it begins with.
     pub fn field(&self, field: Field) -> Field {
         if self.problem.is_none() && !self.form.has(field.name) {

@@ -22,6 +22,7 @@ mod list;
 mod logs;
 mod nav;
 mod network;
+mod notifications;
 mod overview;
 mod package;
 mod pane;
@@ -38,6 +39,7 @@ mod score;
 pub mod sign_in;
 mod tokens;
 mod tree;
+pub mod unsubscribe;
 mod usage;
 mod views;
 mod visit;
@@ -196,6 +198,54 @@ pub static PAGES: &[Page] = &[
         action: Action::Read,
         place: Place::Own,
         handler: || post(tokens::revoke),
+    },
+    Page {
+        path: "/settings/notifications",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || get(notifications::page),
+    },
+    Page {
+        path: "/settings/notifications",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || post(notifications::create),
+    },
+    Page {
+        path: "/settings/notifications/{id}",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || get(notifications::one),
+    },
+    Page {
+        path: "/settings/notifications/{id}",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || post(notifications::change),
+    },
+    Page {
+        path: "/settings/notifications/{id}/test",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || post(notifications::test),
+    },
+    Page {
+        path: "/settings/notifications/{id}/key",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || post(notifications::new_key),
+    },
+    Page {
+        path: "/settings/notifications/{id}/delete",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || post(notifications::delete),
+    },
+    Page {
+        path: "/settings/notifications/deliveries/{id}/retry",
+        action: Action::Secure,
+        place: Place::Any,
+        handler: || post(notifications::retry),
     },
     Page { path: "/settings/plans", action: Action::Read, place: Place::Any, handler: || get(plans::page) },
     Page { path: "/settings/plans", action: Action::Secure, place: Place::Any, handler: || post(plans::save) },

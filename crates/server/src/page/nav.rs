@@ -79,6 +79,7 @@ pub static NAV: &[Entry] = &[
             ("/settings/plans", "Plans", Action::Read),
             ("/settings/subscriptions", "Subscriptions", Action::Read),
             ("/settings/registries", "Registries", Action::Read),
+            ("/settings/notifications", "Notifications", Action::Secure),
             ("/settings/tokens", "Tokens", Action::Read),
             ("/settings/account", "Account", Action::Read),
             ("/settings/access", "Access", Action::Own),

@@ -51,11 +51,16 @@ async fn every_route_answers_the_fields_of_its_schema() {
     let import = fleet.post_as("admin", "/api/v1/imports", &import).await.is(201, "an import to list").json();
     let import = import["id"].to_string();
     fleet.store.log(store::LogEntry { login: true, ..store::LogEntry::default() });
+    let hook = serde_json::json!({"name": "ops", "address": "https://hooks.example/here"});
+    let hook = fleet.post_as("admin", "/api/v1/notifications/channels", &hook).await.is(201, "a channel").json();
+    let hook = hook["channel"]["id"].to_string();
+    fleet.post_as("admin", &format!("/api/v1/notifications/channels/{hook}/test"), &serde_json::json!({})).await;
     for route in fleet.routes().await {
         let id = match route.split('/').nth(3) {
             Some("findings") => finding.as_str(),
             Some("rules") => rule.as_str(),
             Some("imports") => import.as_str(),
+            Some("notifications") => hook.as_str(),
             Some("subscriptions") => "default",
             _ => "CVE-2024-0000",
         };

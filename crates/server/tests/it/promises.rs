@@ -16,7 +16,14 @@ async fn every_route_that_takes_a_post_answers_what_the_document_promises() {
     let narrow = json!({"scope": here, "justification": "nothing is hidden here", "paused": true});
     let wide = json!({"name": "wide", "scope": "/", "criteria": criteria, "reason": "other", "justification": "a test", "confirm": true});
     let wide = fleet.post_as("admin", "/api/v1/rules", &wide).await.is(201, "a rule to override").json();
+    let hook = json!({"name": "ops", "address": "https://hooks.example/here"});
+    let hook = fleet.post_as("admin", "/api/v1/notifications/channels", &hook).await.is(201, "a channel").json();
+    let hook = format!("/notifications/channels/{}", hook["channel"]["id"]);
+    let sent = fleet.post_as("admin", &format!("/api/v1{hook}/test"), &json!({})).await.is(201, "a message").json();
+    let sent = sent["id"].to_string();
     for (path, body) in [
+        (&*format!("{hook}/key"), json!({})),
+        (&format!("/notifications/deliveries/{}/retry", sent.trim_matches('"')), json!({})),
         ("/tokens", json!({"name": "ci"})),
         ("/users", json!({"name": "pipeline", "kind": "robot"})),
         ("/roles", json!({"principal": "pipeline", "role": "reader", "scope": "/"})),

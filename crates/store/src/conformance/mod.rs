@@ -4,6 +4,7 @@ mod access;
 mod content;
 mod faults;
 mod network;
+mod notices;
 mod people;
 mod results;
 mod rules;

@@ -128,6 +128,7 @@ fn an_import_has_the_rights_that_whoever_asked_has_now_and_the_scope_where_it_is
         let scope = Scope::repository(&registry.subscription_guid, &registry.resource_group, "local", "app");
         // As roles are kept: a path of a registry leaves its group out.
         let push = Grant { role: Role::AcrPush, scope: Scope::parse(&scope.to_path()).unwrap() };
+        store.ensure_admin(Some(PASSWORD)).await.unwrap();
         let ann = store.make_principal("ann", "user", PASSWORD, &caller()).await.unwrap();
         store.grant(ann, &push, &caller()).await.unwrap();
         let new = NewToken { principal: ann, name: "t".into(), expires: Micros::FOREVER, grants: vec![push.clone()] };

@@ -1,0 +1,151 @@
+//! The shapes of a message: CloudEvents, Slack, Teams. Each escapes what its reader would take for its own.
+
+use super::item::{Item, SCHEMA, Said};
+use serde_json::{Value, json};
+use store::{Channel, Message};
+
+/// Items that a chat shows; of the others it says how many.
+const IN_CHAT: usize = 15;
+/// Longest text of a block of Slack.
+const BLOCK_CHARS: usize = 2_900;
+
+/// CloudEvents 1.0, structured JSON.
+pub fn event(message: &Message, channel: &Channel, said: &Said, source: &str) -> Value {
+    let scope = channel.spec.scope.to_path();
+    json!({
+        "specversion": "1.0",
+        "id": message.uid,
+        "source": source,
+        "type": format!("io.portwarden.notices.{}", message.kind),
+        "subject": scope,
+        "time": message.at.rfc3339(),
+        "datacontenttype": "application/json",
+        "data": {
+            "schema_version": SCHEMA,
+            "channel": channel.spec.name,
+            "scope": scope,
+            "subject": said.subject(),
+            "items": said.items,
+            "more": said.more,
+        },
+    })
+}
+
+/// The lines of an item, in the order in which they are read.
+fn lines(item: &Item) -> Vec<(&'static str, &str)> {
+    let all = [
+        ("", item.what.as_str()),
+        ("What to do", &item.remedy),
+        ("Where", &item.place),
+        ("Why", &item.why),
+        ("About it", &item.description),
+    ];
+    all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+fn slack_escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn cut(text: String) -> String {
+    if text.chars().count() <= BLOCK_CHARS { text } else { text.chars().take(BLOCK_CHARS).collect::<String>() + "…" }
+}
+
+/// What Slack takes.
+pub fn slack(said: &Said) -> Value {
+    let section =
+        |text: String| json!({"type": "section", "text": {"type": "mrkdwn", "text": cut(text), "verbatim": true}});
+    let mut blocks = Vec::new();
+    for item in said.items.iter().take(IN_CHAT) {
+        let mut text = format!("*{}*", slack_escaped(&item.subject).replace('*', "∗"));
+        for (name, line) in lines(item) {
+            let name = if name.is_empty() { String::new() } else { format!("_{name}:_ ") };
+            text.push_str(&format!("\n{name}{}", slack_escaped(line)));
+        }
+        text.push_str(&format!("\n<{}|See it>", item.link));
+        if !item.rule_link.is_empty() {
+            text.push_str(&format!(" · <{}|Hide it by a rule>", item.rule_link));
+        }
+        blocks.push(section(text));
+    }
+    let more = said.items.len().saturating_sub(IN_CHAT) + said.more;
+    if more > 0 {
+        blocks.push(section(format!("And {more} more.")));
+    }
+    json!({"text": slack_escaped(&said.subject()), "blocks": blocks})
+}
+
+/// Text in which a reader of Markdown finds none.
+fn teams_escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "\\`*_{}[]()#+-!|<>~".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// What Microsoft Teams takes: an adaptive card.
+pub fn teams(said: &Said) -> Value {
+    let block = |text: String| json!({"type": "TextBlock", "text": text, "wrap": true});
+    let mut body = Vec::new();
+    for item in said.items.iter().take(IN_CHAT) {
+        let head = teams_escaped(&item.subject);
+        body.push(json!({"type": "TextBlock", "text": head, "wrap": true, "weight": "Bolder", "separator": true}));
+        for (name, line) in lines(item) {
+            let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
+            body.push(block(format!("{name}{}", teams_escaped(line))));
+        }
+        let rule = if item.rule_link.is_empty() {
+            String::new()
+        } else {
+            format!(" · [Hide it by a rule]({})", item.rule_link)
+        };
+        body.push(block(format!("[See it]({}){rule}", item.link)));
+    }
+    let more = said.items.len().saturating_sub(IN_CHAT) + said.more;
+    if more > 0 {
+        body.push(block(format!("And {more} more.")));
+    }
+    let card = json!({"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "body": body});
+    let attachment =
+        json!({"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card});
+    json!({"type": "message", "summary": said.subject(), "attachments": [attachment]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hostile() -> Said {
+        let item = Item {
+            subject: "[high] <!channel> *x* in a/b".into(),
+            what: "<https://evil.test|click> & [click](https://evil.test)".into(),
+            link: "https://pw.test/findings".into(),
+            ..Item::default()
+        };
+        Said { items: vec![item.tidy()], more: 2 }
+    }
+
+    #[test]
+    fn text_of_others_stays_text_in_every_shape() {
+        let slack = slack(&hostile());
+        let text = slack["blocks"][0]["text"]["text"].as_str().unwrap();
+        assert!(text.contains("&lt;!channel&gt;") && text.contains("&lt;https://evil.test|click&gt; &amp;"), "{text}");
+        assert_eq!(text.matches('<').count(), 1, "our own link alone: {text}");
+        assert!(slack["text"].as_str().unwrap().contains("&lt;!channel&gt;"));
+        let teams = teams(&hostile());
+        let body = &teams["attachments"][0]["content"]["body"];
+        assert_eq!(body[0]["text"], "\\[high\\] \\<\\!channel\\> \\*x\\* in a/b");
+        assert!(body[1]["text"].as_str().unwrap().contains("\\[click\\]\\(https://evil.test\\)"));
+        assert_eq!(body[3]["text"], "And 2 more.");
+    }
+
+    #[test]
+    fn a_line_break_in_a_name_is_no_line_of_a_message() {
+        let item = Item { subject: "a\r\nBcc: x@y".into(), what: "b\nc".into(), ..Item::default() }.tidy();
+        assert_eq!((item.subject.as_str(), item.what.as_str()), ("a Bcc: x@y", "b c"));
+    }
+}
