@@ -25,6 +25,7 @@ export async function furnish(binary) {
     await server.ask('POST', '/views', { name: 'the worst', address: '/findings?q=severity:critical' });
     await server.ask('POST', '/exemptions', { recommendation: 'end-of-life', scope, kind: 'waiver', reason: 'being replaced', expires: '2027-06-30' });
     await server.ask('PUT', `/recommendations/${MAIN}/assignment`, { owner: 'team payments', due: '2027-01-31' });
+    await server.ask('POST', '/notifications/channels', { name: 'ops', address: 'https://hooks.example/here' });
     await server.ask('POST', '/imports', { source: 'registry.invalid/library/alpine:3.18', as: 'library/alpine:3.18' });
     return Object.assign(server, { subscription, next, rule: made.id, at: `/s/${subscription}/local/payments/api` });
   } catch (error) {

@@ -32,6 +32,8 @@ async function examples(server) {
     '/activity/usage/{period}': [`/activity/usage/${new Date().toISOString().slice(0, 7)}`],
     '/settings/plans/change': [`/settings/plans/change?subscription=${subscription}&tier=Free`, '/settings/plans/change?registry=local&tier=Standard'],
     '/settings/subscriptions/{guid}': [`/settings/subscriptions/${subscription}`],
+    '/settings/subscriptions/{guid}/groups/{group}': [`/settings/subscriptions/${subscription}/groups/default`],
+    '/settings/notifications/{id}': (await get('/notifications/channels')).items.slice(0, 1).map((one) => `/settings/notifications/${one.id}`),
     '/settings/registries/{name}': ['/settings/registries/local'],
     '/go': ['/go?to=nothing'],
   };

@@ -3,7 +3,7 @@
 use crate::fleet::{Fleet, MANY};
 use axum::body::Body;
 use http::Request;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What the document says of a schema: a reference is followed, `allOf` is joined.
@@ -28,33 +28,32 @@ fn fields(value: &Value) -> BTreeSet<String> {
     value.as_object().unwrap_or_else(|| panic!("{value} is no object")).keys().cloned().collect()
 }
 
+async fn made(fleet: &Fleet, path: &str, body: Value) -> Value {
+    fleet.post_as("admin", &format!("/api/v1/{path}"), &body).await.is(201, path).json()
+}
+
 #[tokio::test]
 async fn every_route_answers_the_fields_of_its_schema() {
     let fleet = Fleet::new().await;
     let document = fleet.list("/api/v1/openapi.json").await;
     let finding = fleet.finding("severity=critical").await["id"].as_str().unwrap().to_owned();
-    fleet.post_as("admin", "/api/v1/tokens", &serde_json::json!({"name": "ci"})).await.is(201, "a token to list");
     let period = fleet.list("/api/v1/usage").await["items"][0]["period"].as_str().unwrap().to_owned();
     let rule = fleet.rule("team/one").await;
     let admin = fleet.store.principal_named("admin").await.unwrap().unwrap();
     fleet.store.begin_session(&admin, &store::Caller::default()).await.unwrap();
-    let view = serde_json::json!({"name": "worst", "address": "/findings?q=severity:critical"});
-    fleet.post_as("admin", "/api/v1/views", &view).await.is(201, "a view to list");
     let recommendations = fleet.list("/api/v1/recommendations").await;
     let key = recommendations["items"][0]["key"].as_str().unwrap();
-    let exemption =
-        serde_json::json!({"recommendation": "end-of-life", "scope": "/", "kind": "waiver", "reason": "to list"});
-    fleet.post_as("admin", "/api/v1/exemptions", &exemption).await.is(201, "an exemption to list");
-    let suppression = serde_json::json!({"rule": "Azure.ACR.Name", "scope": "/", "reason": "to list"});
-    fleet.post_as("admin", "/api/v1/posture/suppressions", &suppression).await.is(201, "a suppression to list");
-    let import = serde_json::json!({"source": "registry.example/app:1"});
-    let import = fleet.post_as("admin", "/api/v1/imports", &import).await.is(201, "an import to list").json();
-    let import = import["id"].to_string();
+    // One of everything, so that each list has something to look at.
+    made(&fleet, "tokens", json!({"name": "ci"})).await;
+    made(&fleet, "views", json!({"name": "worst", "address": "/findings?q=severity:critical"})).await;
+    let exemption = json!({"recommendation": "end-of-life", "scope": "/", "kind": "waiver", "reason": "to list"});
+    made(&fleet, "exemptions", exemption).await;
+    made(&fleet, "posture/suppressions", json!({"rule": "Azure.ACR.Name", "scope": "/", "reason": "to list"})).await;
+    let import = made(&fleet, "imports", json!({"source": "registry.example/app:1"})).await["id"].to_string();
+    let hook = json!({"name": "ops", "address": "https://hooks.example/here"});
+    let hook = made(&fleet, "notifications/channels", hook).await["channel"]["id"].to_string();
+    made(&fleet, &format!("notifications/channels/{hook}/test"), json!({})).await;
     fleet.store.log(store::LogEntry { login: true, ..store::LogEntry::default() });
-    let hook = serde_json::json!({"name": "ops", "address": "https://hooks.example/here"});
-    let hook = fleet.post_as("admin", "/api/v1/notifications/channels", &hook).await.is(201, "a channel").json();
-    let hook = hook["channel"]["id"].to_string();
-    fleet.post_as("admin", &format!("/api/v1/notifications/channels/{hook}/test"), &serde_json::json!({})).await;
     for route in fleet.routes().await {
         let id = match route.split('/').nth(3) {
             Some("findings") => finding.as_str(),
