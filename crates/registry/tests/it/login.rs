@@ -267,5 +267,6 @@ async fn guessing_is_slowed_down_for_one_account() {
     }
     assert_eq!(last, 429);
     let right = ask(&server, Method::GET, "/v2/", Some(&basic("admin", PASSWORD))).await.is(429, "even the right one");
-    assert_eq!(right.header("retry-after"), "60");
+    let wait: u64 = right.header("retry-after").parse().unwrap();
+    assert!((30..=60).contains(&wait), "what is left of a minute: {wait}");
 }
