@@ -180,14 +180,22 @@ async fn show(visit: &Visit, key: &str, form: Filled) -> Result<Response, Proble
     params.finish()?;
     let mut exemptions = shown(api::exemptions(&visit.parts, &visit.asker).await?);
     exemptions.retain(|e| e.recommendation == key);
-    let page =
-        visit.parts.index.ask(|index| build(visit, index, &question, &scoped, key, &tab, state, &form, exemptions))?;
+    // The frame asks the index as well: never within a question to it, for whoever waits to write stands between the two.
+    let path = scoped.path();
+    let frame = Frame::new(visit, "recommendations");
+    let api = frame::link(&format!("/recommendations/{key}/resources"), &[("scope", &path)]);
+    let frame = frame.programs(visit, &api, &format!("portwarden recommendation show {key}"));
+    let frame = frame.scoped(visit, &scoped, &format!("{HERE}/{}", encoded(key)), "")?.still();
+    let page = visit
+        .parts
+        .index
+        .ask(|index| build((visit, frame), index, &question, &scoped, key, &tab, state, &form, exemptions))?;
     Ok(form.answer(render(&page)))
 }
 
 #[allow(clippy::too_many_arguments)] // one call, each its own thing
 fn build(
-    visit: &Visit,
+    (visit, frame): (&Visit, Frame),
     index: &Index,
     question: &Question,
     scoped: &Scoped,
@@ -216,12 +224,9 @@ fn build(
     };
     let grants = &visit.who.grants;
     let node = node_path(&question.node);
-    let frame = Frame::new(visit, "recommendations");
-    let api = frame::link(&format!("/recommendations/{key}/resources"), &[("scope", &path)]);
-    let frame = frame.programs(visit, &api, &format!("portwarden recommendation show {key}"));
     let (exempt_fields, assign_fields) = (exempt_fields(form, &node), assign_fields(form, &one, &node));
     Ok(OnePage {
-        frame: frame.scoped(visit, scoped, &format!("{HERE}/{}", encoded(key)), "")?.still(),
+        frame,
         tone: tone(&one.status),
         gain: format!("+{:.2}", one.score_gain),
         due: one.due.as_deref().and_then(|due| due.get(..10)).unwrap_or_default().to_owned(),
