@@ -43,6 +43,7 @@ pub async fn enter(State(parts): State<Parts>, request: Request, next: Next) -> 
         Err(problem) if as_page => return page::sign_in::invited(&head, problem),
         Err(problem) => return problem.into_response(),
     };
+    parts.index.current(&parts.store).await;
     let visit = as_page.then(|| page::Visit::new(&parts, &asker, &head));
     let mut request = Request::from_parts(head, body);
     let response = if request.method().is_safe() {

@@ -7,8 +7,12 @@ use crate::problem::Problem;
 use fleet::Index;
 use model::facts::Changes;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 use store::Store;
 use tokio::sync::watch;
+
+/// How long a question waits for what this process committed before it: many times what a change takes.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A handle on the index. Cheap to clone.
 #[derive(Clone)]
@@ -76,6 +80,15 @@ impl Handle {
         };
         self.revision.send_replace(revision);
         Ok(())
+    }
+
+    /// Waits until the index has what this process committed, but not for ever: whoever was told that a push or a deletion is done sees it.
+    pub async fn current(&self, store: &Store) {
+        let committed = *store.revision_watch().borrow();
+        let mut seen = self.revisions();
+        if self.ready() && *seen.borrow() < committed {
+            let _ = tokio::time::timeout(PATIENCE, seen.wait_for(|revision| *revision >= committed)).await;
+        }
     }
 
     /// Takes the paths of packages, if the index has none yet: a rule that asks for them hides nothing without.

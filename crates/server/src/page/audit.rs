@@ -3,6 +3,7 @@
 use super::filled::Filled;
 use super::form::Field;
 use super::frame::{Export, Frame, Pager, When, link, page as render, visible};
+use super::scope::Names;
 use super::visit::Visit;
 use crate::api::audit::{self, AuditView};
 use crate::body::Form;
@@ -40,11 +41,12 @@ struct Row {
     action: String,
     object: String,
     scope: String,
+    path: String,
     before: String,
     after: String,
 }
 
-fn row(view: AuditView, now: Micros) -> Row {
+fn row(view: AuditView, names: &Names, now: Micros) -> Row {
     let json = |value: &serde_json::Value| if value.is_null() { String::new() } else { visible(&value.to_string()) };
     Row {
         id: view.id,
@@ -53,7 +55,8 @@ fn row(view: AuditView, now: Micros) -> Row {
         address: visible(&view.address),
         action: visible(&view.action),
         object: visible(&view.object),
-        scope: visible(&view.scope),
+        scope: names.of(&view.scope),
+        path: visible(&view.scope),
         before: json(&view.before),
         after: json(&view.after),
     }
@@ -104,7 +107,7 @@ pub async fn page(visit: Visit) -> Result<Response, Problem> {
             (asked, Filled::again(&visit.asker, Form::of(&given), problem))
         }
     };
-    let fields = fields(&form);
+    let (fields, names) = (fields(&form), Names::read(&visit.parts));
     let (chain, whole) = chain(&visit).await?;
     let to = |after: &str| link(HERE, &[given.as_slice(), &[("after", after)]].concat());
     let pager = Pager {
@@ -119,7 +122,7 @@ pub async fn page(visit: Visit) -> Result<Response, Problem> {
         trouble: form.trouble(&fields),
         fields,
         total: asked.total,
-        rows: asked.rows.into_iter().map(|view| row(view, now)).collect(),
+        rows: asked.rows.into_iter().map(|view| row(view, &names, now)).collect(),
         pager,
         export: Export::new("/audit", &given),
     });

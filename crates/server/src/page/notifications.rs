@@ -3,6 +3,7 @@
 use super::filled::Filled;
 use super::form::Field;
 use super::frame::{Frame, Step, When, page as render, visible};
+use super::scope::Names;
 use super::visit::Visit;
 use crate::api::notifications::{self as api, ChannelBody, ChannelView, DeliveryView};
 use crate::asker::Secret;
@@ -110,7 +111,7 @@ struct Sent {
     again: bool,
 }
 
-fn row(channel: &Channel, now: Micros) -> Row {
+fn row(channel: &Channel, names: &Names, now: Micros) -> Row {
     let (spec, view) = (&channel.spec, ChannelView::from(channel));
     let (state, tone) = match (spec.paused, channel.failing.0 > 0) {
         (true, true) => ("switched off: it failed", "bad"),
@@ -125,7 +126,7 @@ fn row(channel: &Channel, now: Micros) -> Row {
         signed: spec.kind == ChannelKind::Webhook,
         target: visible(&spec.target),
         kinds: view.kinds,
-        scope: visible(&view.scope),
+        scope: names.of(&view.scope),
         severity: view.severity,
         state,
         tone,
@@ -195,7 +196,7 @@ fn trouble(form: &Filled, asks: &Asks) -> String {
 }
 
 async fn show(visit: &Visit, form: Filled) -> Result<Response, Problem> {
-    let now = (visit.parts.now)();
+    let (now, names) = ((visit.parts.now)(), Names::read(&visit.parts));
     let channels = api::visible(&visit.parts, &visit.asker).await?;
     let asks = asks(&form, None);
     let frame = Frame::new(visit, "settings").still();
@@ -203,7 +204,7 @@ async fn show(visit: &Visit, form: Filled) -> Result<Response, Problem> {
         frame: frame.programs(visit, "/notifications/channels", "portwarden notification list"),
         guard: form.guard(),
         trouble: trouble(&form, &asks),
-        rows: channels.iter().map(|channel| row(channel, now)).collect(),
+        rows: channels.iter().map(|channel| row(channel, &names, now)).collect(),
         asks,
     });
     Ok(form.answer(shown))
@@ -267,7 +268,7 @@ async fn show_one(visit: &Visit, channel: &Channel, form: Filled, key: String) -
         guard: form.guard(),
         crumbs: vec![Step { text: "Notifications".into(), link: HERE.into() }],
         trouble: trouble(&form, &asks),
-        row: row(channel, now),
+        row: row(channel, &Names::read(&visit.parts), now),
         key,
         asks,
         total: list.total,

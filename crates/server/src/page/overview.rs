@@ -7,7 +7,7 @@ pub use begin::push;
 
 use super::chart::{Remediation, Trend, moments};
 use super::frame::{self, Counts, Frame, Step, Tile};
-use super::scope::{self, Scoped};
+use super::scope::{self, Names, Scoped};
 use super::visit::Visit;
 use crate::access;
 use crate::api::rules::change;
@@ -110,7 +110,8 @@ async fn build(visit: &Visit) -> Result<Page, Problem> {
     let path = asked.scoped.path();
     let node = access::scope_at(&visit.parts, &visit.who, "scope", if path.is_empty() { "/" } else { &path })?;
     let (score, gains) = scored(visit, &node, &path, question.now).await?;
-    let mut ending = rows::ending(&change::visible(&visit.parts, &visit.asker).await?, question.now);
+    let mut ending =
+        rows::ending(&change::visible(&visit.parts, &visit.asker).await?, &Names::read(&visit.parts), question.now);
     let ending_total = ending.len();
     ending.truncate(SHORT);
     let days = moments(question.now, DAYS);

@@ -3,6 +3,7 @@
 use super::filled::Filled;
 use super::form::Field;
 use super::frame::{Frame, When, page as render, visible};
+use super::scope::Names;
 use super::visit::Visit;
 use crate::access;
 use crate::api::people::{self, RoleBody, RoleView, UserBody, UserView};
@@ -105,12 +106,12 @@ fn user(view: &UserView, now: Micros) -> User {
     }
 }
 
-fn held(view: RoleView, now: Micros) -> Held {
+fn held(view: RoleView, names: &Names, now: Micros) -> Held {
     Held {
         id: view.id,
         principal: visible(&view.principal),
         role: Role::parse(&view.role).map_or("", Role::title),
-        scope: visible(&view.scope),
+        scope: names.of(&view.scope),
         since: When::parse(view.since.as_deref(), now),
     }
 }
@@ -121,9 +122,10 @@ async fn seen_as(visit: &Visit) -> Result<Option<SeenAs>, Problem> {
     let Some(name) = name else { return Ok(None) };
     access::may_in(&visit.who, Action::Own, &Scope::ALL)?;
     let principal = people::named(&visit.parts, &name).await?;
+    let names = Names::read(&visit.parts);
     let where_ = |action: Action| {
         let grants = principal.grants.iter().filter(|grant| grant.role.allows(action));
-        let mut scopes: Vec<String> = grants.map(|grant| visible(&grant.scope.to_path())).collect();
+        let mut scopes: Vec<String> = grants.map(|grant| names.of(&grant.scope.to_path())).collect();
         scopes.sort();
         scopes.dedup();
         scopes
@@ -133,7 +135,7 @@ async fn seen_as(visit: &Visit) -> Result<Option<SeenAs>, Problem> {
 }
 
 async fn show(visit: &Visit, forms: Forms) -> Result<Response, Problem> {
-    let now = (visit.parts.now)();
+    let (now, names) = ((visit.parts.now)(), Names::read(&visit.parts));
     let users = people::users_seen(&visit.parts, &visit.asker).await?;
     let roles = people::roles_seen(&visit.parts, &visit.asker).await?;
     let (give, make) = (give_fields(&forms.give, &users), make_fields(&forms.make));
@@ -147,7 +149,7 @@ async fn show(visit: &Visit, forms: Forms) -> Result<Response, Problem> {
         give,
         make,
         users: users.iter().map(|view| user(view, now)).collect(),
-        roles: roles.into_iter().map(|row| held(RoleView::from(row), now)).collect(),
+        roles: roles.into_iter().map(|row| held(RoleView::from(row), &names, now)).collect(),
         seen_as: seen_as(visit).await?,
     });
     Ok(forms.make.answer(forms.give.answer(shown)))

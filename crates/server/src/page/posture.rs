@@ -4,7 +4,7 @@ use super::filled::Filled;
 use super::form::Field;
 use super::frame::{Frame, link, page as render, visible};
 use super::recommendations::question;
-use super::scope::Scoped;
+use super::scope::{Names, Scoped};
 use super::visit::Visit;
 use crate::api::posture::{self as api, SuppressionBody, SuppressionView};
 use crate::body::Form;
@@ -91,8 +91,9 @@ async fn show(visit: &Visit, scope: &str, form: Filled) -> Result<Response, Prob
     let (suppressed, counted): (Vec<_>, Vec<_>) = records.into_iter().partition(|(_, r)| r.outcome == "Suppressed");
     let passed = counted.iter().filter(|(_, r)| r.outcome == "Pass").count();
     let mut suppressions = api::suppressions(&visit.parts, &visit.asker).await?;
+    let names = Names::read(&visit.parts);
     for one in &mut suppressions {
-        (one.reason, one.scope, one.author) = (visible(&one.reason), visible(&one.scope), visible(&one.author));
+        (one.reason, one.scope, one.author) = (visible(&one.reason), names.of(&one.scope), visible(&one.author));
     }
     let path = scoped.path();
     let command = if path.is_empty() { String::new() } else { format!(" --scope {path}") };

@@ -5,12 +5,13 @@ mod picked;
 use super::filled::Filled;
 use super::form::Field;
 use super::frame::{self, Counts, Frame, Tab, page as render, visible};
-use super::scope::{self, Scoped};
+use super::scope::{self, Names, Scoped};
 use super::visit::Visit;
 use crate::access;
 use crate::api::recommendations::{self as api, ExemptionView, RecommendationView};
 use crate::body::Form;
 use crate::params::{Name, Params, encoded};
+use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recommend::{self, Question};
 use askama::Template;
@@ -178,7 +179,7 @@ async fn show(visit: &Visit, key: &str, form: Filled) -> Result<Response, Proble
     let mut question = question(visit, &scoped, ROWS).await?;
     question.query.after = params.take("after")?.map(|cursor| fleet::Cursor::parse(&cursor));
     params.finish()?;
-    let mut exemptions = shown(api::exemptions(&visit.parts, &visit.asker).await?);
+    let mut exemptions = shown(&visit.parts, api::exemptions(&visit.parts, &visit.asker).await?);
     exemptions.retain(|e| e.recommendation == key);
     // The frame asks the index as well: never within a question to it, for whoever waits to write stands between the two.
     let path = scoped.path();
@@ -448,16 +449,18 @@ struct ExemptionsPage {
 }
 
 /// Exemptions as pages show them.
-fn shown(mut rows: Vec<ExemptionView>) -> Vec<ExemptionView> {
+fn shown(parts: &Parts, mut rows: Vec<ExemptionView>) -> Vec<ExemptionView> {
+    let names = Names::read(parts);
     for row in &mut rows {
-        (row.reason, row.scope, row.author) = (visible(&row.reason), visible(&row.scope), visible(&row.author));
+        (row.reason, row.scope, row.author) = (visible(&row.reason), names.of(&row.scope), visible(&row.author));
+        row.expires = row.expires.take().map(|at| at.get(..10).unwrap_or(&at).to_owned());
     }
     rows
 }
 
 /// `GET /exemptions`
 pub async fn exemptions(visit: Visit) -> Result<Response, Problem> {
-    let rows = shown(api::exemptions(&visit.parts, &visit.asker).await?);
+    let rows = shown(&visit.parts, api::exemptions(&visit.parts, &visit.asker).await?);
     let frame = Frame::new(&visit, "recommendations").still();
     let frame = frame.programs(&visit, "/exemptions", "portwarden exemption list");
     Ok(render(&ExemptionsPage { frame, rows, guard: Filled::new(&visit.asker, &[]).guard() }))

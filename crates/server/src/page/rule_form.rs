@@ -10,6 +10,7 @@ use super::filled::Filled;
 use super::form::Field;
 use super::frame::{self, Frame, visible};
 use super::rules::scope_words;
+use super::scope::Names;
 use super::visit::Visit;
 use crate::access;
 use crate::api::rules::change;
@@ -307,7 +308,7 @@ async fn show(
         }),
         fixed_scope: matches!(purpose, Purpose::Change(_)),
         scope: typed.scope.clone(),
-        scope_words: scope_words(&scope),
+        scope_words: scope_words(&Names::read(parts), &scope),
         scope_error: on("scope"),
         nodes: tree.nodes,
         more: tree.more,

@@ -3,6 +3,7 @@
 use super::filled::Filled;
 use super::form::Field;
 use super::frame::{self, Export, Frame, Pager, Tab, When, visible};
+use super::scope::Names;
 use super::visit::Visit;
 use crate::access;
 use crate::api::rules::view::{Intent, RuleHistoryView, RuleView};
@@ -121,13 +122,13 @@ fn listed(list: &str, id: &str) -> String {
     frame::link(list, &[("q", &format!("rule:{id}"))])
 }
 
-fn row(view: RuleView, now: Micros) -> Row {
+fn row(view: RuleView, names: &Names, now: Micros) -> Row {
     let (state, tone) = state(&view);
     Row {
         link: format!("/rules/{}", view.id),
         name: visible(&view.name),
         words: visible(&view.words),
-        scope: visible(&view.scope),
+        scope: names.of(&view.scope),
         state,
         tone,
         hides: view.hides,
@@ -173,7 +174,7 @@ async fn build(parts: &Parts, asker: &Asker, visit: &Visit) -> Result<ListPage, 
     let shown: Vec<RuleView> = all.into_iter().filter(|view| rules::is_in(view, &state)).collect();
     let total = shown.len();
     let (page, next) = rules::cut(shown, after.as_deref(), PAGE);
-    let now = (parts.now)();
+    let (now, names) = ((parts.now)(), Names::read(parts));
     let given = [("q", q.as_str()), ("state", state.as_str())];
     let address = |after: &str| frame::link("/rules", &[("q", &q), ("state", &state), ("after", after)]);
     let pager = Pager {
@@ -187,7 +188,7 @@ async fn build(parts: &Parts, asker: &Asker, visit: &Visit) -> Result<ListPage, 
         templates: &BEGINNINGS,
         yaml: "/api/v1/rules/export?format=yaml",
         tabs,
-        rows: page.into_iter().map(|view| row(view, now)).collect(),
+        rows: page.into_iter().map(|view| row(view, &names, now)).collect(),
         total,
         pager,
         export: Export::new("/rules", &given),
@@ -279,6 +280,7 @@ pub async fn one(visit: Visit, id: Name) -> Response {
 async fn one_page(parts: &Parts, asker: &Asker, visit: &Visit, id: &str, outcome: Outcome) -> Result<OnePage, Problem> {
     let (found, all) = change::find(parts, asker, id).await?;
     let view = rules::shown(parts, asker, &found, &all)?;
+    let names = Names::read(parts);
     let history = rules::past(parts, asker, &view.id).await?;
     let now = (parts.now)();
     let problem = outcome.problem.as_ref();
@@ -297,17 +299,17 @@ async fn one_page(parts: &Parts, asker: &Asker, visit: &Visit, id: &str, outcome
             .unwrap_or_default(),
         asks: problem.is_some_and(|problem| problem.field == "confirm"),
         terms: found.rule.criteria.terms().into_iter().map(|term: Term| visible(&term.words)).collect(),
-        chain: chain(&found, &all, now),
+        chain: chain(&found, &all, &names, now),
         history: history.into_iter().map(|row| past(row, now)).collect(),
         history_link: format!("/api/v1/rules/{}/history", view.id),
         typed_name: view.hides > TYPED_ABOVE,
         asks_name: outcome.deleting,
         name_field: name_field.judged(problem),
-        rule: on_its_page(view, &found, now),
+        rule: on_its_page(view, &found, &names, now),
     })
 }
 
-fn on_its_page(view: RuleView, row: &RuleRow, now: Micros) -> Shown {
+fn on_its_page(view: RuleView, row: &RuleRow, names: &Names, now: Micros) -> Shown {
     let (state_words, _) = state(&view);
     Shown {
         link: format!("/rules/{}", view.id),
@@ -318,7 +320,7 @@ fn on_its_page(view: RuleView, row: &RuleRow, now: Micros) -> Shown {
         state_words,
         paused: view.paused,
         stale: view.stale,
-        scope_words: scope_words(&row.rule.scope),
+        scope_words: scope_words(names, &row.rule.scope),
         hides: view.hides,
         hides_link: listed("/findings", &view.id),
         images: view.images,
@@ -338,12 +340,12 @@ fn on_its_page(view: RuleView, row: &RuleRow, now: Micros) -> Shown {
 }
 
 /// A scope for people.
-pub fn scope_words(scope: &Scope) -> String {
+pub fn scope_words(names: &Names, scope: &Scope) -> String {
     let words = match scope {
         Scope { repository: Some(name), registry: Some(registry), .. } => format!("repository {registry}/{name}"),
         Scope { registry: Some(name), .. } => format!("registry {name}"),
         Scope { resource_group: Some(name), .. } => format!("resource group {name}"),
-        Scope { subscription: Some(guid), .. } => format!("subscription {guid}"),
+        Scope { subscription: Some(_), .. } => format!("subscription {}", names.of(&scope.to_path())),
         _ => "everything".to_owned(),
     };
     visible(&words)
@@ -364,7 +366,7 @@ fn past(row: RuleHistoryView, now: Micros) -> Past {
 }
 
 /// The rules that a rule stands in for, itself, and those that stand in for it, the widest first.
-fn chain(found: &RuleRow, all: &[RuleRow], now: Micros) -> Vec<Link> {
+fn chain(found: &RuleRow, all: &[RuleRow], names: &Names, now: Micros) -> Vec<Link> {
     let mut rows = vec![found];
     while let Some(wider) = rows.first().and_then(|row| all.iter().find(|r| Some(r.uid) == row.rule.overrides)) {
         if rows.iter().any(|row| row.uid == wider.uid) {
@@ -381,7 +383,7 @@ fn chain(found: &RuleRow, all: &[RuleRow], now: Micros) -> Vec<Link> {
     rows.sort_by_key(|row| row.rule.scope.depth());
     let link = |row: &&RuleRow| Link {
         name: visible(&row.rule.name),
-        scope: scope_words(&row.rule.scope),
+        scope: scope_words(names, &row.rule.scope),
         state: match row.rule.state(now) {
             model::rule::State::InForce => "in force".into(),
             model::rule::State::Paused => "hides nothing there".into(),

@@ -4,6 +4,7 @@ use super::frame::{Step, link, visible};
 use super::visit::Visit;
 use crate::access;
 use crate::params::encoded;
+use crate::parts::Parts;
 use crate::problem::Problem;
 use fleet::{Filter, Index, Query, RepositoryRow, Sort};
 use model::facts::{RegistryFact, SubscriptionFact};
@@ -142,6 +143,31 @@ impl Scoped {
         }
         let here = index.subscriptions().iter().filter(|s| everything || subscriptions.contains(&s.id));
         ("subscription", "subscriptions", here.map(|s| (s.name.clone(), format!("/{}", s.guid))).collect())
+    }
+}
+
+/// The names of subscriptions: scopes are written with their GUIDs, people know their names.
+pub struct Names(Vec<(String, String)>);
+
+impl Names {
+    /// Reads them.
+    pub fn read(parts: &Parts) -> Self {
+        let pairs = |index: &Index| index.subscriptions().iter().map(|s| (s.guid.clone(), s.name.clone())).collect();
+        Self(parts.index.ask(|index| Ok(pairs(index))).unwrap_or_default())
+    }
+
+    /// A scope for people: `production/local/payments/api`.
+    pub fn of(&self, path: &str) -> String {
+        let (guid, below) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+        if guid.is_empty() {
+            return "everything".to_owned();
+        }
+        let name = self.0.iter().find(|(known, _)| known == guid).map_or(guid, |(_, name)| name);
+        match below.strip_prefix('@') {
+            Some(group) => visible(&format!("{name}, resource group {group}")),
+            None if below.is_empty() => visible(name),
+            None => visible(&format!("{name}/{below}")),
+        }
     }
 }
 

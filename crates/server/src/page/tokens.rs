@@ -3,6 +3,7 @@
 use super::filled::Filled;
 use super::form::Field;
 use super::frame::{Frame, When, page as render, visible};
+use super::scope::Names;
 use super::visit::Visit;
 use crate::api::tokens::{self, GrantBody, TokenBody, TokenView};
 use crate::asker::Secret;
@@ -57,8 +58,8 @@ struct Row {
     used: When,
 }
 
-fn row(token: TokenView, now: Micros) -> Row {
-    let may = token.grants.iter().map(|grant| format!("{} in {}", grant.role, visible(&grant.scope)));
+fn row(token: TokenView, names: &Names, now: Micros) -> Row {
+    let may = token.grants.iter().map(|grant| format!("{} in {}", grant.role, names.of(&grant.scope)));
     Row {
         id: token.id,
         name: visible(&token.name),
@@ -84,7 +85,7 @@ fn fields(form: &Filled) -> Vec<Field> {
 }
 
 async fn show(visit: &Visit, form: Filled, made: String) -> Result<Response, Problem> {
-    let now = (visit.parts.now)();
+    let (now, names) = ((visit.parts.now)(), Names::read(&visit.parts));
     let rows = tokens::visible(&visit.parts, &visit.asker).await?;
     let fields = fields(&form);
     let frame = Frame::new(visit, "settings").still();
@@ -93,7 +94,7 @@ async fn show(visit: &Visit, form: Filled, made: String) -> Result<Response, Pro
         guard: form.guard(),
         trouble: form.trouble(&fields),
         fields,
-        rows: rows.into_iter().map(|token| row(token, now)).collect(),
+        rows: rows.into_iter().map(|token| row(token, &names, now)).collect(),
         made,
     });
     Ok(form.answer(shown))

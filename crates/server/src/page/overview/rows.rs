@@ -2,7 +2,7 @@
 
 use crate::page::frame::{self, Counts, When, visible};
 use crate::page::list::Asked;
-use crate::page::scope;
+use crate::page::scope::{self, Names};
 use crate::params::encoded;
 use model::rule::State;
 use model::time::Micros;
@@ -130,7 +130,7 @@ pub struct Ending {
 }
 
 /// Picks the rules in force that end soon, the next one first.
-pub fn ending(rules: &[RuleRow], now: Micros) -> Vec<Ending> {
+pub fn ending(rules: &[RuleRow], names: &Names, now: Micros) -> Vec<Ending> {
     let soon = |row: &&RuleRow| {
         let rule = &row.rule;
         rule.state(now) == State::InForce && rule.expires.saturating_since(now) <= SOON
@@ -140,7 +140,7 @@ pub fn ending(rules: &[RuleRow], now: Micros) -> Vec<Ending> {
     let row = |row: &RuleRow| Ending {
         name: visible(&row.rule.name),
         link: format!("/rules/{}", row.uid),
-        scope: visible(&row.rule.scope.to_path()),
+        scope: names.of(&row.rule.scope.to_path()),
         day: row.rule.expires.rfc3339().get(..10).unwrap_or_default().to_owned(),
         left: match row.rule.expires.saturating_since(now).as_secs() / 86_400 {
             0 => "less than a day left".into(),
