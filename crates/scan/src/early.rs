@@ -7,12 +7,11 @@
 
 use crate::error::in_full;
 use crate::layers::Turn;
-use crate::sandbox::{Outcome, Sandbox};
+use crate::sandbox::{Nameless, Sandbox};
 use crate::{Error, Layers};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use model::Digest;
-use model::digest::Algorithm;
 use std::io;
 use std::time::Duration;
 use store::{End, Follower, StagedUpload};
@@ -74,8 +73,8 @@ async fn read(layers: &Layers, sandbox: &Sandbox, mut follower: Follower) -> Res
         Some((piece, arriving))
     });
     let input = stream::iter(head.into_iter().map(Ok)).chain(rest);
-    let outcome = sandbox.read_layer(input, Algorithm::Sha256, false).await?;
-    arriving.keep(outcome).await
+    let read = sandbox.read_arriving(input).await?;
+    arriving.keep(read).await
 }
 
 /// Returns the first pieces of an upload if it looks like a layer.
@@ -108,8 +107,8 @@ struct Arriving<'a> {
 /// Who keeps the layer, known once the upload ended.
 enum Next {
     Unknown,
-    /// We do: a job that wants it waits for us.
-    Ours(Turn),
+    /// We do: a job that wants it waits for us. The upload has so many bytes.
+    Ours(Turn, u64),
     /// A job reads it already, or the upload came to nothing.
     NotOurs,
 }
@@ -140,18 +139,25 @@ impl Arriving<'_> {
 
     fn ended(&mut self, end: End) {
         self.turn = match end {
-            End::Committed(digest) => self.layers.turn(&digest).map_or(Next::NotOurs, Next::Ours),
+            End::Committed { digest, bytes } => match self.layers.turn(&digest) {
+                Ok(turn) => Next::Ours(turn, bytes),
+                Err(_) => Next::NotOurs,
+            },
             End::Dropped => Next::NotOurs,
         };
     }
 
-    /// Keeps a layer if the upload was committed under the very digest that the bytes have.
-    async fn keep(self, outcome: Outcome) -> Result<Option<Digest>, Error> {
-        let Next::Ours(turn) = self.turn else { return Ok(None) };
-        if *turn.digest() != outcome.digest || outcome.wants_second_try() {
+    /// Keeps a layer under the digest that its receiver found, if the upload was committed and every byte of it was read.
+    async fn keep(self, read: Nameless) -> Result<Option<Digest>, Error> {
+        let Next::Ours(turn, bytes) = self.turn else { return Ok(None) };
+        if read.bytes != bytes {
             return Ok(None);
         }
-        let digest = outcome.digest.clone();
+        let digest = turn.digest().clone();
+        let outcome = read.named(digest.clone());
+        if outcome.wants_second_try() {
+            return Ok(None);
+        }
         self.layers.keep(outcome, false).await?;
         Ok(Some(digest))
     }

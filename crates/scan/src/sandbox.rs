@@ -134,7 +134,7 @@ impl Settings {
         (self.memory_bytes / children).max(LEAST_MEMORY_BYTES.min(self.memory_bytes))
     }
 
-    fn run(&self, memory_bytes: u64, algorithm: Algorithm) -> Run {
+    fn run(&self, memory_bytes: u64, algorithm: Option<Algorithm>) -> Run {
         let walk = &self.walk;
         let limits = layer::Limits {
             whole_bytes: walk.whole_bytes.min(memory_bytes / 4),
@@ -183,6 +183,24 @@ impl Outcome {
             Ok(inventory) => was_short_of_memory(inventory, self.seekable_limit),
             Err(failed) => matches!(failed.code, "limit-memory" | "compression-unsupported" | "crash"),
         }
+    }
+}
+
+/// What came of reading bytes that somebody else hashes.
+#[derive(Debug)]
+pub(crate) struct Nameless {
+    pub bytes: u64,
+    pub tier: Tier,
+    pub result: Result<LayerInventory, Failed>,
+    pub took: Duration,
+    pub seekable_limit: Option<u64>,
+}
+
+impl Nameless {
+    /// Names it by the digest that its bytes have.
+    pub fn named(self, digest: Digest) -> Outcome {
+        let Self { bytes, tier, result, took, seekable_limit } = self;
+        Outcome { digest, bytes, tier, result, took, seekable_limit }
     }
 }
 
@@ -259,8 +277,14 @@ impl Sandbox {
         algorithm: Algorithm,
         alone: bool,
     ) -> Result<Outcome, Error> {
-        let (permit, run) = self.place(algorithm, alone).await?;
-        self.read_stream(input, permit, run).await
+        let (permit, run) = self.place(Some(algorithm), alone).await?;
+        named(self.read_stream(input, permit, run).await?)
+    }
+
+    /// Reads a layer whose bytes the sender hashes.
+    pub(crate) async fn read_arriving(&self, input: impl Stream<Item = io::Result<Bytes>>) -> Result<Nameless, Error> {
+        let (permit, run) = self.place(None, false).await?;
+        Ok(self.read_stream(input, permit, run).await?.1)
     }
 
     /// Reads a layer from a file, from where it stands, at most `size` bytes.
@@ -271,17 +295,17 @@ impl Sandbox {
         algorithm: Algorithm,
         alone: bool,
     ) -> Result<Outcome, Error> {
-        let (permit, run) = self.place(algorithm, alone).await?;
+        let (permit, run) = self.place(Some(algorithm), alone).await?;
         let stop = Stop::default();
         let (stopped, pool) = (Arc::clone(&stop.0), Arc::clone(&self.pool));
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             process::run(&run, &pool, Feed::File(io::Read::take(file, size)), &stopped)
         });
-        joined(reading.await)?
+        named(joined(reading.await)??)
     }
 
-    async fn place(&self, algorithm: Algorithm, alone: bool) -> Result<(OwnedSemaphorePermit, Run), Error> {
+    async fn place(&self, algorithm: Option<Algorithm>, alone: bool) -> Result<(OwnedSemaphorePermit, Run), Error> {
         let settings = &self.settings;
         if alone {
             Ok((self.permits(self.places).await?, settings.run(settings.memory_bytes, algorithm)))
@@ -303,7 +327,7 @@ impl Sandbox {
         input: impl Stream<Item = io::Result<Bytes>>,
         permit: OwnedSemaphorePermit,
         run: Run,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<(Option<Digest>, Nameless), Error> {
         let (send, receive) = mpsc::channel(4);
         let stop = Stop::default();
         let (stopped, pool) = (Arc::clone(&stop.0), Arc::clone(&self.pool));
@@ -329,6 +353,11 @@ impl Sandbox {
         let _ = send.send(last).await;
         joined(reading.await)?
     }
+}
+
+/// Names what was read by the digest that the parent found.
+fn named((digest, read): (Option<Digest>, Nameless)) -> Result<Outcome, Error> {
+    digest.map(|digest| read.named(digest)).ok_or(Error::Unwanted)
 }
 
 fn joined<T>(joined: Result<T, tokio::task::JoinError>) -> Result<T, Error> {

@@ -34,8 +34,13 @@ pub struct StagedUpload {
 /// How an upload ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// Its bytes were verified and are a blob now.
-    Committed(Digest),
+    /// Its bytes were verified and are a blob now. Whoever followed and read as many has read these.
+    Committed {
+        /// The digest of the bytes.
+        digest: Digest,
+        /// How many they are.
+        bytes: u64,
+    },
     /// It was cancelled, failed or expired: nothing learnt from it may be kept.
     Dropped,
 }

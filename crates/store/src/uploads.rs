@@ -11,7 +11,7 @@ use bytes::Bytes;
 use model::Digest;
 use model::digest::Algorithm;
 use model::facts::Id;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -26,7 +26,11 @@ pub(crate) type Slot = Arc<tokio::sync::Mutex<State>>;
 pub struct Upload {
     store: Store,
     state: OwnedMutexGuard<State>,
+    hold: Hold,
 }
+
+/// A lock on the staged file against requests to other processes; it ends when the last that has it is dropped.
+type Hold = Arc<File>;
 
 pub(crate) struct State {
     staged: StagedUpload,
@@ -72,16 +76,37 @@ impl Sink {
         Ok(self)
     }
 
-    /// Makes the bytes last and returns their digest in the wanted algorithm.
-    fn seal(mut self, want: Algorithm) -> std::io::Result<Digest> {
+    /// Returns whether the file has what was written here and nothing else.
+    fn is_ours(&self) -> bool {
+        self.file.metadata().is_ok_and(|about| about.len() == self.written)
+    }
+
+    /// Makes the bytes last and returns their digest in the wanted algorithm, and how many they are.
+    fn seal(mut self, want: Algorithm) -> std::io::Result<(Digest, u64)> {
         self.file.sync_all()?;
-        if want == Algorithm::Sha256 {
-            return Ok(Digest::from_hash(want, self.hash.finish().as_ref()));
+        // The lock lets nobody else write; where a file system has none, the length tells.
+        if want == Algorithm::Sha256 && self.is_ours() {
+            return Ok((Digest::from_hash(want, self.hash.finish().as_ref()), self.written));
         }
         std::io::Seek::rewind(&mut self.file)?;
-        let (hash, _) = hash_file(&mut self.file, Context::new(&SHA512))?;
-        Ok(Digest::from_hash(want, hash.finish().as_ref()))
+        let hash = Context::new(if want == Algorithm::Sha256 { &SHA256 } else { &SHA512 });
+        let (hash, bytes) = hash_file(&mut self.file, hash)?;
+        Ok((Digest::from_hash(want, hash.finish().as_ref()), bytes))
     }
+}
+
+/// Takes a staged file for one request; `None` while another process has it.
+fn hold(path: &Path) -> std::io::Result<Option<Hold>> {
+    use std::os::unix::fs::MetadataExt;
+    let file = File::options().append(true).open(path)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        // A file system without locks: what is sealed is looked at.
+        Ok(()) | Err(TryLockError::Error(_)) => {}
+    }
+    // Whoever had it may have made it a blob, which is not to be written to.
+    let same = std::fs::metadata(path)?.ino() == file.metadata()?.ino();
+    if same { Ok(Some(Arc::new(file))) } else { Err(std::io::ErrorKind::NotFound.into()) }
 }
 
 fn hash_file(file: &mut File, mut hash: Context) -> std::io::Result<(Context, u64)> {
@@ -140,8 +165,27 @@ impl Store {
                 self.add_slot(StagedUpload { id, registry, repository: repository.to_owned() }, sink)
             }
         };
-        let state = slot.try_lock_owned().map_err(|_| Error::UploadBusy(id.to_string()))?;
-        Ok(Upload { store: self.clone(), state })
+        let busy = || Error::UploadBusy(id.to_string());
+        let mut state = slot.try_lock_owned().map_err(|_| busy())?;
+        // A request that broke off may have left a write under way, which has the lock.
+        self.settle(&mut state).await?;
+        let path = state.path.clone();
+        let hold = blocking("lock an upload", move || hold(&path)).await;
+        let hold = hold.map_err(|_| self.lost(id))?.ok_or_else(busy)?;
+        if state.sink.take_if(|sink| !sink.is_ours()).is_some() {
+            let path = state.path.clone();
+            state.writing = Some(tokio::task::spawn_blocking(move || Sink::open(&path, false)));
+            self.settle(&mut state).await?;
+            state.offset = state.sink.as_ref().map_or(0, |sink| sink.written);
+        }
+        Ok(Upload { store: self.clone(), state, hold })
+    }
+
+    /// Forgets what this process holds of an upload that is another's now, or nobody's.
+    fn lost(&self, id: UploadId) -> Error {
+        self.slots().remove(&id);
+        self.inner.staging.ended(id, End::Dropped);
+        Error::NoUpload(id.to_string())
     }
 
     /// Finds an upload that a principal left open, the newest one.
@@ -265,11 +309,11 @@ impl Upload {
         self.settle().await?;
         let id = self.id();
         let sink = self.state.sink.take().ok_or_else(|| Error::NoUpload(id.to_string()))?;
-        let (bytes, algorithm) = (sink.written, want.algorithm());
-        let got = blocking("sync an upload", move || sink.seal(algorithm)).await;
-        let got = match got {
-            Ok(got) if got == *want => got,
-            Ok(got) => {
+        let algorithm = want.algorithm();
+        let sealed = blocking("sync an upload", move || sink.seal(algorithm)).await;
+        let (got, bytes) = match sealed {
+            Ok((got, bytes)) if got == *want => (got, bytes),
+            Ok((got, _)) => {
                 self.store.forget_upload(id).await?;
                 return Err(Error::DigestMismatch { want: want.clone(), got });
             }
@@ -286,7 +330,7 @@ impl Upload {
         self.store.step("blob:renamed");
         self.store.add_blob(&self.state.staged, &got, bytes).await?;
         self.store.step("blob:committed");
-        self.store.inner.staging.ended(id, End::Committed(got.clone()));
+        self.store.inner.staging.ended(id, End::Committed { digest: got.clone(), bytes });
         Ok(got)
     }
 
@@ -306,40 +350,47 @@ impl Upload {
         let chunks = std::mem::take(&mut state.pending);
         state.pending_bytes = 0;
         let sink = state.sink.take().ok_or_else(|| Error::NoUpload(state.staged.id.to_string()))?;
-        state.writing = Some(tokio::task::spawn_blocking(move || sink.write(&chunks)));
+        let hold = Arc::clone(&self.hold);
+        state.writing = Some(tokio::task::spawn_blocking(move || {
+            let _hold = hold;
+            sink.write(&chunks)
+        }));
         Ok(())
     }
 
-    /// Waits for what is being written.
     async fn settle(&mut self) -> Result<()> {
-        let state = &mut *self.state;
+        self.store.settle(&mut self.state).await
+    }
+}
+
+impl Store {
+    /// Waits for what is being written.
+    async fn settle(&self, state: &mut State) -> Result<()> {
         let Some(writing) = &mut state.writing else { return Ok(()) };
         let written = writing.await.map_err(std::io::Error::other).and_then(|written| written);
         state.writing = None;
         match written {
             Ok(sink) => {
-                self.store.inner.staging.wrote(&state.staged, &state.path, sink.written);
+                self.inner.staging.wrote(&state.staged, &state.path, sink.written);
                 state.sink = Some(sink);
                 Ok(())
             }
             Err(why) if why.kind() == std::io::ErrorKind::StorageFull => {
                 // Kept, it would fill the disk until it expires, and nobody else could push.
                 let id = state.staged.id;
-                if let Err(error) = self.store.forget_upload(id).await {
+                if let Err(error) = self.forget_upload(id).await {
                     tracing::warn!(%id, %error, "an upload that filled the disk is not quite gone");
                 }
                 Err(Error::disk("write an upload")(why))
             }
             Err(why) => {
                 // The next request opens the file anew and sees how far it really is.
-                self.store.slots().remove(&state.staged.id);
+                self.slots().remove(&state.staged.id);
                 Err(Error::disk("write an upload")(why))
             }
         }
     }
-}
 
-impl Store {
     async fn add_blob(&self, staged: &StagedUpload, digest: &Digest, bytes: u64) -> Result<()> {
         let mut tx = self.engine().begin().await?;
         let blob = format!(

@@ -18,6 +18,9 @@ pub(crate) const NOT_LOCKED: i32 = 71;
 /// Exit code of a child that got no order, or could not answer.
 pub(crate) const NOT_SPOKEN_TO: i32 = 72;
 
+/// Nothing, as gzip has it.
+const EMPTY_LAYER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// Runs `portwarden read-layer`: starts children as it is asked to, each for one layer, and ends with the process.
 ///
 /// To be called before anything else of the program, while it has one thread and the three standard descriptors.
@@ -54,16 +57,21 @@ fn failed(failure: &layer::Failure) -> Answer {
     Answer::Failure(if refused { "limit-memory" } else { failure.code() }.into(), text)
 }
 
-/// Room for one file to seek in: private memory of the file's exact size, counted by the same limit as everything else of the child
-/// (a memory file would be counted by none), and given back before the next.
+/// Room for one file to seek in: private memory, counted by the same limit as everything else of the child (a memory file would be
+/// counted by none), and used again for the next.
 #[derive(Default)]
 struct Room(Cursor<Vec<u8>>);
 
 impl layer::Spill for Room {
     fn start(&mut self, size: u64) -> io::Result<()> {
-        self.0 = Cursor::default();
         let size = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        self.0.get_mut().reserve_exact(size);
+        if self.0.get_ref().capacity() < size {
+            // Given back before more is taken: the two together might be over the limit.
+            self.0 = Cursor::default();
+            self.0.get_mut().reserve_exact(size);
+        }
+        self.0.get_mut().clear();
+        self.0.set_position(0);
         Ok(())
     }
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -79,15 +87,16 @@ impl layer::Spill for Room {
 #[derive(Debug)]
 pub struct Ground {
     mapped: lock::Mapped,
+    calls: Option<lock::Calls>,
 }
 
 impl Ground {
     /// Takes privileges and descriptors from the process, for good. It still may open files and start processes.
     pub fn take() -> io::Result<Self> {
         lock::close_descriptors();
-        // What is set up at first use must be set up while it still may.
-        let _ = model::Digest::sha256(b"");
-        Ok(Self { mapped: lock::lower()? })
+        // What is set up at first use must be set up while it still may, and once for all copies.
+        let _ = layer::read(EMPTY_LAYER, &layer::Limits::default(), &mut Room::default());
+        Ok(Self { calls: lock::Calls::allowed(), mapped: lock::lower()? })
     }
 
     /// Gives up every right but computing, reading standard input and writing standard output. Cannot be undone.
@@ -96,7 +105,7 @@ impl Ground {
     pub fn lock(&self, memory_bytes: u64, cpu_seconds: u64, filter: bool) -> io::Result<Tier> {
         lock::limit(self.mapped, memory_bytes, cpu_seconds)?;
         let landlock = lock::forbid_files();
-        let seccomp = filter && lock::forbid_calls()?;
+        let seccomp = filter && lock::forbid_calls(self.calls.as_ref())?;
         Ok(Tier { landlock, seccomp })
     }
 }

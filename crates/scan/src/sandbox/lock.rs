@@ -23,12 +23,16 @@ const STACK_BYTES: u64 = 16 << 20;
 
 /// Returns what this host offers, without changing anything.
 pub(crate) fn offered() -> Tier {
-    // SAFETY: with a null attribute, size 0 and flag 1 (VERSION) the call only returns a number; no memory is touched.
-    let abi = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, 1u32) };
     let action: u32 = libc::SECCOMP_RET_KILL_PROCESS;
     // SAFETY: asks whether an action is known; reads four bytes at a valid pointer, changes nothing.
     let seccomp = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0u32, &raw const action) };
-    Tier { landlock: u8::try_from(abi).unwrap_or(0), seccomp: seccomp == 0 && filter().is_ok() }
+    Tier { landlock: landlock_abi(), seccomp: seccomp == 0 && Calls::allowed().is_some() }
+}
+
+fn landlock_abi() -> u8 {
+    // SAFETY: with a null attribute, size 0 and flag 1 (VERSION) the call only returns a number; no memory is touched.
+    let abi = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, 1u32) };
+    u8::try_from(abi).unwrap_or(0)
 }
 
 /// Closes every descriptor but the three standard ones.
@@ -114,19 +118,18 @@ pub(crate) fn forbid_files() -> u8 {
         .and_then(Ruleset::create)
         .and_then(landlock::RulesetCreated::restrict_self);
     match ruleset {
-        Ok(status) if status.ruleset != landlock::RulesetStatus::NotEnforced => offered().landlock,
+        Ok(status) if status.ruleset != landlock::RulesetStatus::NotEnforced => landlock_abi(),
         _ => 0,
     }
 }
 
-/// Forbids new descriptors and processes, then every system call that reading a layer does not need.
+/// Forbids new descriptors and processes, then every system call that is not allowed.
 ///
 /// A forbidden call ends the process (`SIGSYS`). Returns whether the filter stands.
-pub(crate) fn forbid_calls() -> io::Result<bool> {
+pub(crate) fn forbid_calls(allowed: Option<&Calls>) -> io::Result<bool> {
     set_limit(Resource::Nofile, 3, 3)?;
     set_limit(Resource::Nproc, 0, 0)?;
-    let Ok(program) = filter() else { return Ok(false) };
-    Ok(seccompiler::apply_filter(&program).is_ok())
+    Ok(allowed.is_some_and(|calls| seccompiler::apply_filter(&calls.of_this_process()).is_ok()))
 }
 
 /// Closes standard input: who writes to it learns that nobody reads.
@@ -198,13 +201,35 @@ const ALLOWED: &[i64] = &[
     libc::SYS_exit_group,
 ];
 
+/// Stands for the id of the process that the list is for; no process has it.
+const THIS_PROCESS: u32 = 0x5057_4c52;
+
+/// The list of allowed system calls, made once for all copies of a process.
+#[derive(Debug)]
+pub(crate) struct Calls(BpfProgram);
+
+impl Calls {
+    /// Makes the list; `None` where the host has no such lists.
+    pub(crate) fn allowed() -> Option<Self> {
+        filter().ok().map(Self)
+    }
+
+    fn of_this_process(&self) -> BpfProgram {
+        let mut program = self.0.clone();
+        for step in program.iter_mut().filter(|step| step.k == THIS_PROCESS) {
+            step.k = std::process::id();
+        }
+        program
+    }
+}
+
 fn filter() -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     let without_execution = |argument| only(argument, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0);
     rules.insert(libc::SYS_mmap, vec![without_execution(2)?]);
     rules.insert(libc::SYS_mprotect, vec![without_execution(2)?]);
     // `abort` signals its own process; no other can be named.
-    rules.insert(libc::SYS_tgkill, vec![only(0, SeccompCmpOp::Eq, u64::from(std::process::id()))?]);
+    rules.insert(libc::SYS_tgkill, vec![only(0, SeccompCmpOp::Eq, u64::from(THIS_PROCESS))?]);
     let target = std::env::consts::ARCH.try_into()?;
     Ok(SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, target)?.try_into()?)
 }

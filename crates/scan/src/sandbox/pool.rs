@@ -1,30 +1,35 @@
 //! Starters that wait for work.
 //!
 //! In: the program. Out: children, each with two pipes; how they ended.
-//! A starter has one child at a time. One whose child ended in any other way than with an answer is not used again. A child is
-//! handed out once its starter has said that it is there: before that, whatever happened says nothing about a layer.
+//! A starter has one child at a time. One whose child ended in any other way than with an answer is not used again; the others get
+//! their next child ready at once. A child is handed out once its starter has said that it is there: before that, whatever
+//! happened says nothing about a layer.
 
 use super::Error;
+use super::frame::Order;
 use super::process::Run;
 use super::starter::BEGAN;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::AsFd;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-use std::io::{self, IoSlice, PipeReader, PipeWriter, Read};
+use std::io::{self, IoSlice, PipeReader, PipeWriter, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Starters that are kept without work; each is less than a megabyte.
+/// Starters that are kept without work; each is less than a megabyte, its next child included.
 const KEPT: usize = 8;
 /// Children of one starter: all have its arrangement of memory, which is not to last.
 const CHILDREN: u32 = 256;
 /// How long a starter may take to copy itself, which takes a millisecond; one that takes longer stands still.
 const COPYING: Duration = Duration::from_secs(10);
 
-/// The starters of a sandbox that have no child now.
+/// The largest pipe an unprivileged process may ask for: fewer switches between parent and child.
+const PIPE_BYTES: usize = 1 << 20;
+
+/// The starters of a sandbox whose child has no layer yet.
 #[derive(Debug, Default)]
 pub(crate) struct Pool(Mutex<Vec<Starter>>);
 
@@ -32,26 +37,37 @@ impl Pool {
     /// Starts a child.
     pub fn child(&self, run: &Run) -> Result<(Starter, PipeWriter, PipeReader), Error> {
         let cannot = |source| Error::Start { program: run.program.clone(), source };
-        // One that was ended before it had a child, by whomever, is passed over.
-        while let Some(mut starter) = self.idle().pop() {
-            if let Ok((input, output)) = starter.child() {
+        // One that was ended meanwhile, or whose child was, by whomever, is passed over.
+        while let Some(mut starter) = self.take(&run.order) {
+            if let (Ok((input, output)), Ok(false)) = (starter.child(), starter.heard(Duration::ZERO)) {
                 return Ok((starter, input, output));
             }
         }
         let anew = || {
             let mut starter = Starter::new(run)?;
+            starter.ask(&run.order)?;
             let (input, output) = starter.child()?;
             Ok((starter, input, output))
         };
         anew().or_else(|_| anew()).map_err(cannot)
     }
 
-    /// Takes a starter back whose child has answered and ended.
-    pub fn keep(&self, starter: Starter) {
+    /// Takes a starter back whose child has answered and ended; its next one gets ready while others read.
+    pub fn keep(&self, mut starter: Starter, order: &Order) {
+        if starter.children >= CHILDREN || starter.ask(order).is_err() {
+            return;
+        }
         let mut idle = self.idle();
-        if idle.len() < KEPT && starter.children < CHILDREN {
+        if idle.len() < KEPT {
             idle.push(starter);
         }
+    }
+
+    /// Returns a starter whose child has this order.
+    fn take(&self, order: &Order) -> Option<Starter> {
+        let mut idle = self.idle();
+        let at = idle.iter().rposition(|starter| starter.ready.as_ref().is_some_and(|ready| ready.order == *order))?;
+        Some(idle.swap_remove(at))
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Starter>> {
@@ -65,6 +81,15 @@ pub(crate) struct Starter {
     process: Child,
     socket: UnixStream,
     children: u32,
+    ready: Option<Ready>,
+}
+
+/// A child that was asked for and waits for its layer.
+#[derive(Debug)]
+struct Ready {
+    order: Order,
+    input: PipeWriter,
+    output: PipeReader,
 }
 
 impl Drop for Starter {
@@ -88,18 +113,32 @@ impl Starter {
         let mut command = Command::new(&run.program);
         command.args(&run.arguments).env_clear().current_dir("/");
         command.stdin(Stdio::from(rustix::fd::OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self { process: command.spawn()?, socket, children: 0 })
+        Ok(Self { process: command.spawn()?, socket, children: 0, ready: None })
     }
 
-    /// Starts a child; returns the pipe that it reads and the one that it writes.
-    fn child(&mut self) -> io::Result<(PipeWriter, PipeReader)> {
-        let (its_input, input) = io::pipe()?;
+    /// Asks for a child with an order.
+    fn ask(&mut self, order: &Order) -> io::Result<()> {
+        let (its_input, mut input) = io::pipe()?;
         let (output, its_output) = io::pipe()?;
         let fds = [its_input.as_fd(), its_output.as_fd()];
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
         let mut carried = SendAncillaryBuffer::new(&mut space);
         carried.push(SendAncillaryMessage::ScmRights(&fds));
         rustix::net::sendmsg(&self.socket, &[IoSlice::new(&[1])], &mut carried, no_signal())?;
+        // A smaller pipe is slower and nothing else.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::pipe::fcntl_setpipe_size(&input, PIPE_BYTES);
+        rustix::io::ioctl_fionbio(&input, true)?;
+        rustix::io::ioctl_fionbio(&output, true)?;
+        // An order is shorter than any pipe.
+        input.write_all(&order.encode())?;
+        self.ready = Some(Ready { order: order.clone(), input, output });
+        Ok(())
+    }
+
+    /// Returns the pipe that the child reads and the one that it writes, once it is there.
+    fn child(&mut self) -> io::Result<(PipeWriter, PipeReader)> {
+        let Ready { input, output, .. } = self.ready.take().ok_or(io::ErrorKind::NotFound)?;
         if !self.heard(COPYING)? {
             return Err(io::ErrorKind::TimedOut.into());
         }

@@ -6,7 +6,7 @@
 use super::child::{ANSWERED, NOT_LOCKED, PANICKED};
 use super::frame::{self, Order};
 use super::pool::{Ended, Pool, Starter};
-use super::{Error, Failed, Outcome, Tier};
+use super::{Error, Failed, Nameless, Tier};
 use bytes::Bytes;
 use model::Digest;
 use model::digest::Algorithm;
@@ -21,8 +21,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 
-/// The largest pipe an unprivileged process may ask for: fewer switches between parent and child.
-const PIPE_BYTES: usize = 1 << 20;
 /// Large enough that calls cost nothing, small enough for the second-level cache between hashing and writing.
 const PIECE_BYTES: usize = 256 << 10;
 /// How often a waiting thread looks whether its result is still wanted.
@@ -37,7 +35,8 @@ pub(crate) struct Run {
     pub order: Order,
     pub wall: Duration,
     pub output_bytes: u64,
-    pub algorithm: Algorithm,
+    /// How the bytes are to be hashed; nothing = somebody else does it.
+    pub algorithm: Option<Algorithm>,
     pub lowered: Option<u64>,
 }
 
@@ -55,15 +54,31 @@ pub(crate) enum Piece {
     Broken(std::io::Error),
 }
 
-/// Starts a child, feeds it, and returns what came of it. Blocks.
-pub(crate) fn run(run: &Run, pool: &Pool, feed: Feed, stop: &AtomicBool) -> Result<Outcome, Error> {
+/// Starts a child, feeds it, and returns the digest of the bytes and what came of it. Blocks.
+pub(crate) fn run(run: &Run, pool: &Pool, feed: Feed, stop: &AtomicBool) -> Result<(Option<Digest>, Nameless), Error> {
     let mut reading = Reading::start(run, pool, stop)?;
-    reading.send(&run.order.encode())?;
     let (digest, bytes) = reading.feed(feed)?;
     reading.input = None;
     reading.collect()?;
     let (tier, result) = reading.judge()?;
-    Ok(Outcome { digest, bytes, tier, result, took: reading.started.elapsed(), seekable_limit: run.lowered })
+    Ok((digest, Nameless { bytes, tier, result, took: reading.started.elapsed(), seekable_limit: run.lowered }))
+}
+
+/// The hash of the bytes so far.
+struct Hash(Algorithm, aws_lc_rs::digest::Context);
+
+impl Hash {
+    fn new(algorithm: Algorithm) -> Self {
+        let context = aws_lc_rs::digest::Context::new(match algorithm {
+            Algorithm::Sha256 => &aws_lc_rs::digest::SHA256,
+            Algorithm::Sha512 => &aws_lc_rs::digest::SHA512,
+        });
+        Self(algorithm, context)
+    }
+
+    fn digest(self) -> Digest {
+        Digest::from_hash(self.0, self.1.finish().as_ref())
+    }
 }
 
 /// What a waiting parent waits for.
@@ -97,11 +112,6 @@ impl<'a> Reading<'a> {
     fn start(run: &'a Run, pool: &'a Pool, stop: &'a AtomicBool) -> Result<Self, Error> {
         let started = Instant::now();
         let (starter, input, said) = pool.child(run)?;
-        // A smaller pipe is slower and nothing else.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::pipe::fcntl_setpipe_size(&input, PIPE_BYTES);
-        rustix::io::ioctl_fionbio(&input, true).map_err(|e| Error::Pipe { source: e.into() })?;
-        rustix::io::ioctl_fionbio(&said, true).map_err(|e| Error::Pipe { source: e.into() })?;
         Ok(Self {
             starter: Some(starter),
             pool,
@@ -117,12 +127,9 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Hashes all bytes, and hands them to the child as long as it listens.
-    fn feed(&mut self, feed: Feed) -> Result<(Digest, u64), Error> {
-        let mut hash = aws_lc_rs::digest::Context::new(match self.run.algorithm {
-            Algorithm::Sha256 => &aws_lc_rs::digest::SHA256,
-            Algorithm::Sha512 => &aws_lc_rs::digest::SHA512,
-        });
+    /// Hands all bytes to the child as long as it listens, and hashes them if nobody else does.
+    fn feed(&mut self, feed: Feed) -> Result<(Option<Digest>, u64), Error> {
+        let mut hash = self.run.algorithm.map(Hash::new);
         let mut bytes = 0u64;
         match feed {
             Feed::File(mut file) => {
@@ -136,16 +143,17 @@ impl<'a> Reading<'a> {
                     };
                     let piece = buffer.get(..n).unwrap_or_default();
                     bytes += n as u64;
-                    hash.update(piece);
+                    // The child has something to do while the parent hashes.
                     self.send(piece)?;
+                    hash.iter_mut().for_each(|hash| hash.1.update(piece));
                 }
             }
             Feed::Pieces(mut pieces) => loop {
                 match pieces.blocking_recv() {
                     Some(Piece::Bytes(piece)) => {
                         bytes += piece.len() as u64;
-                        hash.update(&piece);
                         self.send(&piece)?;
+                        hash.iter_mut().for_each(|hash| hash.1.update(&piece));
                     }
                     Some(Piece::End) => break,
                     Some(Piece::Broken(source)) => return Err(Error::Input { source }),
@@ -153,7 +161,7 @@ impl<'a> Reading<'a> {
                 }
             },
         }
-        Ok((Digest::from_hash(self.run.algorithm, hash.finish().as_ref()), bytes))
+        Ok((hash.map(Hash::digest), bytes))
     }
 
     /// Writes to the child; a child that no longer reads is left alone.
@@ -256,7 +264,7 @@ impl<'a> Reading<'a> {
         };
         match (answer, status.and_then(|s| s.code())) {
             (Ok((tier, answer)), Some(ANSWERED)) => {
-                self.pool.keep(starter);
+                self.pool.keep(starter, &self.run.order);
                 Ok((tier, answer.into_result().map_err(|(code, text)| failed(&code, text))))
             }
             (_, Some(NOT_LOCKED)) => Err(Error::NoSandbox { offered: super::tier() }),

@@ -82,39 +82,75 @@ async fn a_slow_source_is_not_held_against_the_layer() {
     assert_ne!(outcome.result.map_err(|f| f.code), Err("limit-time"));
 }
 
-/// The starters with this word on their command line, and the children that they have.
-fn called(word: &str) -> Vec<i32> {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let named = processes.filter(|p| {
-        std::fs::read_to_string(p.path().join("cmdline")).is_ok_and(|line| line.split('\0').any(|w| w == word))
-    });
-    named.filter_map(|p| p.file_name().to_string_lossy().parse().ok()).collect()
+/// The processes with this word on their command line: starters, which are children of this one, and their own children.
+fn called(word: &str) -> [Vec<i32>; 2] {
+    let (mut starters, mut children) = (Vec::new(), Vec::new());
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let read = |file: &str| std::fs::read_to_string(process.path().join(file)).unwrap_or_default();
+        if !read("cmdline").split('\0').any(|w| w == word) {
+            continue;
+        }
+        let Ok(id) = process.file_name().to_string_lossy().parse() else { continue };
+        let status = read("status");
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).map(|id| id.trim().parse());
+        let ours = parent == Some(Ok(std::process::id()));
+        if ours { starters.push(id) } else { children.push(id) }
+    }
+    [starters, children]
+}
+
+/// Ends a process, and returns once no process with the word has its id.
+async fn kill(word: &str, id: i32) {
+    let pid = rustix::process::Pid::from_raw(id).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    while called(word).concat().contains(&id) {
+        tokio::task::yield_now().await; // the signal is sent before it is felt
+    }
 }
 
 #[tokio::test]
-async fn one_starter_serves_layer_after_layer_and_is_replaced_once_it_has_gone() {
+async fn one_starter_serves_layer_after_layer_and_is_replaced_once_it_or_the_child_that_waits_has_gone() {
     let word = format!("of-{}", std::process::id());
     let arguments = vec!["read-layer".into(), word.clone().into()];
     let sandbox = Sandbox::new(Settings { arguments, program: crate::child(), ..Settings::default() });
-    let read = async || {
+    let read = async |alone| {
         let layer = stream::iter([Ok(Bytes::from(vec![0; 1024]))]);
-        sandbox.read_layer(layer, Algorithm::Sha256, false).await.unwrap().result.unwrap()
+        sandbox.read_layer(layer, Algorithm::Sha256, alone).await.unwrap().result.unwrap()
     };
-    read().await;
-    let starter = called(&word);
-    assert_eq!(starter.len(), 1, "the child has ended, its starter waits");
-    read().await;
-    assert_eq!(called(&word), starter, "the next layer has the same");
-    let id = rustix::process::Pid::from_raw(starter[0]).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
-    while !called(&word).is_empty() {
-        tokio::task::yield_now().await; // the signal is sent before it is felt
+    // The next child, which gets ready on its own.
+    let waiting = async || {
+        loop {
+            match called(&word) {
+                [starters, children] if children.len() == starters.len() => return (starters, children),
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    read(false).await;
+    let (first, children) = waiting().await;
+    assert_eq!(first.len(), 1, "the child has ended, its starter has the next one");
+    read(false).await;
+    let (same, others) = waiting().await;
+    assert_eq!(same, first, "the next layer has the same starter");
+    assert_ne!(others, children, "and a child of its own");
+    kill(&word, others[0]).await;
+    read(false).await;
+    let (second, children) = waiting().await;
+    assert!(second.len() == 1 && second != first, "a child that has gone says nothing about the next layer");
+    kill(&word, second[0]).await;
+    read(false).await;
+    let (third, _) = waiting().await;
+    assert!(third.len() == 1 && third != second, "nor does a starter that has gone");
+    while called(&word).concat().contains(&children[0]) {
+        tokio::task::yield_now().await; // its child goes with it
     }
-    read().await;
-    let other = called(&word);
-    assert!(other.len() == 1 && other != starter, "the next layer has another");
+    read(true).await;
+    let (both, _) = waiting().await;
+    assert!(both.len() == 2 && both.contains(&third[0]), "a child with other limits has another starter");
     drop(sandbox);
-    assert!(called(&word).is_empty(), "none outlives the sandbox");
+    while !called(&word).concat().is_empty() {
+        tokio::task::yield_now().await; // none outlives the sandbox
+    }
 }
 
 #[tokio::test]

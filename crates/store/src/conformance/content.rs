@@ -78,6 +78,28 @@ fn an_upload_goes_on_after_a_restart() {
 }
 
 #[test]
+fn two_processes_never_write_to_one_upload_at_a_time_and_each_sees_what_the_other_wrote() {
+    on_every_engine(|fresh| async move {
+        let registry = fresh.registry().await;
+        let (one, other) = (&fresh.store, &Store::open(&fresh.settings).await.unwrap());
+        let id = one.begin_upload(registry, "app", "ann").await.unwrap();
+        let mut upload = one.upload(id, registry, "app", "ann").await.unwrap();
+        upload.append(Bytes::from_static(b"first ")).await.unwrap();
+        assert!(matches!(other.upload(id, registry, "app", "ann").await, Err(Error::UploadBusy(_))));
+        upload.pause().await.unwrap();
+        let mut upload = other.upload(id, registry, "app", "ann").await.unwrap();
+        upload.append(Bytes::from_static(b"second")).await.unwrap();
+        assert!(matches!(one.upload(id, registry, "app", "ann").await, Err(Error::UploadBusy(_))));
+        upload.pause().await.unwrap();
+        let upload = one.upload(id, registry, "app", "ann").await.unwrap();
+        assert_eq!(upload.offset(), 12);
+        let error = upload.finish(&Digest::sha256(b"first ")).await.unwrap_err();
+        assert!(matches!(error, Error::DigestMismatch { .. }), "the bytes of both count: {error}");
+        assert!(matches!(other.upload(id, registry, "app", "ann").await, Err(Error::NoUpload(_))), "it is gone");
+    });
+}
+
+#[test]
 fn a_follower_reads_an_upload_while_it_arrives_and_learns_its_digest() {
     on_every_engine(|fresh| async move {
         let (store, registry) = (&fresh.store, fresh.registry().await);
@@ -97,7 +119,7 @@ fn a_follower_reads_an_upload_while_it_arrives_and_learns_its_digest() {
         while let Some(bytes) = follower.next().await {
             read += bytes.unwrap().len();
         }
-        assert_eq!((read, follower.end().await), (600_005, End::Committed(want)));
+        assert_eq!((read, follower.end().await), (600_005, End::Committed { digest: want, bytes: 600_005 }));
 
         let id = store.begin_upload(registry, "app", "ann").await.unwrap();
         let mut upload = store.upload(id, registry, "app", "ann").await.unwrap();
