@@ -12,7 +12,7 @@ use model::time::Micros;
 use model::verdict::Coverage;
 
 /// Length of a day.
-const DAY_MICROS: i64 = 86_400_000_000;
+pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 
 const SORTS: [SortKey; 6] =
     [SortKey::Default, SortKey::Pushed, SortKey::Pulled, SortKey::Image, SortKey::Severity, SortKey::Findings];

@@ -6,14 +6,12 @@
 //! and has it no more. What went otherwise is counted apart: the tag was deleted, the advisory does not say so any more. What a disable
 //! rule hides now is counted apart as well, and what is hidden by default is left out.
 
+use crate::images::DAY_MICROS;
 use crate::index::{Index, hidden_bits};
 use crate::query::Scope;
 use crate::view::View;
 use model::time::Micros;
 use std::collections::BTreeMap;
-
-/// Length of a day.
-const DAY_MICROS: i64 = 86_400_000_000;
 
 /// How many took how many whole days.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -6,7 +6,8 @@ use crate::history::History;
 use crate::problem::Problem;
 use fleet::Index;
 use model::facts::Changes;
-use std::sync::{Arc, RwLock};
+use std::cell::Cell;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use store::Store;
 use tokio::sync::watch;
@@ -28,16 +29,39 @@ impl Default for Handle {
     }
 }
 
+thread_local! {
+    /// Whether this thread asks an index just now.
+    static ASKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The index while it is asked.
+struct Asked<'a>(RwLockReadGuard<'a, Option<Index>>);
+
+impl<'a> Asked<'a> {
+    /// A question within a question waits for whoever waits to write between the two, who waits for the first: for ever, and
+    /// everybody with them. Builds for tests refuse it always, not only where somebody happens to write.
+    fn begin(index: &'a RwLock<Option<Index>>) -> Self {
+        let nested = ASKS.replace(true);
+        debug_assert!(!nested, "the index is asked within a question to the index");
+        Self(index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        ASKS.set(false);
+    }
+}
+
 impl Handle {
-    /// Asks the index; until it is built the answer is a problem that says so.
+    /// Asks the index; until it is built the answer is a problem that says so. The question itself must not ask.
     pub fn ask<T>(&self, question: impl FnOnce(&Index) -> Result<T, Problem>) -> Result<T, Problem> {
-        let index = self.index.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        question(index.as_ref().ok_or_else(Problem::starting)?)
+        question(Asked::begin(&self.index).0.as_ref().ok_or_else(Problem::starting)?)
     }
 
     /// Whether the index is built.
     pub fn ready(&self) -> bool {
-        self.index.read().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+        Asked::begin(&self.index).0.is_some()
     }
 
     /// The revision of the index, as it moves; 0 until it is built.
@@ -97,13 +121,13 @@ impl Handle {
             return Ok(());
         }
         let paths = store.paths().await?;
-        let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         index.iter_mut().for_each(|index| index.learn_paths(&paths));
         Ok(())
     }
 
     fn apply(&self, changes: &Changes) -> i64 {
-        let mut index = self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let Some(index) = index.as_mut() else { return 0 };
         // Two callers may have asked for the same changes: the second finds them applied.
         if changes.revision > index.revision() {
@@ -114,7 +138,7 @@ impl Handle {
 
     fn replace(&self, built: Index) -> i64 {
         let revision = built.revision();
-        *self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(built);
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(built);
         revision
     }
 }

@@ -7,6 +7,7 @@ use super::facts;
 use super::findings::{self, Around, Draft};
 use super::unsubscribe;
 use crate::access;
+use crate::history::DAY;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recommend;
@@ -29,8 +30,6 @@ const SETTLES: Duration = Duration::from_secs(60);
 const LISTED: usize = 30;
 /// Lines of the audit that are looked at, at most.
 const LINES: usize = 200;
-/// Length of a day in microseconds.
-const DAY: i64 = 86_400_000_000;
 
 /// Derives notices until the end.
 pub async fn follow(parts: Parts, shutdown: CancellationToken) {

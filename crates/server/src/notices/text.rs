@@ -1,10 +1,9 @@
 //! Words of notices: counts, brackets, when something was pulled.
 
+use crate::history::DAY;
 use fleet::{FindingRow, Place};
 use model::{Micros, Severity};
 
-/// Length of a day in microseconds.
-const DAY: i64 = 86_400_000_000;
 /// Characters of a digest that are enough to know it again.
 const DIGEST_CHARS: usize = 19;
 

@@ -25,9 +25,14 @@ pub struct Scoped {
     pub repository: Option<String>,
 }
 
-/// The repositories that the asker may see, in a part of the tree.
-fn repositories(index: &Index, visit: &Visit, filter: Filter, limit: usize) -> Result<Vec<RepositoryRow>, Problem> {
-    let scope = access_scope(visit)?;
+/// The repositories of `scope`, which the asker may see, in a part of the tree.
+fn repositories(
+    index: &Index,
+    (visit, scope): (&Visit, &fleet::Scope),
+    filter: Filter,
+    limit: usize,
+) -> Result<Vec<RepositoryRow>, Problem> {
+    let scope = scope.clone();
     let query = Query { filter, scope, sort: Sort::default(), limit, now: (visit.parts.now)(), ..Query::default() };
     Ok(index.repositories(&query)?.items)
 }
@@ -45,7 +50,8 @@ impl Scoped {
         let absent = || Problem::absent("scope", path);
         let scope = role::Scope::parse(path).filter(|s| s.resource_group.is_none()).ok_or_else(absent)?;
         let guid = scope.subscription.as_deref().unwrap_or("");
-        let everything = access_scope(visit)? == fleet::Scope::Everything;
+        let readable = access_scope(visit)?;
+        let everything = readable == fleet::Scope::Everything;
         visit.parts.index.ask(|index| {
             let subscription = index.subscriptions().iter().find(|s| s.guid == guid).ok_or_else(absent)?;
             let mut found = Self { subscription: Some(subscription.clone()), ..Self::default() };
@@ -58,7 +64,8 @@ impl Scoped {
             for (name, value) in found.fields() {
                 filter.field(name, value)?;
             }
-            let empty = (!everything || found.repository.is_some()).then(|| repositories(index, visit, filter, 1));
+            let empty =
+                (!everything || found.repository.is_some()).then(|| repositories(index, (visit, &readable), filter, 1));
             match empty.transpose()? {
                 Some(rows) if rows.is_empty() => Err(absent()),
                 _ => Ok(found),
@@ -106,14 +113,15 @@ impl Scoped {
         if self.repository.is_some() {
             return Ok(Default::default());
         }
-        let everything = access_scope(visit)? == fleet::Scope::Everything;
+        let readable = access_scope(visit)?;
+        let everything = readable == fleet::Scope::Everything;
         visit.parts.index.ask(|index| {
             let mut filter = Filter::default();
             for (name, value) in self.fields() {
                 filter.field(name, value)?;
             }
             let limit = if self.registry.is_some() { OFFERED } else { usize::from(!everything) * 10_000 };
-            let seen = if limit == 0 { Vec::new() } else { repositories(index, visit, filter, limit)? };
+            let seen = if limit == 0 { Vec::new() } else { repositories(index, (visit, &readable), filter, limit)? };
             let (one, many, names) = self.names(index, everything, &seen);
             let step = |(text, path): &(String, String)| Step { text: visible(text), link: to(path) };
             let count = if names.len() == 1 { one } else { many };
