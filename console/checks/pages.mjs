@@ -35,6 +35,8 @@ async function examples(server) {
     '/settings/subscriptions/{guid}/groups/{group}': [`/settings/subscriptions/${subscription}/groups/default`],
     '/settings/notifications/{id}': (await get('/notifications/channels')).items.slice(0, 1).map((one) => `/settings/notifications/${one.id}`),
     '/settings/registries/{name}': ['/settings/registries/local'],
+    '/settings/registries/{name}/repositories/{repository}': ['/settings/registries/local/repositories/payments%2Fapi'],
+    '/images/{digest}/delete': [`/images/${server.next.digest}/delete?at=${encodeURIComponent(at.slice(2))}`],
     '/go': ['/go?to=nothing'],
   };
 }

@@ -163,6 +163,13 @@ pub struct Record {
     pub reasons: Vec<String>,
 }
 
+/// Says why a rule does not count for a resource, as a sentence.
+pub fn suppressed(reason: &str) -> String {
+    let reason = reason.trim_end();
+    let stop = if reason.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("suppressed: {reason}{stop}")
+}
+
 /// Judges every resource by every rule. A rule that is not about a resource gives no record.
 pub fn check(resources: &[Resource], rules: &[&'static Rule], settings: &Settings) -> Vec<Record> {
     let pairs = resources.iter().flat_map(|resource| rules.iter().map(move |rule| (resource, *rule)));

@@ -79,7 +79,13 @@ impl Index {
             return;
         }
         self.repository_ids.insert(row.id, self.repositories.len() as u32);
-        self.repositories.push(Repository { id: row.id, registry, name: row.name.clone(), presences: NONE });
+        self.repositories.push(Repository {
+            id: row.id,
+            registry,
+            name: row.name.clone(),
+            key: row.key.clone(),
+            presences: NONE,
+        });
     }
 
     fn take_image(&mut self, row: &ImageFact) {

@@ -81,6 +81,7 @@ pub(crate) struct Repository {
     pub id: Id,
     pub registry: u32,
     pub name: String,
+    pub key: String,
     pub presences: u32,
 }
 
@@ -250,6 +251,11 @@ impl Index {
         self.orphans
     }
 
+    /// Returns whether a repository is known, by its row id.
+    pub fn knows_repository(&self, id: Id) -> bool {
+        self.repository_ids.get(id).is_some()
+    }
+
     /// Returns every subscription that is there.
     pub fn subscriptions(&self) -> &[SubscriptionFact] {
         &self.subscriptions
@@ -341,8 +347,7 @@ impl Index {
     pub(crate) fn place_half(&self, presence: usize) -> u64 {
         let presence = &self.presences[presence];
         let repository = &self.repositories[presence.repository as usize];
-        let registry = &self.registries[repository.registry as usize].key;
-        place_half(&format!("{registry}/{}", repository.name), self.text(self.images[presence.image as usize].digest))
+        place_half(&repository.key, self.text(self.images[presence.image as usize].digest))
     }
 
     /// Returns the half of a finding id that names a match.

@@ -12,7 +12,7 @@ use crate::kinds::{Group, Kinds};
 use crate::sets::RowSet;
 use crate::view::View;
 use model::facts::{Id, PlanFact};
-use model::plan::spans;
+use model::plan::{spans, standard_at};
 use model::role::Scope;
 use model::time::Micros;
 use std::collections::HashMap;
@@ -112,6 +112,13 @@ impl Index {
     pub fn plan_off_since(&self, registry: Id, now: Micros) -> Option<Micros> {
         let at = self.registries.iter().position(|row| row.id == registry)?;
         self.frozen_since(at, Some(now.0)).map(Micros)
+    }
+
+    /// Returns whether the plan of a subscription, by its GUID, is on; its registries may differ.
+    pub fn plan_is_on(&self, guid: &str, now: Micros) -> bool {
+        let whole = Scope { subscription: Some(guid.to_owned()), ..Scope::ALL };
+        let rows: Vec<&PlanFact> = self.plans.iter().filter(|plan| plan.scope == whole).collect();
+        rows.is_empty() || standard_at(&[], &rows, now)
     }
 
     /// Returns the end of the last time in which a registry's plan was on, if it is off at a moment: before all time if it

@@ -415,8 +415,10 @@ fn check_findings(index: &Index, question: &Question<'_>, sort: &str) {
     sorted(sort, &items, |row| finding_key(sort.trim_start_matches('-'), row));
     for item in &items {
         let row = want[&(item.place.presence, item.package.id, item.vulnerability.id)];
-        let path = format!("{}/{}", row.spot.registry.key, row.spot.repository.name);
-        assert_eq!(item.id, finding_id(&path, &row.spot.image.digest, &row.package.purl, &row.vulnerability.name));
+        assert_eq!(
+            item.id,
+            finding_id(&row.spot.repository.key, &row.spot.image.digest, &row.package.purl, &row.vulnerability.name)
+        );
         assert_eq!((&item.package, &item.vulnerability), (row.package, row.vulnerability));
         assert_eq!(item.place.tags, question.tags(&row.spot));
         assert_eq!((item.severity, item.fixable, item.state), (row.found.severity, row.found.fixable, row.found.state));

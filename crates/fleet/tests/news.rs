@@ -28,7 +28,12 @@ fn world() -> Snapshot {
         until: FOREVER,
     });
     for id in [1, 2] {
-        world.repositories.push(RepositoryFact { id, registry: 1, name: format!("team/app{id}") });
+        world.repositories.push(RepositoryFact {
+            id,
+            registry: 1,
+            name: format!("team/app{id}"),
+            key: format!("local/team/app{id}"),
+        });
     }
     for id in 1..=4 {
         let (name, version) = (["openssl", "openssl", "zlib", "curl"][id as usize - 1], format!("1.{id}"));

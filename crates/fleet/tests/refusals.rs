@@ -48,7 +48,7 @@ fn small() -> Snapshot {
             until,
         }],
         registries: vec![registry()],
-        repositories: vec![RepositoryFact { id: 1, registry: 1, name: "app".into() }],
+        repositories: vec![RepositoryFact { id: 1, registry: 1, name: "app".into(), key: "local/app".into() }],
         images: vec![image()],
         presences: vec![PresenceFact {
             id: 1,

@@ -188,7 +188,9 @@ impl Fleet {
         }
         for id in 1..=REPOSITORIES {
             let name = format!("team-{}/service-{id:04}", id % 97);
-            self.facts.repositories.push(RepositoryFact { id, registry: (id - 1) % 20 + 1, name });
+            let registry = (id - 1) % 20 + 1;
+            let key = format!("{}/{name}", self.facts.registries[registry as usize - 1].key);
+            self.facts.repositories.push(RepositoryFact { id, registry, name, key });
         }
     }
 

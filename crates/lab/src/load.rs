@@ -139,8 +139,8 @@ async fn scopes(sink: &mut Sink, facts: &Snapshot) -> Result<()> {
     };
     let rows = facts.registries.iter().map(|r| row((r.id, r.subscription, &r.name, &r.kind)));
     sink.table("registry (id, subscription, resource_group, name, key, kind, host, since)", rows).await?;
-    let rows = facts.repositories.iter().map(|r| vec![r.id.into(), r.registry.into(), text(&r.name)]);
-    sink.table("repository (id, registry, name)", rows).await
+    let rows = facts.repositories.iter().map(|r| vec![r.id.into(), r.registry.into(), text(&r.name), text(&r.key)]);
+    sink.table("repository (id, registry, name, key)", rows).await
 }
 
 async fn images(sink: &mut Sink, facts: &Snapshot) -> Result<()> {

@@ -130,6 +130,8 @@ pub struct RepositoryFact {
     pub registry: Id,
     /// Name, with slashes.
     pub name: String,
+    /// What finding ids are made of: the registry's key and the name that it began with, wherever it is now and whatever it is called.
+    pub key: String,
 }
 
 /// An image: one manifest for one platform.

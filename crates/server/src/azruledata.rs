@@ -1,4 +1,4 @@
-//! A registry as `Export-AzRuleData` writes one, so that posture rules, ours and those of PSRule for Azure, judge it.
+//! A registry, and the plan of a subscription, as `Export-AzRuleData` writes one, so that posture rules, ours and those of PSRule for Azure, judge it.
 //!
 //! In: what is known of a registry. Out: JSON. What Portwarden has not (a quarantine, content trust, retention, soft delete) is `disabled`; what it always does
 //! (resource logs) is enabled. The network rules can all be set, so the SKU is Premium.
@@ -49,6 +49,20 @@ pub fn resource(known: &Known<'_>) -> Value {
             "judgedImages": judged.healthy,
             "dataAgeHours": known.data_age_hours,
         },
+    })
+}
+
+/// The plan of a subscription.
+pub fn plan(guid: &str, standard: bool) -> Value {
+    let (name, kind) = ("ContainerRegistry", "Microsoft.Security/pricings");
+    json!({
+        "Name": name,
+        "ResourceName": name,
+        "ResourceType": kind,
+        "ResourceId": format!("/subscriptions/{guid}/providers/{kind}/{name}"),
+        "SubscriptionId": guid,
+        "Location": "local",
+        "Properties": {"pricingTier": if standard { "Standard" } else { "Free" }},
     })
 }
 

@@ -33,6 +33,11 @@ pub(crate) struct Known {
 pub type Day = (Micros, Option<Counts>);
 
 impl History {
+    /// Forgets what was counted.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Known::default();
+    }
+
     pub(crate) fn known(&self, generation: i64) -> MutexGuard<'_, Known> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.generation != generation || known.days.len() > MOST || known.remediation.len() > MOST_SCOPES {

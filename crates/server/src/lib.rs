@@ -28,13 +28,14 @@ mod recommend;
 mod routes;
 mod sarif;
 mod sender;
+mod system;
 mod view;
 
 pub use api::rules::file::{read as rules_from_yaml, write as rules_to_yaml};
 pub use asker::Asker;
 pub use index::Handle;
 pub use parts::{CONFIG, DatabaseView, FeedView, LAYER, MANIFEST, Parts, SampleImage};
-pub use view::{FindingView, ImageView};
+pub use system::{CheckView, LimitView, SystemView};
 
 use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::middleware::{self, Next};

@@ -1,6 +1,7 @@
 //! What every handler is given.
 
 use crate::index::Handle;
+use crate::system::SystemView;
 use bytes::Bytes;
 use model::time::Micros;
 use serde::Serialize;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub public_url: Arc<str>,
     /// The clock.
     pub now: fn() -> Micros,
+    /// How the process stands.
+    pub system: Arc<dyn Fn() -> SystemView + Send + Sync>,
     /// The sample image, where the process has one.
     pub sample: fn() -> Option<SampleImage>,
 }

@@ -243,14 +243,26 @@ fn watched<'a>(index: &'a Index, question: &Question) -> Result<Vec<Watched<'a>>
 /// What the rules say of the registries within the scope of a question.
 fn judged<'a>(index: &'a Index, question: &Question) -> Result<Vec<Judged<'a>>, Problem> {
     let judge = |mut registry: Watched<'a>| {
-        let resource = Resource::new(std::mem::take(&mut registry.shown));
-        let mut records = posture::check(resource.as_slice(), posture::ALL, &posture::Settings::default());
-        for record in &mut records {
-            question.suppress(&registry.scope, record);
-        }
+        let records = checked(question, &registry.scope, std::mem::take(&mut registry.shown));
         Judged { registry, records }
     };
     Ok(watched(index, question)?.into_iter().map(judge).collect())
+}
+
+/// What every posture rule says of a resource.
+fn checked(question: &Question, scope: &Scope, shown: Value) -> Vec<Record> {
+    let resource = Resource::new(shown);
+    let mut records = posture::check(resource.as_slice(), posture::ALL, &posture::Settings::default());
+    records.iter_mut().for_each(|record| question.suppress(scope, record));
+    records
+}
+
+/// The plans of subscriptions within the scope of a question that the asker may read as a whole.
+fn plans(index: &Index, question: &Question) -> Vec<(Scope, Value)> {
+    let scope = |s: &SubscriptionFact| Scope { subscription: Some(s.guid.clone()), ..Scope::ALL };
+    let all = index.subscriptions().iter().map(|s| (scope(s), s));
+    let seen = all.filter(|(at, _)| allowed(&question.grants, Action::Read, at) && question.node.holds(at));
+    seen.map(|(at, s)| (at, azruledata::plan(&s.guid, index.plan_is_on(&s.guid, question.query.now)))).collect()
 }
 
 /// How the registries stand that a recommendation is asked of.
@@ -304,7 +316,7 @@ impl Question {
         let at = self.query.as_of.unwrap_or(self.query.now);
         let exempt = self.exempt(record.rule.name, scope).map(|reason| format!("exempt: {reason}"));
         let suppression = self.suppressions.iter().find(|s| s.holds(record.rule.name, scope, at));
-        let why = exempt.or_else(|| suppression.map(|s| format!("suppressed: {}", s.what.reason)));
+        let why = exempt.or_else(|| suppression.map(|s| posture::suppressed(&s.what.reason)));
         if let Some(why) = why {
             record.outcome = SUPPRESSED;
             record.reasons.insert(0, why);
@@ -312,17 +324,22 @@ impl Question {
     }
 }
 
-/// Every posture rule on every registry that the asker may read as a whole, with the scope of the registry.
+/// Every posture rule on every registry and plan that the asker may read as a whole, with its scope.
 pub fn posture(index: &Index, question: &Question) -> Result<Vec<(Scope, Record)>, Problem> {
     let of = |Judged { registry, records }: Judged<'_>| {
         records.into_iter().map(move |record| (registry.scope.clone(), record))
     };
-    Ok(judged(index, question)?.into_iter().flat_map(of).collect())
+    let registries = judged(index, question)?.into_iter().flat_map(of);
+    let plan = |(scope, shown): (Scope, Value)| {
+        checked(question, &scope, shown).into_iter().map(move |record| (scope.clone(), record))
+    };
+    Ok(registries.chain(plans(index, question).into_iter().flat_map(plan)).collect())
 }
 
-/// The registries as `Export-AzRuleData` writes them.
+/// The registries, and the plans of subscriptions, as `Export-AzRuleData` writes them.
 pub fn resources(index: &Index, question: &Question) -> Result<Vec<Value>, Problem> {
-    Ok(watched(index, question)?.into_iter().map(|registry| registry.shown).collect())
+    let registries = watched(index, question)?.into_iter().map(|registry| registry.shown);
+    Ok(registries.chain(plans(index, question).into_iter().map(|(_, shown)| shown)).collect())
 }
 
 /// The secure score of what is asked.

@@ -204,6 +204,19 @@ impl Engine {
         })
     }
 
+    /// What people call it.
+    pub(crate) fn name(&self) -> &'static str {
+        if self.is_shared() { "PostgreSQL" } else { "SQLite" }
+    }
+
+    /// The bytes of the whole database.
+    pub(crate) fn size(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+            Self::Postgres(_) => "SELECT pg_database_size(current_database())",
+        }
+    }
+
     /// Returns whether several processes may share the rows.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))

@@ -4,12 +4,15 @@ use crate::engine::{Row, values};
 use crate::events::{About, Action, Caller, add_event, length};
 use crate::logs::add_log;
 use crate::queue::Class;
-use crate::write::What;
-use crate::{Result, Store};
+use crate::scope::registry_by;
+use crate::write::{What, Write};
+use crate::{Audit, Result, Store};
 use bytes::Bytes;
 use model::facts::Id;
 use model::manifest::{Content, Kind, Manifest};
+use model::role::Scope;
 use model::{Digest, Micros};
+use serde_json::{Value, json};
 
 /// A manifest as it arrives.
 #[derive(Debug, Clone)]
@@ -244,13 +247,16 @@ impl Store {
         let gone = write.one(sql, values![id, manifest.image, write.now, Micros::FOREVER]).await?;
         let Some(gone) = gone else { return Ok(false) };
         write.changed(What::Presence, gone.int(0)?);
-        let sql = "UPDATE tag SET until = $3 WHERE repository = $1 AND image = $2 AND until = $4";
-        if write.run(sql, values![id, manifest.image, write.now, Micros::FOREVER]).await? > 0 {
+        let sql = "UPDATE tag SET until = $3 WHERE repository = $1 AND image = $2 AND until = $4 RETURNING name";
+        let tags = write.tx.all(sql, values![id, manifest.image, write.now, Micros::FOREVER]).await?;
+        let tags = tags.iter().map(|row| row.text(0)).collect::<Result<Vec<_>>>()?;
+        if !tags.is_empty() {
             write.changed(What::TagsOf, manifest.image);
         }
         let about = about(registry, repository, "", &manifest);
         add_event(&mut write, Action::Delete, &about, caller).await?;
         add_log(&mut write, Action::Delete, &about, "", caller, 202).await?;
+        audit(&mut write, caller, "image.delete", &about, json!({"tags": tags})).await?;
         write.commit().await?;
         Ok(true)
     }
@@ -267,6 +273,7 @@ impl Store {
         let about = about(registry, repository, tag, &manifest);
         add_event(&mut write, Action::Untag, &about, caller).await?;
         add_log(&mut write, Action::Untag, &about, "", caller, 202).await?;
+        audit(&mut write, caller, "tag.delete", &about, json!({"tags": [tag]})).await?;
         write.commit().await?;
         Ok(true)
     }
@@ -294,6 +301,14 @@ impl Store {
         };
         self.engine().all(sql, values).await?.iter().map(read).collect()
     }
+}
+
+/// Notes that something was taken out of a repository.
+async fn audit(write: &mut Write<'_>, by: &Caller, action: &str, about: &About<'_>, before: Value) -> Result<()> {
+    let registry = registry_by(&mut write.tx, about.registry).await?;
+    let scope = Scope { repository: Some(about.repository.to_owned()), ..registry.scope() };
+    let object = about.digest.as_str();
+    write.audit(&Audit { by, action, object, scope: &scope, before, after: Value::Null }).await
 }
 
 fn about<'a>(registry: Id, repository: &'a str, tag: &'a str, manifest: &'a StoredManifest) -> About<'a> {

@@ -49,6 +49,30 @@ pub struct ImageRow {
     pub children: Vec<Digest>,
 }
 
+/// How much is kept, and in what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// `SQLite` or `PostgreSQL`.
+    pub engine: &'static str,
+    /// Bytes of the database.
+    pub database_bytes: i64,
+    /// Blobs.
+    pub blobs: i64,
+    /// Their bytes.
+    pub blob_bytes: i64,
+}
+
+/// What hangs on an image in a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hanging {
+    /// Tags that name it, and not an index that it belongs to.
+    pub tags: Vec<String>,
+    /// Digests of the indexes of the repository that list it.
+    pub indexes: Vec<String>,
+    /// Who pulled it last, but the scanner; empty = nobody, or nobody knows any more.
+    pub puller: String,
+}
+
 /// A layer of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerRow {
@@ -118,6 +142,30 @@ pub struct MatchDetail {
 }
 
 impl Store {
+    /// Returns how much is kept.
+    pub async fn kept(&self) -> Result<Kept> {
+        let mut tx = self.engine().begin_read().await?;
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM blob";
+        let row = tx.one(sql, values![]).await?.ok_or(sqlx::Error::RowNotFound)?;
+        let database_bytes = tx.int(self.engine().size(), values![]).await?;
+        Ok(Kept { engine: self.engine().name(), database_bytes, blobs: row.int(0)?, blob_bytes: row.int(1)? })
+    }
+
+    /// Returns what hangs on an image in a repository, `pulled` last at a moment.
+    pub async fn hanging(&self, registry: Id, repository: &str, image: Id, pulled: Micros) -> Result<Hanging> {
+        let mut tx = self.engine().begin_read().await?;
+        let sql = "SELECT t.name FROM tag t JOIN repository r ON r.id = t.repository WHERE r.registry = $1 AND r.name = $2 AND t.image = $3 AND t.until = $4 ORDER BY t.name";
+        let tags = tx.all(sql, values![registry, repository, image, Micros::FOREVER]).await?;
+        let sql = "SELECT i.digest FROM image_child c JOIN image i ON i.id = c.parent JOIN repository_image p ON p.image = i.id AND p.until = $4
+            JOIN repository r ON r.id = p.repository WHERE c.child = $3 AND r.registry = $1 AND r.name = $2 ORDER BY i.digest";
+        let indexes = tx.all(sql, values![registry, repository, image, Micros::FOREVER]).await?;
+        let sql = "SELECT actor FROM event WHERE at = $3 AND action = 'pull' AND registry = $1 AND repository = $2 ORDER BY id DESC LIMIT 1";
+        let puller = if pulled.0 == 0 { None } else { tx.one(sql, values![registry, repository, pulled]).await? };
+        let texts = |rows: &[Row]| rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>>>();
+        let puller = puller.map_or(Ok(String::new()), |row| row.text(0))?;
+        Ok(Hanging { tags: texts(&tags)?, indexes: texts(&indexes)?, puller })
+    }
+
     /// Returns an image, an index or an accessory.
     pub async fn image(&self, digest: &Digest) -> Result<Option<ImageRow>> {
         let mut tx = self.engine().begin_read().await?;

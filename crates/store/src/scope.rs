@@ -171,14 +171,24 @@ impl Store {
     }
 }
 
+/// Returns a key that no repository has: that of a new one may be with one which has another name by now.
+async fn free_key(write: &mut Write<'_>, registry: Id, name: &str) -> Result<String> {
+    let sql = "SELECT key || '/' || $2 FROM registry WHERE id = $1";
+    let row = write.one(sql, values![registry, name]).await?;
+    let key = row.ok_or_else(|| Error::NotFound { what: "registry", name: registry.to_string() })?.text(0)?;
+    let taken = write.one("SELECT id FROM repository WHERE key = $1", values![&key]).await?.is_some();
+    Ok(if taken { format!("{key}~{}", uuid::Uuid::new_v4().simple()) } else { key })
+}
+
 /// Finds a repository by name, or makes it.
 pub(crate) async fn ensure_repository(write: &mut Write<'_>, registry: Id, name: &str) -> Result<Id> {
     let find = "SELECT id FROM repository WHERE registry = $1 AND name = $2";
     if let Some(row) = write.one(find, values![registry, name]).await? {
         return row.int(0);
     }
-    let make = "INSERT INTO repository (registry, name) VALUES ($1, $2) RETURNING id";
-    let id = write.tx.int(make, values![registry, name]).await?;
+    let key = free_key(write, registry, name).await?;
+    let make = "INSERT INTO repository (registry, name, key) VALUES ($1, $2, $3) RETURNING id";
+    let id = write.tx.int(make, values![registry, name, key]).await?;
     write.changed(What::Repository, id);
     Ok(id)
 }

@@ -303,14 +303,18 @@ fn of_registry(row: &Registry) -> Json {
 }
 
 /// Writes the new path of a node wherever the old one, or the path of something below it, stands.
-async fn respell(write: &mut Write<'_>, from: &Scope, to: &Scope) -> Result<()> {
+pub(crate) async fn respell(write: &mut Write<'_>, from: &Scope, to: &Scope) -> Result<()> {
     if from == to {
         return Ok(());
     }
     let (old, new) = (from.to_path(), to.to_path());
     let rest = old.chars().count() + 1; // where the part below begins, counted from 1
+    // What another repository's name begins with is no node above it.
+    let below = |column: &str| {
+        if from.repository.is_some() { String::new() } else { format!(" OR substr({column}, 1, {rest}) = $1 || '/'") }
+    };
     for (table, column, what) in SCOPED {
-        let named = format!("{column} = $1 OR substr({column}, 1, {rest}) = $1 || '/'");
+        let named = format!("{column} = $1{}", below(column));
         if let Some(what) = what {
             let sql = format!("SELECT id FROM {table} WHERE {named}");
             for row in write.tx.all(&sql, values![&old]).await? {
@@ -326,9 +330,10 @@ async fn respell(write: &mut Write<'_>, from: &Scope, to: &Scope) -> Result<()> 
 
 /// Writes the new node into a scope that lies in the old one; what lies below a group names the group as well.
 fn respelled(scope: &mut Scope, from: &Scope, to: &Scope) -> bool {
-    let same = match &from.registry {
-        Some(_) => scope.registry == from.registry,
-        None => {
+    let same = match (&from.registry, &from.repository) {
+        (Some(_), Some(_)) => scope.registry == from.registry && scope.repository == from.repository,
+        (Some(_), None) => scope.registry == from.registry,
+        (None, _) => {
             scope.resource_group == from.resource_group && (scope.registry.is_none() || from.resource_group.is_some())
         }
     };
@@ -337,6 +342,7 @@ fn respelled(scope: &mut Scope, from: &Scope, to: &Scope) -> bool {
         scope.subscription.clone_from(&to.subscription);
         scope.resource_group.clone_from(&to.resource_group);
         scope.registry = to.registry.clone().or_else(|| scope.registry.take());
+        scope.repository = to.repository.clone().or_else(|| scope.repository.take());
     }
     inside
 }

@@ -76,10 +76,13 @@ pub(crate) async fn respell(write: &mut Write<'_>, from: &Scope, to: &Scope) -> 
 fn respelled(address: &str, from: &Scope, to: &Scope) -> String {
     let (old, new) = (from.to_path(), to.to_path());
     let encoded = |path: &str| path.replace('/', "%2F").replace('@', "%40");
-    let mut out = replaced(address, &format!("/s{old}"), &format!("/s{new}"), &["/", "?"]);
-    out = replaced(&out, &format!("scope={old}"), &format!("scope={new}"), &["/", "&"]);
-    out = replaced(&out, &format!("scope={}", encoded(&old)), &format!("scope={}", encoded(&new)), &["%2F", "&"]);
-    if let (Some(old), Some(new)) = (&from.registry, &to.registry) {
+    // Below a repository there are its images alone; what goes on with a slash is another one.
+    let one = from.repository.is_some();
+    let (walk, list, hidden) = if one { ("@", "&", "&") } else { ("/", "/", "%2F") };
+    let mut out = replaced(address, &format!("/s{old}"), &format!("/s{new}"), &[walk, ":", "?"]);
+    out = replaced(&out, &format!("scope={old}"), &format!("scope={new}"), &[list, "&"]);
+    out = replaced(&out, &format!("scope={}", encoded(&old)), &format!("scope={}", encoded(&new)), &[hidden, "&"]);
+    if let (Some(old), Some(new), false) = (&from.registry, &to.registry, one) {
         for start in ["registry%3A", "registry:", "registry="] {
             out = replaced(&out, &format!("{start}{old}"), &format!("{start}{new}"), &["%20", "+", "%2C", ",", "&"]);
         }
@@ -112,6 +115,9 @@ mod tests {
         let scope = |path: &str| Scope::parse(path).unwrap();
         let (g, h) = ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b");
         let (from, to) = (scope(&format!("/{g}/team")), scope(&format!("/{h}/crew")));
+        let (app, web) = (scope(&format!("/{g}/team/app")), scope(&format!("/{h}/crew/web/app")));
+        let put = |text: &str| text.replace("/G", &format!("/{g}")).replace("/H", &format!("/{h}"));
+        let put = |text: &str| put(text).replace("%2FG", &format!("%2F{g}")).replace("%2FH", &format!("%2F{h}"));
         for (before, after, why) in [
             ("/s/G/team/app@sha256:aa?tab=findings", "/s/H/crew/app@sha256:aa?tab=findings", "the walk"),
             ("/s/G/team", "/s/H/crew", "the node itself"),
@@ -123,9 +129,21 @@ mod tests {
             ("/findings?q=registry%3Ateam2", "/findings?q=registry%3Ateam2", "another word"),
             ("/settings/registries/team", "/settings/registries/crew", "its settings"),
         ] {
-            let put = |text: &str| text.replace("/G", &format!("/{g}")).replace("/H", &format!("/{h}"));
-            let put = |text: &str| put(text).replace("%2FG", &format!("%2F{g}")).replace("%2FH", &format!("%2F{h}"));
             assert_eq!(respelled(&put(before), &from, &to), put(after), "{why}");
+        }
+        for (before, after, why) in [
+            ("/s/G/team/app@sha256:aa?tab=findings", "/s/H/crew/web/app@sha256:aa?tab=findings", "an image of it"),
+            ("/s/G/team/app:1.0", "/s/H/crew/web/app:1.0", "a tag of it"),
+            ("/s/G/team/app/api", "/s/G/team/app/api", "another repository that begins so"),
+            (
+                "/findings?scope=%2FG%2Fteam%2Fapp&q=registry%3Ateam",
+                "/findings?scope=%2FH%2Fcrew%2Fweb%2Fapp&q=registry%3Ateam",
+                "its scope alone",
+            ),
+            ("/findings?scope=/G/team/app/api", "/findings?scope=/G/team/app/api", "another scope that begins so"),
+            ("/settings/registries/team", "/settings/registries/team", "its registry's settings"),
+        ] {
+            assert_eq!(respelled(&put(before), &app, &web), put(after), "{why}");
         }
     }
 }

@@ -95,7 +95,7 @@ fn scopes(world: &mut Snapshot, dice: &mut Dice) {
     }
     for (id, name) in [(1, "app"), (2, "team/app"), (3, "base"), (4, "app")] {
         let registry = if id == 4 { 2 } else { dice.pick(&[1, 3]) };
-        world.repositories.push(RepositoryFact { id, registry, name: name.into() });
+        world.repositories.push(RepositoryFact { id, registry, name: name.into(), key: format!("key-{id}/{name}") });
     }
 }
 
@@ -354,8 +354,10 @@ pub fn history(world: &Snapshot, dice: &mut Dice) -> Vec<Snapshot> {
     let subscriptions = to.bring(&world.subscriptions, |s| &mut s.subscriptions, |_| 0, |r| r.name = "before".into());
     let of = |r: &RegistryFact| at(&subscriptions, r.subscription);
     let registries = to.bring(&world.registries, |s| &mut s.registries, of, |_| {});
-    let of = |r: &RepositoryFact| at(&registries, r.registry);
-    let repositories = to.bring(&world.repositories, |s| &mut s.repositories, of, |_| {});
+    // A repository may have had another name, in another registry.
+    let of = |r: &RepositoryFact| at(&registries, r.registry).max(at(&registries, 1));
+    let before = |r: &mut RepositoryFact| (r.registry, r.name) = (1, format!("before-{}", r.id));
+    let repositories = to.bring(&world.repositories, |s| &mut s.repositories, of, before);
     let images = to.bring(&world.images, |s| &mut s.images, |_| 0, |r| (r.verdict, r.os) = (Verdict::None, "x".into()));
     let packages = to.bring(&world.packages, |s| &mut s.packages, |_| 0, |_| {});
     let before = |r: &mut VulnerabilityFact| (r.kev, r.epss) = (Micros(if r.kev.0 > 0 { 0 } else { DAY }), 5);

@@ -185,6 +185,7 @@ async fn here(settings: &Settings) -> anyhow::Result<Ask> {
         database: Arc::new(move || super::serve::database_view(&knowledge)),
         public_url: settings.serve.public_url.clone().unwrap_or_else(|| "http://localhost:5000".into()).into(),
         now: crate::clock::now,
+        system: Arc::new(super::system::teller(settings)),
         sample: super::sample::image_or_none,
     };
     let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());

@@ -212,7 +212,7 @@ fn suppress(records: &mut [Record], suppressions: &[Suppression]) {
         let here = |record: &&mut Record| record.target_name == suppression.resource && record.outcome != "Pass";
         for record in records.iter_mut().filter(named).filter(here) {
             record.outcome = "Suppressed";
-            record.reasons = vec![suppression.reason.clone()];
+            record.reasons = vec![posture::suppressed(&suppression.reason)];
         }
     }
 }

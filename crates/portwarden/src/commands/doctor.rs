@@ -29,10 +29,27 @@ enum Check {
     Bad(String),
 }
 
+/// What can be said of this machine without asking the store.
+fn machine(settings: &Settings) -> Vec<(&'static str, Check)> {
+    vec![("sandbox", sandbox()), ("data folder", folder(&settings.data)), ("advisories", advisories(settings))]
+}
+
+/// The same as the console shows it.
+pub fn views(settings: &Settings) -> Vec<server::CheckView> {
+    let view = |(name, check): (&str, Check)| {
+        let (state, text) = match check {
+            Check::Good(text) => ("ok", text),
+            Check::Warn(text) => ("warn", text),
+            Check::Bad(text) => ("bad", text),
+        };
+        server::CheckView { name: name.to_owned(), state, text }
+    };
+    machine(settings).into_iter().map(view).collect()
+}
+
 /// Runs the command.
 pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let mut checks =
-        vec![("sandbox", sandbox()), ("data folder", folder(&settings.data)), ("advisories", advisories(settings))];
+    let mut checks = machine(settings);
     checks.push(("store", store(settings, arguments.verify).await));
     if arguments.verify {
         checks.push(("audit", audit(settings).await));

@@ -1,13 +1,11 @@
 //! `portwarden finding`: the findings of the images that the server knows.
 
-use super::image::{self, List};
-use super::{Exit, local, stop};
+use super::ask::{Ask, At, encoded};
+use super::image::{self, List, text};
+use super::{Exit, stop};
 use crate::output::{self, Format, visible};
 use crate::settings::Settings;
-use fleet::{Filter, FindingRow, Index, Query, Scope};
-use model::Digest;
-use model::inventory::Placed;
-use store::Store;
+use serde_json::{Value, json};
 
 /// What can be asked of findings.
 #[derive(Debug, clap::Subcommand)]
@@ -16,7 +14,8 @@ pub enum Command {
     #[command(after_help = "Examples:
   portwarden finding list 'severity:>=high' fix:yes
   portwarden finding list repo:payments pkg:openssl --format json
-  portwarden finding list CVE-2023-45853 --as-of 2026-03-03")]
+  portwarden finding list CVE-2023-45853 --as-of 2026-03-03
+  portwarden finding list kev:yes --server https://registry.example")]
     List(List),
     /// Show one finding: what it is and what to do
     #[command(
@@ -38,21 +37,23 @@ pub struct One {
     /// Only in this image: digest or repository[:tag]
     #[arg(long)]
     pub image: Option<String>,
+    #[command(flatten)]
+    pub at: At,
     /// How to write the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
 
+/// At most so many findings of a vulnerability are shown one by one.
+const SHOWN: usize = 20;
+
 /// Runs the command.
 pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::List(list) => {
-            let query = list.query()?;
-            let (_, index) = local::fleet(settings).await?;
-            let page = index.findings(&query).map_err(|e| stop(Exit::Usage, e.to_string()))?;
-            let items: Vec<server::FindingView> = page.items.into_iter().map(server::FindingView::from).collect();
+            let page = list.ask(settings, "/findings").await?;
             let columns = ["SEVERITY", "FINDING", "PACKAGE", "INSTALLED", "FIXED IN", "CVSS", "IMAGE", "ID"];
-            output::list(list.format, &items, &columns, cells, page.total)?;
+            output::list(list.format, &page.items, &columns, cells, page.total)?;
             if list.format == Format::Table {
                 let mut more = match page.hidden {
                     0 => String::new(),
@@ -61,7 +62,7 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
                 if page.disabled > 0 {
                     more.push_str(&format!(", {} disabled by rules (status:disabled)", page.disabled));
                 }
-                println!("{} of {} findings{more}", items.len(), page.total);
+                println!("{} of {} findings{more}", page.items.len(), page.total);
             }
             Ok(Exit::Clean)
         }
@@ -70,140 +71,124 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
     }
 }
 
-fn cells(finding: &server::FindingView) -> Vec<String> {
-    let place = &finding.place;
-    let name = place.tags.first().map_or_else(|| place.repository.clone(), |tag| format!("{}:{tag}", place.repository));
+fn cells(finding: &Value) -> Vec<String> {
+    let fixed = finding["fixed_version"].as_str();
     vec![
-        finding.severity.to_uppercase(),
-        visible(&finding.finding_id),
-        visible(&finding.package.name),
-        visible(&finding.package.version),
-        finding.fixed_version.as_deref().map_or_else(|| format!("- ({})", finding.vendor_state), visible),
-        finding.cvss_v3.map(|s| format!("{s:.1}")).unwrap_or_default(),
-        visible(&name),
-        finding.id.clone(),
+        text(finding, "severity").to_uppercase(),
+        visible(text(finding, "finding_id")),
+        visible(text(&finding["package"], "name")),
+        visible(text(&finding["package"], "version")),
+        fixed.map_or_else(|| format!("- ({})", text(finding, "vendor_state")), visible),
+        finding["cvss_v3"].as_f64().map(|s| format!("{s:.1}")).unwrap_or_default(),
+        visible(&image::name(&finding["place"])),
+        text(finding, "id").to_owned(),
     ]
 }
 
-/// The findings that a person means.
-fn meant(index: &Index, one: &One) -> anyhow::Result<Vec<FindingRow>> {
-    if let Ok(id) = uuid::Uuid::parse_str(&one.id) {
-        let found = index.finding(id, &Scope::Everything, None, crate::clock::now());
-        return found.map(|row| vec![row]).ok_or_else(|| stop(Exit::Usage, format!("there is no finding {}", one.id)));
+/// The ids of the findings that a person means.
+async fn meant(ask: &Ask, one: &One) -> anyhow::Result<Vec<String>> {
+    if uuid::Uuid::parse_str(&one.id).is_ok() {
+        return Ok(vec![one.id.clone()]);
     }
-    let wrong = |e: fleet::QueryError| stop(Exit::Usage, e.to_string());
-    let mut filter = Filter::default();
-    filter.field("vulnerability", &one.id).map_err(wrong)?;
-    filter.field("hidden", "all").map_err(wrong)?;
-    filter.field("status", "all").map_err(wrong)?;
+    let mut path = format!("/findings?vulnerability={}&hidden=all&status=all&limit={SHOWN}", encoded(&one.id));
     if let Some(name) = &one.image {
-        filter.field("image", &image::find(index, name)?.digest).map_err(wrong)?;
+        let digest = image::find(ask, name).await?;
+        path.push_str(&format!("&image={}", encoded(text(&digest, "digest"))));
     }
-    let page =
-        index.findings(&Query { filter, limit: 20, now: crate::clock::now(), ..Query::default() }).map_err(wrong)?;
-    if page.items.is_empty() {
-        return Err(stop(
-            Exit::Usage,
-            format!("no image has a finding {}; `portwarden finding list` shows what there is", one.id),
-        ));
+    let found = ask.get(&path).await?;
+    let ids: Vec<String> = found["items"].as_array().into_iter().flatten().map(|f| text(f, "id").to_owned()).collect();
+    if ids.is_empty() {
+        let id = &one.id;
+        let why = format!("no image has a finding {id}; `portwarden finding list` shows what there is");
+        return Err(stop(Exit::Usage, why));
     }
-    Ok(page.items)
+    Ok(ids)
 }
 
 async fn each(settings: &Settings, one: &One, why_only: bool) -> anyhow::Result<Exit> {
-    let (store, index) = local::fleet(settings).await?;
+    let ask = Ask::open(settings, &one.at).await?;
     let mut documents = Vec::new();
-    for row in meant(&index, one)? {
-        let explained = explain(&store, &row).await?;
+    for id in meant(&ask, one).await? {
+        let found = ask.get(&format!("/findings/{id}")).await?;
         if one.format == Format::Table {
-            print(&row, &explained, why_only);
+            print(&found, why_only);
         } else {
-            let view = server::FindingView::from(row);
-            documents.push(serde_json::json!({"finding": view, "why": explained.why, "remediation": explained.remediation,
-                "paths": explained.paths, "cvss": scores(&explained.text), "description": explained.text.description, "references": explained.text.references}));
+            documents.push(document(found));
         }
     }
     if one.format != Format::Table {
-        output::json(&serde_json::json!({"schema": output::SCHEMA, "items": documents}))?;
+        output::json(&json!({"schema": output::SCHEMA, "items": documents}))?;
     }
     Ok(Exit::Clean)
 }
 
-/// Every vector with the score that it gives.
-fn scores(text: &store::VulnerabilityText) -> Vec<serde_json::Value> {
-    let score = |vector: &str| model::cvss::score_tenths(vector).map(|tenths| f64::from(tenths) / 10.0);
-    let one = |v: &model::advisory::CvssVector| serde_json::json!({"score": score(&v.vector), "vector": v.vector, "source": v.source.as_str()});
-    text.cvss.iter().map(one).collect()
+/// The lines of a list.
+fn lines<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value[name].as_array().into_iter().flatten()
 }
 
-struct Explained {
-    why: assess::Why,
-    remediation: assess::Remediation,
-    paths: Vec<String>,
-    text: store::VulnerabilityText,
+/// A finding as a document: what lists show, and apart from that what explains it.
+fn document(mut found: Value) -> Value {
+    let mut take = |name: &str| found.as_object_mut().and_then(|all| all.remove(name)).unwrap_or_default();
+    let (why, steps, paths, cvss) = (take("why"), take("steps"), take("paths"), take("cvss"));
+    let (description, references) = (take("description"), take("references"));
+    for name in ["cwe", "related", "epss_date"] {
+        take(name);
+    }
+    let paths: Vec<Value> = paths.as_array().into_iter().flatten().map(|one| one["path"].clone()).collect();
+    let remediation = json!({"summary": found["remediation"], "steps": steps});
+    json!({"finding": found, "why": why, "remediation": remediation, "paths": paths, "cvss": scores(&cvss),
+        "description": description, "references": references})
 }
 
-async fn explain(store: &Store, row: &FindingRow) -> anyhow::Result<Explained> {
-    let gone = || stop(Exit::Internal, format!("the match of finding {} is gone; ask again", row.id));
-    let found = store.match_detail(row.package.id, row.vulnerability.id).await?.ok_or_else(gone)?;
-    let image = store.image(&Digest::parse(&row.image)?).await?.ok_or_else(gone)?;
-    let placed = store.placed(image.inventory).await?;
-    let mine: Vec<_> = placed.into_iter().filter(|p| p.package == row.package.id).collect();
-    let layers = store.layers_of(image.id).await?;
-    let first = mine.first().ok_or_else(gone)?;
-    let layer = layers.iter().find(|l| l.ordinal == first.layer).map(|l| l.digest.to_string()).unwrap_or_default();
-    let place = Placed { key: found.key.clone(), path: first.path.clone(), layer: first.layer };
-    let text = store.vulnerability(&row.vulnerability.name).await?.map(|(_, v)| v.text).unwrap_or_default();
-    Ok(Explained {
-        why: assess::why(&place, &layer, &found.found),
-        remediation: assess::remediation(&found.key, &found.found),
-        paths: mine.into_iter().map(|p| p.path).collect(),
-        text,
-    })
+/// The vectors, the newest version of CVSS first.
+fn scores(cvss: &Value) -> Vec<&Value> {
+    ["v4", "v3", "v2"].iter().map(|version| &cvss[version]).filter(|vector| vector.is_object()).collect()
 }
 
-fn print(row: &FindingRow, explained: &Explained, why_only: bool) {
-    let name = row
-        .place
-        .tags
-        .first()
-        .map_or_else(|| row.place.repository.clone(), |t| format!("{}:{t}", row.place.repository));
+/// What a finding's explanation says, line by line.
+const WHY: [&str; 7] = ["file", "layer", "package", "advisory", "comparison", "result", "severity"];
+
+fn print(found: &Value, why_only: bool) {
+    let (package, why) = (&found["package"], &found["why"]);
     println!(
         "{} {} in {} {} of {}",
-        row.severity.as_str().to_uppercase(),
-        visible(&row.vulnerability.name),
-        visible(&row.package.name),
-        visible(&row.package.version),
-        visible(&name)
+        text(found, "severity").to_uppercase(),
+        visible(text(found, "finding_id")),
+        visible(text(package, "name")),
+        visible(text(package, "version")),
+        visible(&image::name(&found["place"]))
     );
-    println!("  finding     {}", row.id);
-    for line in explained.why.to_string().lines() {
-        println!("  {}", visible(line));
+    println!("  finding     {}", text(found, "id"));
+    for what in WHY {
+        println!("  {what:<11} {}", visible(text(why, what)));
     }
-    if why_only {
-        println!();
-        return;
+    if !why_only {
+        print_remedy(found);
     }
-    println!("  what to do  {}", visible(&explained.remediation.summary));
-    for (i, step) in explained.remediation.steps.iter().enumerate() {
-        println!("    {}. {}", i + 1, visible(&step.text));
-        if let Some(command) = &step.command {
+    println!();
+}
+
+fn print_remedy(found: &Value) {
+    println!("  what to do  {}", visible(text(found, "remediation")));
+    for (i, step) in lines(found, "steps").enumerate() {
+        println!("    {}. {}", i + 1, visible(text(step, "text")));
+        if let Some(command) = step["command"].as_str() {
             println!("         {}", visible(command));
         }
     }
-    for vector in &explained.text.cvss {
-        let score =
-            model::cvss::score_tenths(&vector.vector).map_or("?".into(), |t| format!("{:.1}", f64::from(t) / 10.0));
-        println!("  cvss        {score} {} ({})", visible(&vector.vector), vector.source.as_str());
+    for one in scores(&found["cvss"]) {
+        let score = one["score"].as_f64().unwrap_or_default();
+        println!("  cvss        {score:.1} {} ({})", visible(text(one, "vector")), text(one, "source"));
     }
-    if row.vulnerability.kev.0 != 0 {
-        println!("  exploited   known since {}", row.vulnerability.kev.rfc3339().get(..10).unwrap_or(""));
+    if let Some(since) = found["kev"].as_str() {
+        println!("  exploited   known since {}", since.get(..10).unwrap_or(""));
     }
-    if !explained.text.description.is_empty() {
-        println!("  {}", explained.text.description.lines().map(visible).collect::<Vec<_>>().join("\n  "));
+    let description = text(found, "description");
+    if !description.is_empty() {
+        println!("  {}", description.lines().map(visible).collect::<Vec<_>>().join("\n  "));
     }
-    for link in &explained.text.references {
+    for link in lines(found, "references").filter_map(Value::as_str) {
         println!("  {}", visible(link));
     }
-    println!();
 }

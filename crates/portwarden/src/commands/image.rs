@@ -1,13 +1,12 @@
 //! `portwarden image`: the images that the server knows.
 
 use super::ask::{Ask, At, encoded};
-use super::{Exit, local, stop};
+use super::{Exit, stop};
 use crate::output::{self, Format, visible};
 use crate::settings::Settings;
-use fleet::{Filter, ImageRow, Query, Sort};
 use model::time::Micros;
 use model::{Digest, Severity};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What can be asked of images.
 #[derive(Debug, clap::Subcommand)]
@@ -25,6 +24,8 @@ pub enum Command {
     Show {
         /// Digest, or repository[:tag]
         image: String,
+        #[command(flatten)]
+        at: At,
         /// How to write the result
         #[arg(long, value_enum, default_value_t)]
         format: Format,
@@ -35,6 +36,28 @@ pub enum Command {
   portwarden image scan --server https://registry.example sha256:3f9a…
   portwarden image scan --all repo:payments verdict:gaps")]
     Scan(Rescan),
+    /// Delete an image from a repository, with every tag on it, or with --tag-only take the tag off and keep the image
+    #[command(after_help = "Examples:
+  portwarden image delete payments/api:1.8.1
+  portwarden image delete payments/api@sha256:3f9a…
+  portwarden image delete payments/api:old --tag-only")]
+    Delete(Delete),
+}
+
+/// What is to be deleted.
+#[derive(Debug, clap::Args)]
+pub struct Delete {
+    /// Repository, and the tag or the digest
+    #[arg(value_name = "REPOSITORY:TAG|REPOSITORY@DIGEST")]
+    image: String,
+    /// The registry; may be left out where one alone has such a repository
+    #[arg(long)]
+    registry: Option<String>,
+    /// Take the tag off; the image stays
+    #[arg(long)]
+    tag_only: bool,
+    #[command(flatten)]
+    at: At,
 }
 
 /// What is to be scanned.
@@ -67,25 +90,58 @@ pub struct List {
     /// What was known at this time: RFC 3339, or a date (its end)
     #[arg(long, value_name = "TIME")]
     pub as_of: Option<String>,
+    #[command(flatten)]
+    pub at: At,
     /// How to write the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
 
+/// The rows that were asked for, and what is said of the whole list.
+pub struct Listed {
+    /// The rows.
+    pub items: Vec<Value>,
+    /// How many the list has.
+    pub total: u64,
+    /// Findings that are hidden by default.
+    pub hidden: u64,
+    /// Findings that a rule hides.
+    pub disabled: u64,
+}
+
+/// Rows that a server gives at once.
+const PAGE: usize = 1_000;
+
 impl List {
-    /// The question to the index.
-    pub fn query(&self) -> anyhow::Result<Query> {
-        let wrong = |e: fleet::QueryError| stop(Exit::Usage, e.to_string());
-        let filter = Filter::parse(&self.filter.join(" ")).map_err(wrong)?;
-        let sort = self.sort.as_deref().map(Sort::parse).transpose().map_err(wrong)?.unwrap_or_default();
-        let as_of = match &self.as_of {
-            Some(text) => {
-                let moment = Micros::parse(text);
-                Some(moment.ok_or_else(|| stop(Exit::Usage, format!("--as-of: {text:?} is not RFC 3339 or a date")))?)
+    /// Asks for a list, as many pages of it as are wanted.
+    pub async fn ask(&self, settings: &Settings, list: &str) -> anyhow::Result<Listed> {
+        let mut path = format!("{list}?q={}", encoded(&self.filter.join(" ")));
+        if let Some(sort) = &self.sort {
+            path.push_str(&format!("&sort={}", encoded(sort)));
+        }
+        if let Some(text) = &self.as_of {
+            let moment = Micros::parse(text);
+            moment.ok_or_else(|| stop(Exit::Usage, format!("--as-of: {text:?} is not RFC 3339 or a date")))?;
+            path.push_str(&format!("&as_of={}", encoded(text)));
+        }
+        let ask = Ask::open(settings, &self.at).await?;
+        let (mut items, mut after) = (Vec::new(), String::new());
+        loop {
+            let limit = self.limit.saturating_sub(items.len()).clamp(1, PAGE);
+            let mut page = ask.get(&format!("{path}&limit={limit}{after}")).await?;
+            if let Value::Array(rows) = page["items"].take() {
+                items.extend(rows);
             }
-            None => None,
-        };
-        Ok(Query { filter, sort, limit: self.limit, as_of, now: crate::clock::now(), ..Query::default() })
+            match page["next"].as_str() {
+                Some(next) if items.len() < self.limit => after = format!("&after={}", encoded(next)),
+                _ => {
+                    items.truncate(self.limit);
+                    let number = |name: &str| page[name].as_u64().unwrap_or(0);
+                    let (total, hidden, disabled) = (number("total"), number("hidden"), number("disabled"));
+                    return Ok(Listed { items, total, hidden, disabled });
+                }
+            }
+        }
     }
 }
 
@@ -93,25 +149,72 @@ impl List {
 pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::List(list) => {
-            let query = list.query()?;
-            let (_, index) = local::fleet(settings).await?;
-            let page = index.images(&query).map_err(|e| stop(Exit::Usage, e.to_string()))?;
-            let items: Vec<server::ImageView> = page.items.into_iter().map(server::ImageView::from).collect();
+            let page = list.ask(settings, "/images").await?;
             let columns =
                 ["IMAGE", "DIGEST", "PLATFORM", "SYSTEM", "VERDICT", "C", "H", "M", "L", "U", "FINDINGS", "FIXABLE"];
-            output::list(list.format, &items, &columns, cells, page.total)?;
+            output::list(list.format, &page.items, &columns, cells, page.total)?;
             if list.format == Format::Table {
                 println!(
                     "{} of {} images; C critical, H high, M medium, L low, U unrated or negligible",
-                    items.len(),
+                    page.items.len(),
                     page.total
                 );
             }
             Ok(Exit::Clean)
         }
-        Command::Show { image, format } => show(settings, image, *format).await,
+        Command::Show { image, at, format } => show(&Ask::open(settings, at).await?, image, *format).await,
         Command::Scan(rescan) => scan(settings, rescan).await,
+        Command::Delete(delete) => remove(settings, delete).await,
     }
+}
+
+/// Deletes an image from a repository, or a tag.
+async fn remove(settings: &Settings, wanted: &Delete) -> anyhow::Result<Exit> {
+    let ask = Ask::open(settings, &wanted.at).await?;
+    let name = &wanted.image;
+    let wrong = || stop(Exit::Usage, format!("{name:?}: want REPOSITORY:TAG or REPOSITORY@DIGEST"));
+    let (repository, digest) = match name.split_once('@') {
+        Some((repository, digest)) => (repository, Some(digest)),
+        None => (name.rsplit_once(':').ok_or_else(wrong)?.0, None),
+    };
+    let tag = name.get(repository.len() + 1..).unwrap_or_default();
+    if wanted.tag_only && digest.is_some() {
+        return Err(stop(Exit::Usage, "--tag-only takes a tag off: name it as REPOSITORY:TAG"));
+    }
+    let which = digest.map_or_else(|| format!("tag={}", encoded(tag)), |digest| format!("image={}", encoded(digest)));
+    let path = format!("/images?repository={}&{which}&limit=100", encoded(repository));
+    let images = ask.get(&path).await?;
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    for image in images["items"].as_array().into_iter().flatten() {
+        let here = image["places"].as_array().into_iter().flatten().filter(|p| text(p, "repository") == repository);
+        found.extend(here.map(|place| (text(place, "registry"), text(image, "digest"))));
+    }
+    found.retain(|(registry, _)| wanted.registry.as_deref().is_none_or(|only| only == *registry));
+    let (registry, digest) = match found.as_slice() {
+        [] => {
+            return Err(stop(
+                Exit::Usage,
+                format!("there is no image {name}; `portwarden image list` shows what there is"),
+            ));
+        }
+        [one] => *one,
+        [first, rest @ ..] if rest.iter().any(|other| other.0 != first.0) => {
+            return Err(stop(Exit::Usage, format!("several registries have {name}: name one with --registry")));
+        }
+        [first, ..] if wanted.tag_only => *first,
+        _ => {
+            return Err(stop(
+                Exit::Usage,
+                format!(
+                    "{name} names an index of several images: name one by its digest, or take the tag off with --tag-only"
+                ),
+            ));
+        }
+    };
+    let below = if wanted.tag_only { format!("tags/{}", encoded(tag)) } else { format!("images/{digest}") };
+    ask.delete(&format!("/registries/{}/repositories/{}/{below}", encoded(registry), encoded(repository))).await?;
+    println!("deleted {} from {registry}/{}", if wanted.tag_only { tag } else { digest }, visible(repository));
+    Ok(Exit::Clean)
 }
 
 /// Asks for scans; a running server does them, or the next one that starts on these data.
@@ -123,8 +226,8 @@ async fn scan(settings: &Settings, rescan: &Rescan) -> anyhow::Result<Exit> {
         let [name] = rescan.image.as_slice() else {
             return Err(stop(Exit::Usage, "name one image, or give filter words with --all"));
         };
-        let digest = digest(&ask, name).await?;
-        ask.post(&format!("/images/{digest}/scan"), &json!({})).await?
+        let image = find(&ask, name).await?;
+        ask.post(&format!("/images/{}/scan", text(&image, "digest")), &json!({})).await?
     };
     if rescan.format != Format::Table {
         output::json(&asked)?;
@@ -137,139 +240,126 @@ async fn scan(settings: &Settings, rescan: &Rescan) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// Finds the digest of an image by its name.
-async fn digest(ask: &Ask, name: &str) -> anyhow::Result<String> {
-    if Digest::parse(name).is_ok() {
-        return Ok(name.to_owned());
-    }
-    let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
-    let path = format!("/images?repository={}&tag={}&limit=2", encoded(repository), encoded(tag));
-    let found = ask.get(&path).await?;
-    let digest = found["items"][0]["digest"].as_str();
-    digest.map(str::to_owned).ok_or_else(|| {
-        stop(Exit::Usage, format!("there is no image {name}; `portwarden image list` shows what there is"))
-    })
+/// A field of an answer that is a text, or empty.
+pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or("")
 }
 
-fn cells(image: &server::ImageView) -> Vec<String> {
-    let place = image.places.first();
-    let name = place.map_or_else(String::new, |p| match p.tags.first() {
-        Some(tag) => format!("{}:{tag}", p.repository),
-        None => p.repository.clone(),
-    });
-    let reasons = if image.reasons.is_empty() { String::new() } else { format!(" ({})", image.reasons.join(", ")) };
-    let state = if image.work == "idle" { format!("{}{reasons}", image.verdict) } else { image.work.to_owned() };
-    let c = &image.counts;
+/// What people call an image at a place.
+pub fn name(place: &Value) -> String {
+    let repository = text(place, "repository");
+    place["tags"][0].as_str().map_or_else(|| repository.to_owned(), |tag| format!("{repository}:{tag}"))
+}
+
+/// Reason codes, in brackets.
+fn reasons(image: &Value) -> String {
+    let codes = image["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let codes = codes.collect::<Vec<_>>().join(", ");
+    if codes.is_empty() { codes } else { format!(" ({codes})") }
+}
+
+fn cells(image: &Value) -> Vec<String> {
+    let work = text(image, "work");
+    let state = if work == "idle" { format!("{}{}", text(image, "verdict"), reasons(image)) } else { work.to_owned() };
+    let count = |name: &str| image["counts"][name].as_u64().unwrap_or(0);
     let mut row = vec![
-        visible(&name),
-        image.digest.get(..19).unwrap_or("").to_owned(),
-        visible(&image.platform),
-        visible(&image.os),
+        visible(&name(&image["places"][0])),
+        text(image, "digest").get(..19).unwrap_or("").to_owned(),
+        visible(text(image, "platform")),
+        visible(text(image, "os")),
         state,
     ];
     // With `hidden:all` negligible findings pass as well: they stand with the unrated ones, so that a row adds up.
-    let rest = c.negligible + c.unknown;
-    row.extend([c.critical, c.high, c.medium, c.low, rest, c.findings, c.fixable].map(|n| n.to_string()));
+    let rest = count("negligible") + count("unknown");
+    row.extend(["critical", "high", "medium", "low"].map(|severity| count(severity).to_string()));
+    row.extend([rest, count("findings"), count("fixable")].map(|n| n.to_string()));
     row
 }
 
-/// Finds an image by digest, or by repository and tag.
-pub fn find(index: &fleet::Index, name: &str) -> anyhow::Result<ImageRow> {
-    let mut filter = Filter::default();
-    let wrong = |e: fleet::QueryError| stop(Exit::Usage, e.to_string());
+/// Finds an image by digest, or by repository and tag; the one that was pushed last.
+pub async fn find(ask: &Ask, name: &str) -> anyhow::Result<Value> {
+    let absent = || stop(Exit::Usage, format!("there is no image {name}; `portwarden image list` shows what there is"));
     let (repository, tag) = match name.rsplit_once(':') {
         Some((repository, tag)) if Digest::parse(name).is_err() => (repository, Some(tag)),
         _ => (name, None),
     };
+    let mut path = "/images?sort=pushed&limit=100".to_owned();
     if Digest::parse(name).is_ok() {
-        filter.field("image", name).map_err(wrong)?;
+        path.push_str(&format!("&image={}", encoded(name)));
     } else {
-        filter.field("repository", repository).map_err(wrong)?;
+        path.push_str(&format!("&repository={}", encoded(repository)));
         if let Some(tag) = tag {
-            filter.field("tag", tag).map_err(wrong)?;
+            path.push_str(&format!("&tag={}", encoded(tag)));
         }
     }
-    let sort = Sort::parse("pushed").map_err(wrong)?;
-    let page = index
-        .images(&Query { filter, sort, limit: 100, now: crate::clock::now(), ..Query::default() })
-        .map_err(wrong)?;
-    let fits = |row: &ImageRow| row.digest == name || row.places.iter().any(|p| p.repository == repository);
-    page.items.into_iter().find(fits).ok_or_else(|| {
-        stop(Exit::Usage, format!("there is no image {name}; `portwarden image list` shows what there is"))
-    })
+    let mut found = ask.get(&path).await?;
+    let Value::Array(rows) = found["items"].take() else { return Err(absent()) };
+    let here = |image: &Value| lines(image, "places").any(|place| text(place, "repository") == repository);
+    rows.into_iter().find(|image| text(image, "digest") == name || here(image)).ok_or_else(absent)
 }
 
-async fn show(settings: &Settings, name: &str, format: Format) -> anyhow::Result<Exit> {
-    let (store, index) = local::fleet(settings).await?;
-    let row = find(&index, name)?;
-    let digest = Digest::parse(&row.digest)?;
-    let scans = store.scans(row.id, 10).await?;
-    let layers = match store.image(&digest).await? {
-        Some(image) => store.layers_of(image.id).await?,
-        None => Vec::new(),
-    };
-    let view = server::ImageView::from(row.clone());
+/// The parts of an answer that are a list.
+fn lines<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value[name].as_array().into_iter().flatten()
+}
+
+async fn show(ask: &Ask, name: &str, format: Format) -> anyhow::Result<Exit> {
+    let image = find(ask, name).await?;
+    let digest = text(&image, "digest").to_owned();
+    let layers = ask.get(&format!("/images/{digest}/layers")).await?;
     if format != Format::Table {
-        let layers: Vec<_> = layers
-            .iter()
-            .map(|l| serde_json::json!({"index": l.ordinal, "digest": l.digest, "bytes": l.bytes}))
-            .collect();
-        output::json(&serde_json::json!({"schema": output::SCHEMA, "image": view, "layers": layers}))?;
+        output::json(&json!({"schema": output::SCHEMA, "image": image, "layers": layers["items"]}))?;
         return Ok(Exit::Clean);
     }
-    println!("{}", view.digest);
-    for place in &view.places {
-        println!(
-            "  in        {}/{}{}",
-            place.registry,
-            visible(&place.repository),
-            place.tags.iter().map(|t| format!(" :{t}")).collect::<String>()
-        );
+    let scans = ask.get(&format!("/images/{digest}/scans")).await?;
+    println!("{digest}");
+    for place in lines(&image, "places") {
+        let tags = lines(place, "tags").filter_map(Value::as_str).map(|tag| format!(" :{tag}"));
+        let repository = visible(text(place, "repository"));
+        println!("  in        {}/{repository}{}", text(place, "registry"), tags.collect::<String>());
     }
-    println!("  platform  {}  {}", visible(&view.platform), visible(&view.os));
-    println!(
-        "  verdict   {}{}",
-        view.verdict,
-        if view.reasons.is_empty() { String::new() } else { format!(" ({})", view.reasons.join(", ")) }
-    );
-    if view.work != "idle" {
-        println!("  work      {}", view.work);
+    println!("  platform  {}  {}", visible(text(&image, "platform")), visible(text(&image, "os")));
+    println!("  verdict   {}{}", text(&image, "verdict"), reasons(&image));
+    if text(&image, "work") != "idle" {
+        println!("  work      {}", text(&image, "work"));
     }
-    let since = view.coverage_since.as_deref().map(|at| format!(" since {at}")).unwrap_or_default();
-    println!("  coverage  {}{since}", view.coverage);
-    println!("  packages  {}", view.packages.map_or("not read yet".into(), |n| n.to_string()));
-    let counts = Severity::WORST_FIRST.into_iter().filter(|s| row.tally.of(*s) > 0);
-    let counts: Vec<_> = counts.map(|s| format!("{} {}", row.tally.of(s), s.as_str())).collect();
-    let counts = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
-    println!(
-        "  findings  {}{counts}, {} fixable, {} hidden by default",
-        row.tally.findings(),
-        row.tally.fixable,
-        row.tally.hidden
-    );
-    for layer in &layers {
-        println!("  layer {:<3} {}  {}", layer.ordinal, layer.digest, model::text::size(layer.bytes));
+    let since = image["coverage_since"].as_str().map(|at| format!(" since {at}")).unwrap_or_default();
+    println!("  coverage  {}{since}", text(&image, "coverage"));
+    println!("  packages  {}", image["packages"].as_u64().map_or("not read yet".into(), |n| n.to_string()));
+    print_counts(&image["counts"]);
+    for layer in lines(&layers, "items") {
+        let size = model::text::size(layer["bytes"].as_i64().unwrap_or(0));
+        println!("  layer {:<3} {}  {size}", layer["index"], text(layer, "digest"));
     }
-    print_scans(&scans);
-    if row.tally.findings() > 0 {
-        println!("see them with: portwarden finding list image:{}", view.digest.get(..19).unwrap_or(&view.digest));
+    lines(&scans, "items").take(10).for_each(print_scan);
+    if image["counts"]["findings"].as_u64().unwrap_or(0) > 0 {
+        println!("see them with: portwarden finding list image:{}", digest.get(..19).unwrap_or(&digest));
     }
     Ok(Exit::Clean)
 }
 
-fn print_scans(scans: &[store::ScanRow]) {
-    for scan in scans {
-        let took = scan.finished.saturating_since(scan.started);
-        println!(
-            "  scanned   {}  {} in {} ms, generation {}, sandbox {}",
-            scan.finished.rfc3339(),
-            scan.class,
-            took.as_millis(),
-            scan.generation,
-            scan.tier
-        );
-        for note in scan.notes.iter().filter(|n| n.gap) {
-            println!("            {}: {}", note.code, visible(&note.text));
-        }
+fn print_counts(counts: &Value) {
+    let of = |severity: Severity| counts[severity.as_str()].as_u64().unwrap_or(0);
+    let found = Severity::WORST_FIRST.into_iter().filter(|severity| of(*severity) > 0);
+    let found: Vec<_> = found.map(|severity| format!("{} {}", of(severity), severity.as_str())).collect();
+    let found = if found.is_empty() { String::new() } else { format!(" ({})", found.join(", ")) };
+    println!(
+        "  findings  {}{found}, {} fixable, {} hidden by default",
+        counts["findings"], counts["fixable"], counts["hidden"]
+    );
+}
+
+fn print_scan(scan: &Value) {
+    let moment = |name: &str| Micros::parse(text(scan, name)).unwrap_or_default();
+    println!(
+        "  scanned   {}  {} in {} ms, generation {}, sandbox {}",
+        text(scan, "finished"),
+        text(scan, "reason"),
+        moment("finished").saturating_since(moment("started")).as_millis(),
+        scan["generation"],
+        text(scan, "sandbox")
+    );
+    for note in lines(scan, "notes").filter(|note| note["gap"] == true) {
+        println!("            {}: {}", text(note, "code"), visible(text(note, "text")));
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{Exit, stop};
 use crate::settings::Settings;
-use fleet::Index;
 use scan::Knowledge;
 use scan::sandbox::Sandbox;
 use std::time::Duration;
@@ -18,6 +17,11 @@ pub fn knowledge(settings: &Settings) -> anyhow::Result<Knowledge> {
 
 /// The sandbox with the limits of the settings.
 pub fn sandbox(settings: &Settings) -> Sandbox {
+    Sandbox::new(readers(settings))
+}
+
+/// The limits of readers.
+pub fn readers(settings: &Settings) -> scan::sandbox::Settings {
     let mut chosen =
         scan::sandbox::Settings { require: settings.serve.require_sandbox, ..scan::sandbox::Settings::default() };
     let limits = &settings.limits;
@@ -30,7 +34,7 @@ pub fn sandbox(settings: &Settings) -> Sandbox {
     chosen.walk.entries = limits.entries.unwrap_or(chosen.walk.entries);
     chosen.walk.unpacked_bytes = limits.unpacked_bytes.unwrap_or(chosen.walk.unpacked_bytes);
     chosen.walk.packages = limits.packages.unwrap_or(chosen.walk.packages);
-    Sandbox::new(chosen)
+    chosen
 }
 
 /// Opens the store of a data folder that a server made, for reading.
@@ -58,11 +62,4 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
         };
         stop(Exit::Usage, format!("{}{next}", crate::output::chain(&error.into())))
     })
-}
-
-/// The store and an index of it.
-pub async fn fleet(settings: &Settings) -> anyhow::Result<(Store, Index)> {
-    let store = store(settings).await?;
-    let index = Index::build(&store.snapshot().await?);
-    Ok((store, index))
 }

@@ -15,6 +15,7 @@ mod network;
 mod notification;
 mod plan;
 mod registry;
+mod repository;
 mod role;
 mod rule;
 mod sample;
@@ -22,6 +23,7 @@ mod scan;
 mod score;
 mod serve;
 mod suppression;
+mod system;
 mod token;
 mod usage;
 mod user;
@@ -109,6 +111,9 @@ pub enum Command {
     /// Registries of Portwarden's own
     #[command(subcommand)]
     Registry(registry::Registry),
+    /// Repositories
+    #[command(subcommand)]
+    Repository(repository::Command),
     /// Plans: where images are scanned and metered
     #[command(subcommand)]
     Plan(plan::Command),
@@ -165,6 +170,7 @@ pub async fn run(common: &Common, command: Command) -> anyhow::Result<Exit> {
         Command::Check(arguments) => check::run(&settings, &arguments).await,
         Command::Subscription(command) => registry::run_subscription(&settings, &command).await,
         Command::Registry(command) => registry::run(&settings, &command).await,
+        Command::Repository(command) => repository::run(&settings, &command).await,
         Command::Plan(command) => plan::run(&settings, &command).await,
         Command::Security(command) => plan::run_security(&settings, &command).await,
         Command::Usage(arguments) => usage::run(&settings, &arguments).await,

@@ -71,7 +71,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let certificate = certificate(settings, bound)?;
     let scheme = if certificate.is_some() { "https" } else { "http" };
     let url = settings.serve.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", shown(bound)));
-    let parts = parts(&store, &handle, &knowledge, &url);
+    let parts = parts(settings, &store, &handle, &knowledge, &url);
     let app = router(settings, &store, &parts).await?;
     if settings.has_role(Role::Server) {
         tasks.spawn(notices::follow(parts, shutdown.clone()));
@@ -182,7 +182,7 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn parts(store: &Store, handle: &Handle, knowledge: &Knowledge, url: &str) -> Parts {
+fn parts(settings: &Settings, store: &Store, handle: &Handle, knowledge: &Knowledge, url: &str) -> Parts {
     let current = knowledge.clone();
     Parts {
         store: store.clone(),
@@ -190,6 +190,7 @@ fn parts(store: &Store, handle: &Handle, knowledge: &Knowledge, url: &str) -> Pa
         database: Arc::new(move || database_view(&current)),
         public_url: url.trim_end_matches('/').into(),
         now: crate::clock::now,
+        system: Arc::new(super::system::teller(settings)),
         sample: super::sample::image_or_none,
     }
 }

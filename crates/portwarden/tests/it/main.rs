@@ -3,6 +3,7 @@
 //! PostgreSQL is used as well when `PORTWARDEN_TEST_POSTGRES` names a server; each test makes a database of its own there.
 #![allow(clippy::unwrap_used, clippy::too_many_lines, missing_docs)]
 
+mod answers;
 mod bad_input;
 mod check;
 mod clients;

@@ -48,6 +48,8 @@ pub struct ImageLayerView {
     /// The layer.
     #[serde(flatten)]
     pub layer: LayerView,
+    /// Length of the blob, as the manifest says.
+    pub bytes: i64,
 }
 
 /// A scan that was done.
@@ -154,7 +156,12 @@ pub async fn layers(
     RawQuery(query): RawQuery,
 ) -> Result<Json<serde_json::Value>, Problem> {
     let (digest, _) = known(&parts, &principal, &digest, query.as_deref())?;
-    Ok(all(detail::layers(&parts, &digest).await?.into_iter().map(|layer| ImageLayerView { layer }).collect()))
+    let bytes: Vec<i64> = match parts.store.image(&digest).await? {
+        Some(image) => parts.store.layers_of(image.id).await?.into_iter().map(|row| row.bytes).collect(),
+        None => Vec::new(),
+    };
+    let layers = detail::layers(&parts, &digest).await?.into_iter().zip(bytes);
+    Ok(all(layers.map(|(layer, bytes)| ImageLayerView { layer, bytes }).collect()))
 }
 
 /// What was done to judge an image.

@@ -164,6 +164,14 @@ fn split(index: &Index, question: &Question, fixed: Option<&str>) -> Result<Vec<
     Ok(all)
 }
 
+/// By how many points the control of findings has changed in some days; `None` where one of the two days has none.
+pub fn change(index: &Index, question: &Question, days: i64) -> Result<Option<f64>, Problem> {
+    let now = question.query.now;
+    let before = recommend::past(index, question, Micros(now.0.saturating_sub(days * DAY)))?.current();
+    let after = recommend::past(index, question, now)?.current();
+    Ok(after.zip(before).map(|(after, before)| two(after) - two(before)))
+}
+
 /// The control of findings at the end of the last days, and now.
 pub fn history(index: &Index, question: &Question, days: i64) -> Result<Vec<ScoreDay>, Problem> {
     let now = question.query.now;

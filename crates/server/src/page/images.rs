@@ -5,7 +5,7 @@ use super::frame::{self, Counts, Export, Frame, Head, Pager, When, visible};
 use super::list::Kept;
 use super::scope::{self, Scoped};
 use super::visit::Visit;
-use super::{list, nav, overview};
+use super::{list, nav, overview, repository};
 use crate::params::Params;
 use crate::problem::Problem;
 use askama::Template;
@@ -24,6 +24,8 @@ struct Page {
     address: String,
     /// Whether the list is of everything.
     everywhere: bool,
+    /// Where the repository is renamed, or empty.
+    rename: String,
     kept: Kept,
     counts: Counts,
     problem: Option<String>,
@@ -162,6 +164,7 @@ fn build(
         },
         problem: asked.problem.clone(),
         everywhere: asked.scoped.path().is_empty(),
+        rename: repository::link(visit, &asked.scoped),
         columns: asked.columns,
         address,
         q,

@@ -31,12 +31,14 @@ mod plans;
 mod posture;
 mod problems;
 mod recommendations;
+mod repository;
 mod rescan;
 mod rule_form;
 mod rules;
 mod scope;
 mod score;
 pub mod sign_in;
+mod system;
 mod tokens;
 mod tree;
 pub mod unsubscribe;
@@ -178,8 +180,27 @@ pub static PAGES: &[Page] = &[
         handler: || post(people::delete),
     },
     Page { path: "/activity/problems", action: Action::Read, place: Place::Any, handler: || get(problems::page) },
+    Page { path: "/settings/system", action: Action::Own, place: Place::All, handler: || get(system::page) },
     Page { path: "/settings/feeds", action: Action::Read, place: Place::Any, handler: || get(feeds::page) },
     Page { path: "/activity/audit", action: Action::Audit, place: Place::Any, handler: || get(audit::page) },
+    Page {
+        path: "/images/{digest}/delete",
+        action: Action::Read,
+        place: Place::Any,
+        handler: || get(image::remove::ask),
+    },
+    Page {
+        path: "/images/{digest}/delete",
+        action: Action::Delete,
+        place: Place::Any,
+        handler: || post(image::remove::image),
+    },
+    Page {
+        path: "/images/{digest}/untag",
+        action: Action::Delete,
+        place: Place::Any,
+        handler: || post(image::remove::tag),
+    },
     Page { path: "/images/{digest}/scan", action: Action::Secure, place: Place::Any, handler: || post(rescan::one) },
     Page { path: "/inventory/scan", action: Action::Secure, place: Place::Any, handler: || post(rescan::many) },
     Page { path: "/activity/imports", action: Action::Push, place: Place::Any, handler: || get(imports::page) },
@@ -322,6 +343,18 @@ pub static PAGES: &[Page] = &[
         action: Action::Own,
         place: Place::Any,
         handler: || post(tree::drop_registry),
+    },
+    Page {
+        path: "/settings/registries/{name}/repositories/{repository}",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || get(repository::page),
+    },
+    Page {
+        path: "/settings/registries/{name}/repositories/{repository}",
+        action: Action::Own,
+        place: Place::Any,
+        handler: || post(repository::change),
     },
     Page { path: "/activity/usage", action: Action::ReadUsage, place: Place::Any, handler: || get(usage::page) },
     Page {

@@ -3,7 +3,7 @@
 //! An entry leads to the first of its pages that the asker may see; an entry without one is not shown.
 
 use super::frame::Tab;
-use model::role::Action;
+use model::role::{Action, Scope, allowed};
 use store::Principal;
 
 /// An entry of the navigation.
@@ -17,6 +17,9 @@ pub struct Entry {
     /// Its pages: address, text, what one must be allowed.
     pages: &'static [(&'static str, &'static str, Action)],
 }
+
+/// The page of the process itself, which is shown to who owns everything.
+const SYSTEM: &str = "/settings/system";
 
 /// Every entry, in order.
 pub static NAV: &[Entry] = &[
@@ -84,6 +87,7 @@ pub static NAV: &[Entry] = &[
             ("/settings/account", "Account", Action::Read),
             ("/settings/access", "Access", Action::Own),
             ("/settings/feeds", "Feeds", Action::Read),
+            (SYSTEM, "System", Action::Own),
         ],
     },
 ];
@@ -100,6 +104,11 @@ pub struct Shown {
     pub here: bool,
 }
 
+/// Whether somebody may see a page.
+fn shows(who: &Principal, (address, _, action): (&str, &str, Action)) -> bool {
+    if address == SYSTEM { allowed(&who.grants, action, &Scope::ALL) } else { sees(who, action) }
+}
+
 /// Whether somebody may do something anywhere.
 pub fn sees(who: &Principal, action: Action) -> bool {
     who.grants.iter().any(|grant| grant.role.allows(action))
@@ -107,13 +116,13 @@ pub fn sees(who: &Principal, action: Action) -> bool {
 
 /// Whether there is a page at an address that somebody may see.
 pub fn leads(who: &Principal, address: &str) -> bool {
-    NAV.iter().flat_map(|entry| entry.pages).any(|page| page.0 == address && sees(who, page.2))
+    NAV.iter().flat_map(|entry| entry.pages).any(|page| page.0 == address && shows(who, *page))
 }
 
 /// The entries that somebody may see.
 pub fn entries(who: &Principal, here: &str) -> Vec<Shown> {
     let shown = |entry: &Entry| {
-        let (link, ..) = *entry.pages.iter().find(|page| sees(who, page.2))?;
+        let (link, ..) = *entry.pages.iter().find(|page| shows(who, **page))?;
         Some(Shown { link, text: entry.text, icon: entry.icon, here: entry.key == here })
     };
     NAV.iter().filter_map(shown).collect()
@@ -122,7 +131,7 @@ pub fn entries(who: &Principal, here: &str) -> Vec<Shown> {
 /// The pages beside this one, if there is more than one.
 pub fn sections(who: &Principal, here: &str, path: &str) -> Vec<Tab> {
     let pages = NAV.iter().filter(|entry| entry.key == here).flat_map(|entry| entry.pages);
-    let pages: Vec<_> = pages.filter(|page| sees(who, page.2)).collect();
+    let pages: Vec<_> = pages.filter(|page| shows(who, **page)).collect();
     if pages.len() < 2 {
         return Vec::new();
     }

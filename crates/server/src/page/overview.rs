@@ -25,6 +25,8 @@ use rows::{Ending, FRESH, Fresh, SHORT, Top, Troubled};
 
 /// Days of the trend.
 const DAYS: i64 = 90;
+/// Days after which the score is compared.
+const WEEK: i64 = 7;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -149,10 +151,10 @@ async fn build(visit: &Visit) -> Result<Page, Problem> {
 async fn scored(visit: &Visit, node: &Scope, path: &str, now: Micros) -> Result<(Tile, Vec<Gain>), Problem> {
     let query = Query { limit: 1, now, ..Query::default() };
     let question = recommend::question(&visit.parts, &visit.who, node.clone(), query).await?;
-    let (score, best) = visit
-        .parts
-        .index
-        .ask(|index| Ok((score::view(index, &question, None)?, recommend::summaries(index, &question)?)))?;
+    let (score, change, best) = visit.parts.index.ask(|index| {
+        let best = recommend::summaries(index, &question)?;
+        Ok((score::view(index, &question, None)?, score::change(index, &question, WEEK)?, best))
+    })?;
     let gain = |one: recommend::Summary| Gain {
         text: one.recommendation.title,
         link: frame::link(&format!("/recommendations/{}", one.recommendation.key), &[("scope", path)]),
@@ -162,10 +164,19 @@ async fn scored(visit: &Visit, node: &Scope, path: &str, now: Micros) -> Result<
         label: "Secure score".into(),
         figure: score.percentage.map_or_else(|| "none yet".into(), |ratio| format!("{:.0} %", ratio * 100.0)),
         link: frame::link("/score", &[("scope", path)]),
-        note: format!("{:.2} of {} points", score.current, score.max),
+        note: format!("{:.2} of {} points{}", score.current, score.max, since_last_week(change)),
         ..Tile::default()
     };
     Ok((tile, best.into_iter().filter(|one| one.gain > 0.0).take(3).map(gain).collect()))
+}
+
+/// What findings did to the score in a week, for people.
+fn since_last_week(change: Option<f64>) -> String {
+    match change {
+        None => String::new(),
+        Some(change) if change.abs() < 0.005 => ", as a week ago".into(),
+        Some(change) => format!(", {change:+.2} by findings in 7 days"),
+    }
 }
 
 fn framed(visit: &Visit, scoped: &Scoped) -> Result<Frame, Problem> {

@@ -1,7 +1,7 @@
 //! Subscriptions, registries, plans, usage.
 
 use super::{Answer, Place, Route, Takes, Verb};
-use crate::api::{plans, tree, usage};
+use crate::api::{plans, repositories, tree, usage};
 use axum::routing::{delete, get, patch, post, put};
 use model::role::Action;
 
@@ -148,6 +148,39 @@ pub static ROUTES: &[Route] = &[
         body: "",
         answer: Answer::Nothing,
         handler: || delete(tree::delete_registry),
+    },
+    Route {
+        method: Verb::Patch,
+        path: "/registries/{name}/repositories/{repository}",
+        summary: "Renames a repository, or moves it to another registry. Slashes of its name are %2F.",
+        action: Action::Own,
+        place: Place::Any,
+        takes: Takes::Nothing,
+        body: "RepositoryPatch",
+        answer: Answer::One("RepositoryView"),
+        handler: || patch(repositories::patch),
+    },
+    Route {
+        method: Verb::Delete,
+        path: "/registries/{name}/repositories/{repository}/images/{digest}",
+        summary: "Takes an image and every tag on it out of a repository.",
+        action: Action::Delete,
+        place: Place::Any,
+        takes: Takes::Nothing,
+        body: "",
+        answer: Answer::Nothing,
+        handler: || delete(repositories::remove_image),
+    },
+    Route {
+        method: Verb::Delete,
+        path: "/registries/{name}/repositories/{repository}/tags/{tag}",
+        summary: "Takes a tag out of a repository; what it named stays.",
+        action: Action::Delete,
+        place: Place::Any,
+        takes: Takes::Nothing,
+        body: "",
+        answer: Answer::Nothing,
+        handler: || delete(repositories::remove_tag),
     },
     Route {
         method: Verb::Get,

@@ -40,4 +40,15 @@ pub static ROUTES: &[Route] = &[
         answer: Answer::One("DatabaseView"),
         handler: || get(api::work::database),
     },
+    Route {
+        method: Verb::Get,
+        path: "/system",
+        summary: "How this process stands: version, roles, storage, limits, what doctor says.",
+        action: Action::Own,
+        place: Place::All,
+        takes: Takes::Nothing,
+        body: "",
+        answer: Answer::One("SystemView"),
+        handler: || get(api::system::system),
+    },
 ];

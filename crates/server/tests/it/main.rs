@@ -13,6 +13,7 @@ mod pages;
 mod picks;
 mod posture;
 mod promises;
+mod repositories;
 mod rules;
 mod score;
 mod sessions;

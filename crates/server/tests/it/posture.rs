@@ -55,7 +55,7 @@ async fn what_is_suppressed_or_exempt_is_shown_apart_and_counts_nowhere() {
     let fleet = Fleet::new().await;
     let made = suppressed(&fleet, None).await;
     assert_eq!((&made["rule"], &made["expires"], &made["author"]), (&FIREWALL.into(), &Value::Null, &"admin".into()));
-    assert_eq!(firewall(&fleet).await, ("Suppressed".into(), "suppressed: behind the gateway".into()));
+    assert_eq!(firewall(&fleet).await, ("Suppressed".into(), "suppressed: behind the gateway.".into()));
     assert_eq!((control(&fleet).await, recommended(&fleet).await), ((0, 0), [0, 0, 1]));
     let page = fleet.page("/posture").await;
     assert!(page.contains("1 suppressed or exempt: not counted") && page.contains("1 suppression"), "{page}");

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use store::{
     Assessment, Caller, Class, Descriptor, ManifestKind, NewManifest, NewPlan, NewRegistry, NewSubscription, PlanNode,
-    RegistryChange, SubscriptionChange,
+    RegistryChange, RepositoryChange, SubscriptionChange,
 };
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
@@ -419,7 +419,7 @@ impl Fleet {
     async fn move_something(&self, dice: &mut Dice, n: u64, subscription: Id, registry: &store::Registry) {
         let by = Caller::default();
         let group = format!("group-{}", dice.below(3));
-        match dice.below(5) {
+        match dice.below(7) {
             0 => {
                 let new = NewSubscription { name: format!("s{n}"), standard: dice.below(2) == 0, guid: String::new() };
                 let _ = self.store.make_subscription(&new, &by).await;
@@ -443,6 +443,12 @@ impl Fleet {
                 };
                 let _ = self.store.change_registry(registry.id, &change, &by).await;
             }
+            4 | 5 => {
+                let to = dice.pick(&self.store.registries().await.unwrap()).id;
+                let change = RepositoryChange { name: Some(format!("team/app-{}", dice.below(3))), registry: Some(to) };
+                let from = format!("team/app-{}", dice.below(3));
+                let _ = self.store.change_repository(registry.id, &from, &change, &by).await;
+            }
             _ => {
                 let _ = self.store.rename_group(registry.subscription, &registry.resource_group, &group, &by).await;
             }
@@ -456,7 +462,6 @@ impl Fleet {
 
 /// What the facts say of a registry: images in it, and the finding ids of its places.
 fn plainly(facts: &Snapshot, registry: Id) -> (BTreeSet<Id>, BTreeSet<String>) {
-    let key = &facts.registries.iter().find(|r| r.id == registry).unwrap().key;
     let (mut images, mut ids) = (BTreeSet::new(), BTreeSet::new());
     for presence in facts.presences.iter().filter(|p| p.until == Micros::FOREVER) {
         let repository = facts.repositories.iter().find(|r| r.id == presence.repository).unwrap();
@@ -467,8 +472,7 @@ fn plainly(facts: &Snapshot, registry: Id) -> (BTreeSet<Id>, BTreeSet<String>) {
         images.insert(image.id);
         let held = facts.image_inventories.iter().any(|i| i.image == image.id && i.until == Micros::FOREVER);
         if let Some(package) = facts.packages.first().filter(|_| held) {
-            let path = format!("{key}/{}", repository.name);
-            ids.insert(finding_id(&path, &image.digest, &package.purl, "CVE-2026-0001").to_string());
+            ids.insert(finding_id(&repository.key, &image.digest, &package.purl, "CVE-2026-0001").to_string());
         }
     }
     (images, ids)

@@ -6,6 +6,7 @@ mod faults;
 mod network;
 mod notices;
 mod people;
+mod repositories;
 mod results;
 mod rules;
 mod suppressions;

@@ -16,12 +16,12 @@ const OFF: NewPlan = NewPlan { standard: false, enforce: None };
 const DAY: i64 = 86_400_000_000;
 
 impl Fresh {
-    async fn subscription(&self, name: &str, standard: bool) -> crate::Subscription {
+    pub(super) async fn subscription(&self, name: &str, standard: bool) -> crate::Subscription {
         let new = NewSubscription { name: name.into(), standard, ..NewSubscription::default() };
         self.store.make_subscription(&new, &caller()).await.unwrap()
     }
 
-    async fn second_registry(&self, subscription: Id, name: &str) -> crate::Registry {
+    pub(super) async fn second_registry(&self, subscription: Id, name: &str) -> crate::Registry {
         let (resource_group, host) = ("prod".into(), format!("{name}.example"));
         let new = NewRegistry { subscription, resource_group, name: name.into(), host };
         self.store.make_registry(&new, &caller()).await.unwrap()
@@ -43,7 +43,7 @@ impl Fresh {
     }
 
     /// Judges whatever waits; returns how many images.
-    async fn judge_all(&self) -> usize {
+    pub(super) async fn judge_all(&self) -> usize {
         let mut judged = 0;
         while let Some(job) = self.store.claim("w").await.unwrap() {
             let held = inventory(&[package("zlib", "1")]);
@@ -54,7 +54,7 @@ impl Fresh {
         judged
     }
 
-    async fn image_of(&self, id: Id) -> ImageFact {
+    pub(super) async fn image_of(&self, id: Id) -> ImageFact {
         self.store.snapshot().await.unwrap().images.into_iter().find(|image| image.id == id).unwrap()
     }
 

@@ -5,6 +5,7 @@ mod findings;
 mod fixes;
 mod layers;
 mod packages;
+pub mod remove;
 mod sbom;
 mod scans;
 
@@ -42,6 +43,8 @@ struct Here {
     counts: fleet::Counts,
     last: Option<store::ScanRow>,
     now: Micros,
+    /// Where it may be deleted from here; empty to whom may not.
+    remove: String,
 }
 
 impl Here {
@@ -58,7 +61,9 @@ impl Here {
         let counts = visit.parts.index.ask(|index| Ok(index.counts(&whole)?))?;
         let last = visit.parts.store.scans(image.id, 1).await?.into_iter().next();
         let scoped = Scoped::read(visit, &format!("/{place_path}"))?;
-        Ok(Self { address: frame::image_address(&place, digest), image, place, scoped, counts, last, now })
+        let group = scoped.registry.as_ref().map_or("", |registry| registry.resource_group.as_str());
+        let remove = remove::link(visit, &place, group, digest);
+        Ok(Self { address: frame::image_address(&place, digest), image, place, scoped, counts, last, now, remove })
     }
 
     /// The address of a tab.
@@ -111,6 +116,7 @@ struct Head {
     empty_head: String,
     empty_text: String,
     placed: Vec<Step>,
+    remove: String,
 }
 
 impl Head {
@@ -151,6 +157,7 @@ impl Head {
             empty_head,
             empty_text,
             placed: elsewhere(image, place),
+            remove: here.remove.clone(),
         }
     }
 }
