@@ -25,8 +25,9 @@ pub(crate) type Slot = Arc<tokio::sync::Mutex<State>>;
 /// An upload in the hands of one request.
 pub struct Upload {
     store: Store,
-    state: OwnedMutexGuard<State>,
+    /// Dropped before the state is free: the next request finds no lock of this one.
     hold: Hold,
+    state: OwnedMutexGuard<State>,
 }
 
 /// A lock on the staged file against requests to other processes; it ends when the last that has it is dropped.
@@ -178,7 +179,7 @@ impl Store {
             self.settle(&mut state).await?;
             state.offset = state.sink.as_ref().map_or(0, |sink| sink.written);
         }
-        Ok(Upload { store: self.clone(), state, hold })
+        Ok(Upload { store: self.clone(), hold, state })
     }
 
     /// Forgets what this process holds of an upload that is another's now, or nobody's.
