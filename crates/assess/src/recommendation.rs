@@ -46,8 +46,17 @@ pub enum Asked {
     Fresh,
     /// Registries: their plan is on.
     Plan,
+    /// Registries: the scanner is let in.
+    Reachable,
     /// Registries: a posture rule.
     Posture(&'static posture::Rule),
+}
+
+impl Asked {
+    /// Whether it is asked of images; else of registries.
+    pub fn of_images(self) -> bool {
+        !matches!(self, Self::Plan | Self::Reachable | Self::Posture(_))
+    }
 }
 
 impl Recommendation {
@@ -105,6 +114,21 @@ static OWN: &[Recommendation] = &[
         ],
         control: None,
         asked: Asked::Plan,
+    },
+    Recommendation {
+        key: "registry-unreachable",
+        title: "The scanner should reach the registry",
+        azure_title: "",
+        severity: Severity::High,
+        description: "Network rules keep the scanner out of the registry: what is pushed to it is stored and not read, and findings of what \
+            was read before come from then.",
+        steps: &[
+            ("See the network rules.", "portwarden registry network show REGISTRY"),
+            ("Let trusted services pass.", "portwarden registry network set REGISTRY --allow-trusted-services true"),
+            ("Scan what was kept from the scanner.", "portwarden image scan --all verdict:none"),
+        ],
+        control: None,
+        asked: Asked::Reachable,
     },
     Recommendation {
         key: "images-unjudged",

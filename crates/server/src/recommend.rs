@@ -24,6 +24,8 @@ use store::{Assignment, Exemption, Principal, Suppression};
 
 /// Days after which an image in use should be built anew.
 const FRESH_DAYS: i64 = 90;
+/// Why a registry is not reached.
+const BLOCKED: &str = "Network rules keep the scanner out, and trusted services may not pass.";
 /// The outcome of a rule that does not count.
 const SUPPRESSED: &str = "Suppressed";
 
@@ -166,7 +168,7 @@ pub fn image_settings(recommendation: &Recommendation, question: &Question) -> O
             ImageTest::Supported(recommendation::over(now).iter().map(|name| Pattern::new(name)).collect())
         }
         Asked::Fresh => ImageTest::Fresh(Micros(now.0.saturating_sub(FRESH_DAYS * DAY))),
-        Asked::Plan | Asked::Posture(_) => return None,
+        Asked::Plan | Asked::Reachable | Asked::Posture(_) => return None,
     };
     Some(ScoreSettings { test, recommendation: recommendation.key.to_owned() })
 }
@@ -287,6 +289,10 @@ fn states(
             (None, Asked::Plan) => match index.plan_off_since(of.registry.id, question.query.now) {
                 Some(_) => (ImageState::Unhealthy, vec!["The plan is off.".to_owned()]),
                 None => (ImageState::Healthy, Vec::new()),
+            },
+            (None, Asked::Reachable) => match question.networks.get(&of.registry.id) {
+                Some(rules) if !rules.admits_scanner() => (ImageState::Unhealthy, vec![BLOCKED.to_owned()]),
+                _ => (ImageState::Healthy, Vec::new()),
             },
             (None, Asked::Posture(rule)) => match records.iter().find(|r| r.rule.name == rule.name) {
                 Some(Record { outcome: "Pass", .. }) => (ImageState::Healthy, Vec::new()),

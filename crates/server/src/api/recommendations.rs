@@ -9,7 +9,6 @@ use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recommend::{self, Question, RegistryState, Summary};
 use crate::view::{CountsView, List, PlaceView, moment};
-use assess::recommendation as table;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -104,7 +103,6 @@ impl From<&Summary> for RecommendationView {
             (0, ..) => ImageState::Unverified,
             _ => ImageState::Unhealthy,
         };
-        let images = !matches!(r.asked, table::Asked::Plan | table::Asked::Posture(_));
         let assigned = summary.assignment.as_ref();
         let steps = r.remediation().into_iter().map(|s| RemediationStep { text: s.text, command: s.command });
         Self {
@@ -113,7 +111,7 @@ impl From<&Summary> for RecommendationView {
             azure_title: r.azure_title.into(),
             severity: r.severity.as_str().into(),
             status: status.as_str().into(),
-            asked_of: if images { "images" } else { "registries" }.into(),
+            asked_of: if r.asked.of_images() { "images" } else { "registries" }.into(),
             control: r.control.unwrap_or_default().into(),
             score_gain: (summary.gain * 100.0).round() / 100.0,
             unhealthy: tally.unhealthy,

@@ -51,6 +51,21 @@ async fn the_control_of_networks_follows_the_network_rules() {
 }
 
 #[tokio::test]
+async fn a_registry_that_keeps_the_scanner_out_is_recommended_to_let_it_in() {
+    let fleet = Fleet::new().await;
+    let one = async || fleet.list("/api/v1/recommendations/registry-unreachable").await;
+    let before = one().await;
+    assert_eq!((&before["status"], &before["healthy"]), (&"healthy".into(), &1.into()), "{before}");
+    let body = json!({"default_action": "Deny", "allow_trusted_services": false, "confirm": true}).to_string();
+    let headers = [("content-type", "application/json")];
+    fleet.send_as("admin", Method::PUT, "/api/v1/registries/local/network", &body, &headers).await.is(200, "closed");
+    let after = one().await;
+    assert_eq!((&after["status"], &after["unhealthy"]), (&"unhealthy".into(), &1.into()), "{after}");
+    let page = fleet.page("/recommendations/registry-unreachable").await;
+    assert!(page.contains("trusted services may not pass"), "{page}");
+}
+
+#[tokio::test]
 async fn what_is_suppressed_or_exempt_is_shown_apart_and_counts_nowhere() {
     let fleet = Fleet::new().await;
     let made = suppressed(&fleet, None).await;
