@@ -33,6 +33,8 @@ fn main() -> std::io::Result<()> {
             &zipped("A.json", include_str!("../seeds/feed_osv/record").get(1..).unwrap_or(""))?,
         ),
         ("database", "small", 1, &database()),
+        ("inflate", "members", 0, &[gzip(&archive()?)?, gzip(b"")?].concat()),
+        ("inflate", "stream", 1, gzip(&archive()?)?.get(10..).unwrap_or(&[])),
     ] {
         let folder = Path::new(&folder).join(target);
         std::fs::create_dir_all(&folder)?;

@@ -4,17 +4,19 @@
 //! Out: the tar's bytes in one large buffer, counted and hashed as they appear; each byte is written once and hashed while it is
 //! still in the cache.
 
+mod gzip;
+
 use crate::failure::Failure;
 use aws_lc_rs::digest;
-use flate2::bufread::MultiGzDecoder;
+use gzip::{BUFFER_BYTES, Buffer, Gzip, HISTORY};
 use model::Digest;
 use model::digest::Algorithm;
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::rc::Rc;
 
-/// Bytes unpacked at a time: small enough for the second-level cache, large enough that a call costs nothing.
-const BUFFER_BYTES: usize = 256 << 10;
+/// Bytes that can be peeked at.
+const PEEK_BYTES: usize = 128 << 10;
 /// Bytes of compressed input read at a time.
 const INPUT_BYTES: usize = 128 << 10;
 /// Bytes looked at to tell the compression.
@@ -73,10 +75,33 @@ impl<R: Read> Read for Input<R> {
     }
 }
 
+/// Where unpacked bytes come from.
+enum Source<'a> {
+    /// What unpacks in place, and needs what it unpacked before.
+    Gzip(Box<Gzip<Box<dyn Read + 'a>>>),
+    /// Anything else.
+    Other(Box<dyn Read + 'a>),
+}
+
+impl Source<'_> {
+    /// Returns how many bytes must stay before the place that is unpacked to.
+    fn history(&self) -> usize {
+        if matches!(self, Self::Gzip(_)) { HISTORY } else { 0 }
+    }
+
+    /// Unpacks behind `at`. Returns how many bytes, none only at the end.
+    fn unpack(&mut self, buffer: &mut Buffer, at: usize) -> io::Result<usize> {
+        match self {
+            Self::Gzip(gzip) => gzip.unpack(buffer, at),
+            Self::Other(source) => source.read(buffer.get_mut(at..).unwrap_or(&mut [])),
+        }
+    }
+}
+
 /// The unpacked bytes of a blob.
 pub struct Stream<'a> {
-    source: Box<dyn Read + 'a>,
-    buffer: Vec<u8>,
+    source: Source<'a>,
+    buffer: Box<Buffer>,
     start: usize,
     end: usize,
     ended: bool,
@@ -100,14 +125,14 @@ impl<'a> Stream<'a> {
         }
         let compression = Compression::of(&head)?;
         let input = Cursor::new(head).chain(input);
-        let source: Box<dyn Read + 'a> = match compression {
-            Compression::Gzip => Box::new(MultiGzDecoder::new(buffered(input))),
-            Compression::Zstd => Box::new(zstd_decoder(buffered(input), zstd_window)?),
-            Compression::Plain => Box::new(input),
+        let source = match compression {
+            Compression::Gzip => Source::Gzip(Box::new(Gzip::new(Box::new(input)))),
+            Compression::Zstd => Source::Other(Box::new(zstd_decoder(buffered(input), zstd_window)?)),
+            Compression::Plain => Source::Other(Box::new(input)),
         };
         Ok(Self {
             source,
-            buffer: vec![0; BUFFER_BYTES],
+            buffer: gzip::zeros(),
             start: 0,
             end: 0,
             ended: false,
@@ -122,7 +147,7 @@ impl<'a> Stream<'a> {
 
     /// Returns up to `count` of the next bytes without taking them: fewer only at the end. At most 128 KiB at a time.
     pub fn peek(&mut self, count: usize) -> Result<&[u8], Failure> {
-        let count = count.min(BUFFER_BYTES / 2);
+        let count = count.min(PEEK_BYTES);
         while self.buffered().len() < count && !self.ended {
             self.fill()?;
         }
@@ -192,24 +217,22 @@ impl<'a> Stream<'a> {
         self.buffer.get(self.start..self.end).unwrap_or(&[])
     }
 
-    /// Unpacks more behind what is there; moves the rest to the front first when there is little room.
+    /// Unpacks more behind what is there; moves that, and the history, to the front first.
     fn fill(&mut self) -> Result<(), Failure> {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        } else if self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end = self.end.saturating_sub(self.start);
-            self.start = 0;
+        let from = self.start.min(self.end.saturating_sub(self.source.history()));
+        if from > 0 {
+            self.buffer.copy_within(from..self.end, 0);
+            (self.start, self.end) = (self.start.saturating_sub(from), self.end.saturating_sub(from));
         }
-        let room = self.buffer.get_mut(self.end..).unwrap_or(&mut []);
-        let count = match self.source.read(room) {
+        let count = match self.source.unpack(&mut self.buffer, self.end) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(self.failure(error)),
         };
-        self.hash.update(room.get(..count).unwrap_or(&[]));
         self.ended = count == 0;
-        self.end = self.end.saturating_add(count).min(self.buffer.len());
+        let end = self.end.saturating_add(count).min(BUFFER_BYTES);
+        self.hash.update(self.buffer.get(self.end..end).unwrap_or(&[]));
+        self.end = end;
         self.unpacked = self.unpacked.saturating_add(count as u64);
         if self.unpacked > self.limit { Err(Failure::LimitBytes(self.limit)) } else { Ok(()) }
     }
