@@ -100,11 +100,13 @@ pub enum ChannelKind {
     Slack,
     /// What Microsoft Teams takes.
     Teams,
+    /// Mail to one address or several, by the relay of the installation.
+    Mail,
 }
 
 impl ChannelKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Webhook, Self::Slack, Self::Teams];
+    pub const ALL: [Self; 4] = [Self::Webhook, Self::Slack, Self::Teams, Self::Mail];
 
     /// Returns the word: `webhook`.
     pub fn as_str(self) -> &'static str {
@@ -112,6 +114,7 @@ impl ChannelKind {
             Self::Webhook => "webhook",
             Self::Slack => "slack",
             Self::Teams => "teams",
+            Self::Mail => "mail",
         }
     }
 
@@ -121,12 +124,52 @@ impl ChannelKind {
             Self::Webhook => "Signed webhook (CloudEvents)",
             Self::Slack => "Slack webhook",
             Self::Teams => "Microsoft Teams webhook",
+            Self::Mail => "Mail",
         }
     }
 
     /// Parses the word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// How the way to a mail relay is made safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MailSafety {
+    /// STARTTLS, which the relay must offer.
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+    /// Nothing: everybody on the way reads and changes what is sent.
+    None,
+}
+
+impl MailSafety {
+    /// Every kind, the usual one first.
+    pub const ALL: [Self; 3] = [Self::StartTls, Self::Tls, Self::None];
+
+    /// Returns the word: `starttls`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StartTls => "starttls",
+            Self::Tls => "tls",
+            Self::None => "none",
+        }
+    }
+
+    /// Parses the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|safety| safety.as_str() == word)
+    }
+
+    /// Returns the port that relays listen on for it. Source: RFC 6409 (587), RFC 8314 (465), RFC 5321 (25).
+    pub fn port(self) -> u16 {
+        match self {
+            Self::StartTls => 587,
+            Self::Tls => 465,
+            Self::None => 25,
+        }
     }
 }
 
@@ -148,6 +191,9 @@ mod tests {
         }
         for kind in ChannelKind::ALL {
             assert_eq!(ChannelKind::parse(kind.as_str()), Some(kind));
+        }
+        for safety in MailSafety::ALL {
+            assert_eq!(MailSafety::parse(safety.as_str()), Some(safety));
         }
     }
 }

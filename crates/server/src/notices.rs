@@ -1,6 +1,6 @@
 //! Notices: who wants to be told of something is told, once.
 //!
-//! In: facts, by their moments; channels. Out: messages to webhooks. `follow` derives from the facts what is to be
+//! In: facts, by their moments; channels. Out: messages to webhooks and mail boxes. `follow` derives from the facts what is to be
 //! said and lets it wait in the store; `send` carries what waits to its receivers. They meet in the store alone.
 
 mod facts;
@@ -8,6 +8,7 @@ mod findings;
 mod follow;
 mod http;
 mod item;
+mod mail;
 mod send;
 mod shapes;
 mod text;
@@ -18,6 +19,7 @@ pub use send::send;
 
 pub(crate) use http::KEY_PREFIX;
 pub(crate) use item::Said;
+pub(crate) use mail::{address as mail_address, addresses as mail_addresses};
 pub(crate) use unsubscribe::named;
 
 use crate::parts::Parts;

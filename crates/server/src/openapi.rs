@@ -69,6 +69,8 @@ use utoipa::OpenApi;
     crate::api::notifications::ChannelView,
     crate::api::notifications::DeliveryView,
     crate::api::notifications::MadeChannelView,
+    crate::api::notifications::relay::RelayBody,
+    crate::api::notifications::relay::RelayView,
     tokens::TokenBody,
     tokens::GrantBody,
     tokens::TokenView,

@@ -162,7 +162,7 @@ impl Store {
         serde_json::from_slice(&opened).map_err(|_| lost())
     }
 
-    async fn channel_key(&self) -> Result<SealingKey> {
+    pub(crate) async fn channel_key(&self) -> Result<SealingKey> {
         let key = self.secret(KEY).await?.try_into();
         SealingKey::of(&key.map_err(|_| Error::damaged("secret", "it has another length"))?)
     }

@@ -184,11 +184,12 @@ impl Store {
         Ok(message)
     }
 
-    /// Notes that a receiver took a message. False = somebody else has the lease by now.
-    pub async fn delivered(&self, message: &Message) -> Result<bool> {
+    /// Notes that a receiver took a message, and what is to be said of it, or nothing. False = somebody else has the lease by now.
+    pub async fn delivered(&self, message: &Message, but: &str) -> Result<bool> {
         self.step("outbox:sent");
+        let but: String = but.chars().take(ERROR_CHARS).collect();
         let mut tx = self.engine().begin().await?;
-        let ours = end(&mut tx, self.engine().clock(), message, MessageState::Delivered, "").await?;
+        let ours = end(&mut tx, self.engine().clock(), message, MessageState::Delivered, &but).await?;
         if ours {
             tx.run("UPDATE channel SET failing = 0 WHERE id = $1 AND failing <> 0", values![message.channel]).await?;
         }

@@ -10,22 +10,32 @@ use std::path::Path;
 impl Store {
     /// Returns 32 random bytes that every process of this installation shares under a name; made when first asked for.
     pub async fn secret(&self, name: &str) -> Result<Vec<u8>> {
-        let find = "SELECT value FROM secret WHERE name = $1";
-        if let Some(row) = self.engine().one(find, values![name]).await? {
-            return self.unsealed(name, row.blob(0)?);
+        if let Some(known) = self.kept_secret(name).await? {
+            return Ok(known);
         }
         let mut made = vec![0; 32];
         aws_lc_rs::rand::fill(&mut made).map_err(|_| Error::damaged("randomness", "the system gives none"))?;
-        if let Some(key) = &self.inner.sealing {
-            made = key.seal(name, &made)?;
-        }
+        let made = self.sealed(name, made)?;
         let mut tx = self.engine().begin().await?;
         // Another process may have been first: its key is the one.
         tx.run("INSERT INTO secret (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", values![name, made]).await?;
         tx.commit().await?;
-        let row = self.engine().one(find, values![name]).await?;
-        let row = row.ok_or_else(|| Error::damaged("secret", "it was just made and is not there"))?;
-        self.unsealed(name, row.blob(0)?)
+        let kept = self.kept_secret(name).await?;
+        kept.ok_or_else(|| Error::damaged("secret", "it was just made and is not there"))
+    }
+
+    /// Returns what is kept under a name, opened; `None` = nothing.
+    pub(crate) async fn kept_secret(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let row = self.engine().one("SELECT value FROM secret WHERE name = $1", values![name]).await?;
+        row.map(|row| self.unsealed(name, row.blob(0)?)).transpose()
+    }
+
+    /// Returns what is kept in the place of a secret: sealed, where there is a key.
+    pub(crate) fn sealed(&self, name: &str, secret: Vec<u8>) -> Result<Vec<u8>> {
+        match &self.inner.sealing {
+            Some(key) => key.seal(name, &secret),
+            None => Ok(secret),
+        }
     }
 
     fn unsealed(&self, name: &str, value: Vec<u8>) -> Result<Vec<u8>> {

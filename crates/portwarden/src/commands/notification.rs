@@ -1,5 +1,7 @@
 //! `portwarden notification`: who is told of what, and what was sent.
 
+mod relay;
+
 use super::ask::{Ask, At};
 use super::{Exit, stop};
 use crate::output::{self, Format, visible};
@@ -22,9 +24,9 @@ pub enum Command {
     #[command(after_help = "Examples:
   portwarden notification create --name on-call --address https://hooks.example.com/portwarden
   portwarden notification create --name team --kind slack --address - --scope /SUBSCRIPTION/local/team/app < url
-  portwarden notification create --name security --address https://hooks.example.com/security --tell known-exploited --tell scan-problem")]
+  portwarden notification create --name security --kind mail --address security@example.com --tell known-exploited --tell scan-problem")]
     Create {
-        /// webhook (signed CloudEvents), slack or teams
+        /// webhook (signed CloudEvents), slack, teams or mail
         #[arg(long, default_value = "webhook", value_name = "KIND")]
         kind: String,
         #[command(flatten)]
@@ -83,6 +85,9 @@ pub enum Command {
         #[command(flatten)]
         shown: Shown,
     },
+    /// The mail relay that channels of mail go by
+    #[command(subcommand)]
+    Relay(relay::Command),
 }
 
 /// Where it is done, and how the result is written.
@@ -101,7 +106,7 @@ pub struct What {
     /// Whom it tells
     #[arg(long)]
     name: Option<String>,
-    /// A URL; - reads it from standard input, so that no list of processes shows it
+    /// A URL; - reads it from standard input, so that no list of processes shows it. Of mail the addresses, with commas between them
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
     /// A kind of notice, several times; default: all
@@ -169,6 +174,7 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
             let sent = Ask::open(settings, &shown.at).await?.post(&path, &json!({})).await?;
             output::list(shown.format, &[sent], &DELIVERIES, delivery, 1)?;
         }
+        Command::Relay(command) => relay::run(settings, command).await?,
     }
     Ok(Exit::Clean)
 }

@@ -72,7 +72,7 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
 }
 
 /// Reads a password from standard input: the command line would show it to everybody on the machine.
-fn password() -> anyhow::Result<String> {
+pub fn password() -> anyhow::Result<String> {
     if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         eprintln!("Password (it is shown as you type; better: < FILE), then Enter and Ctrl-D:");
     }
@@ -80,7 +80,7 @@ fn password() -> anyhow::Result<String> {
     std::io::stdin().take(2048).read_to_string(&mut text)?;
     let password = text.trim_end_matches(['\r', '\n']).to_owned();
     if password.is_empty() {
-        return Err(stop(Exit::Usage, "no password on standard input; give it as: portwarden user … < FILE"));
+        return Err(stop(Exit::Usage, "no password on standard input; give it as: portwarden … < FILE"));
     }
     Ok(password)
 }

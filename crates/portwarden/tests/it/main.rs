@@ -14,6 +14,7 @@ mod http;
 mod images;
 mod import;
 mod kill;
+mod mail;
 mod network;
 mod notices;
 mod receiver;

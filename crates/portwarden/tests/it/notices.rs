@@ -6,14 +6,16 @@ use crate::images::{self, OLD};
 use crate::receiver::{Got, Receiver};
 use crate::steps;
 use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 /// What `abort` ends a process with.
-const ABORTED: i32 = 6;
+pub const ABORTED: i32 = 6;
 
-fn post(server: &Server, path: &str, body: &Value) -> Value {
+pub fn post(server: &Server, path: &str, body: &Value) -> Value {
     let head = [("Content-Type", "application/json")];
     let reply = server.send("POST", &format!("/api/v1{path}"), &head, body.to_string().as_bytes());
     assert!(reply.status < 300, "{path}: {} {}", reply.status, reply.text());
@@ -29,7 +31,7 @@ fn hook(server: &Server, receiver: &Receiver, kinds: &[&str]) -> (i64, String) {
 }
 
 /// Lets the time come for everything that waits.
-fn hasten(house: &House) {
+pub fn hasten(house: &House) {
     house.execute("UPDATE notice SET due = 0 WHERE message = 0");
     house.execute("UPDATE outbox SET due = 0 WHERE state = 0 AND due > 0");
 }
@@ -45,27 +47,11 @@ fn told(receiver: &Receiver) -> Vec<(String, String)> {
 }
 
 fn signed(got: &Got, key: &str) -> bool {
-    let secret = base64(key.trim_start_matches("whsec_"));
+    let secret = STANDARD.decode(key.trim_start_matches("whsec_")).unwrap();
     let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
     let text = format!("{}.{}.{}", got.header("webhook-id"), got.header("webhook-timestamp"), got.body);
     let signatures = got.header("webhook-signature").split(' ').filter_map(|s| s.strip_prefix("v1,"));
-    signatures.map(base64).any(|tag| hmac::verify(&key, text.as_bytes(), &tag).is_ok())
-}
-
-/// Decodes base64, which no other test needs.
-fn base64(text: &str) -> Vec<u8> {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = text.trim_end_matches('=').bytes().map(|b| alphabet.iter().position(|a| *a == b).unwrap() as u32);
-    let (mut out, mut bits, mut count) = (Vec::new(), 0u32, 0);
-    for digit in digits {
-        (bits, count) = (bits << 6 | digit, count + 6);
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-            bits &= (1 << count) - 1;
-        }
-    }
-    out
+    signatures.map(|s| STANDARD.decode(s).unwrap()).any(|tag| hmac::verify(&key, text.as_bytes(), &tag).is_ok())
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Channels of notices and what was sent on them. What REST, the console and the command line do to them is done here.
 
+pub mod relay;
 mod view;
 
 pub use view::{ChannelBody, ChannelView, DeliveryView, MadeChannelView};
@@ -8,7 +9,7 @@ use crate::access;
 use crate::asker::{Asker, Secret};
 use crate::body::Body;
 use crate::export;
-use crate::notices::test_item;
+use crate::notices::{mail_addresses, test_item};
 use crate::params::{Name, Params, accepted};
 use crate::parts::Parts;
 use crate::problem::Problem;
@@ -74,9 +75,14 @@ pub async fn make(parts: &Parts, asker: &Asker, body: ChannelBody) -> Result<Mad
         Problem::parameter("kind", format!("kind is one of {all}"))
     })?;
     let Some(address) = body.address.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
-        return Err(Problem::parameter("address", "a channel needs an address: a URL"));
+        return Err(Problem::parameter("address", "a channel needs an address: a URL, or where mail goes"));
     };
-    let (target, internal) = reach(asker, address)?;
+    let (target, internal) = reach(asker, kind, address)?;
+    if kind == ChannelKind::Mail && parts.store.mail_relay().await?.is_none() {
+        let next =
+            "An owner of everything names it first: `notification relay set`, or Settings, Notifications, Mail relay.";
+        return Err(Problem { field: "kind".into(), ..Problem::conflict("no mail relay is named yet", next) });
+    }
     let spec = ChannelSpec { target, internal, ..spec(parts, asker, kind, &body)? };
     let keys = if kind == ChannelKind::Webhook { vec![key()?] } else { Vec::new() };
     let secret = ChannelSecret { address: address.to_owned(), keys, old_until: Micros(0) };
@@ -98,7 +104,7 @@ pub async fn change(parts: &Parts, asker: &Asker, id: &str, body: ChannelBody) -
     let address = body.address.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let (target, internal) = match address {
         None => (before.spec.target.clone(), before.spec.internal),
-        Some(address) => reach(asker, address)?,
+        Some(address) => reach(asker, kind, address)?,
     };
     let spec = ChannelSpec { target, internal, ..spec(parts, asker, kind, &body)? };
     let secret = match address {
@@ -202,10 +208,15 @@ fn kinds(asker: &Asker, words: Option<&[String]>, scope: &Scope) -> Result<Vec<K
 }
 
 /// What may be shown of an address, and whether an operator named it: only then it may be inside.
-fn reach(asker: &Asker, address: &str) -> Result<(String, bool), Problem> {
+fn reach(asker: &Asker, kind: ChannelKind, address: &str) -> Result<(String, bool), Problem> {
     let wrong = |why: &str| Problem::parameter("address", format!("the address {why}"));
     if address.len() > ADDRESS_CHARS {
         return Err(wrong("is too long"));
+    }
+    if kind == ChannelKind::Mail {
+        let all = mail_addresses(address).map_err(|why| Problem::parameter("address", why))?;
+        let all: Vec<&str> = all.iter().map(AsRef::as_ref).collect();
+        return Ok((all.join(", "), false)); // the relay alone is spoken to, which an owner named
     }
     let target = Target::parse(address).map_err(wrong)?;
     let owns = allowed(&asker.principal.grants, Action::Own, &Scope::ALL);

@@ -6,7 +6,7 @@
 
 use super::http::{self, Sent};
 use super::item::Said;
-use super::shapes;
+use super::{mail, shapes};
 use model::Micros;
 use model::notice::ChannelKind;
 use std::sync::Arc;
@@ -97,9 +97,9 @@ impl Sender {
         let Some(channel) = self.store.channel(message.channel).await? else { return Ok(()) };
         let name = &channel.spec.name;
         match self.carry(&channel, message).await {
-            Ok(()) => {
-                self.store.delivered(message).await?;
-                tracing::info!(channel = name, message = message.uid, kind = message.kind, "told");
+            Ok(but) => {
+                self.store.delivered(message, &but).await?;
+                tracing::info!(channel = name, message = message.uid, kind = message.kind, but, "told");
             }
             Err(Failed { why, for_good }) => {
                 let again = self.store.not_delivered(message, &why, for_good).await?;
@@ -117,12 +117,19 @@ impl Sender {
         Ok(name.urn().to_string())
     }
 
-    async fn carry(&self, channel: &Channel, message: &Message) -> Result<(), Failed> {
-        let secret = self.store.channel_secret(channel.id).await.map_err(|error| Failed::again(error.to_string()))?;
+    /// Sends once. Returns what is to be said although it was taken.
+    async fn carry(&self, channel: &Channel, message: &Message) -> Result<String, Failed> {
+        let unread = |error: store::Error| Failed::again(error.to_string());
+        let secret = self.store.channel_secret(channel.id).await.map_err(unread)?;
         let said: Said = serde_json::from_str(&message.body)
             .map_err(|_| Failed::for_good("the message was written by another version and cannot be read".into()))?;
         let json = "application/json";
         let (media_type, body) = match channel.spec.kind {
+            ChannelKind::Mail => {
+                let relay = self.store.mail_relay().await.map_err(unread)?;
+                let relay = relay.ok_or_else(|| Failed::again("no mail relay is named".into()))?;
+                return mail::send(&relay, &secret.address, channel, message, &said).await;
+            }
             ChannelKind::Webhook => (
                 "application/cloudevents+json; charset=utf-8",
                 shapes::event(message, channel, &said, &self.source().await?),
@@ -132,6 +139,6 @@ impl Sender {
         };
         let sent = Sent { uid: message.uid.clone(), media_type, body: body.to_string() };
         let signs = channel.spec.kind == ChannelKind::Webhook;
-        http::send(&secret, channel.spec.internal, sent, signs, (self.now)()).await
+        http::send(&secret, channel.spec.internal, sent, signs, (self.now)()).await.map(|()| String::new())
     }
 }

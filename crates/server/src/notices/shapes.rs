@@ -1,6 +1,7 @@
-//! The shapes of a message: CloudEvents, Slack, Teams. Each escapes what its reader would take for its own.
+//! The shapes of a message: CloudEvents, Slack, Teams, plain text. Each escapes what its reader would take for its own.
 
 use super::item::{Item, SCHEMA, Said};
+use model::text::visible;
 use serde_json::{Value, json};
 use store::{Channel, Message};
 
@@ -41,6 +42,35 @@ fn lines(item: &Item) -> Vec<(&'static str, &str)> {
         ("About it", &item.description),
     ];
     all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+/// Plain text, for mail.
+pub fn plain(channel: &Channel, said: &Said) -> String {
+    let mut text = String::new();
+    for item in &said.items {
+        text.push_str(&format!("{}\n", item.subject));
+        for (name, line) in lines(item) {
+            text.push_str(&if name.is_empty() { format!("  {line}\n") } else { format!("  {name}: {line}\n") });
+        }
+        text.push_str(&format!("  See: {}\n", item.link));
+        if !item.rule_link.is_empty() {
+            text.push_str(&format!("  Hide it by a rule: {}\n", item.rule_link));
+        }
+        match item.others {
+            0 => {}
+            1 => text.push_str("  One other channel was told as well.\n"),
+            n => text.push_str(&format!("  {n} other channels were told as well.\n")),
+        }
+        if !item.unsubscribe.is_empty() {
+            text.push_str(&format!("  No more of {}: {}\n", item.kind, item.unsubscribe));
+        }
+        text.push('\n');
+    }
+    if said.more > 0 {
+        text.push_str(&format!("And {} more, which are not listed here.\n\n", said.more));
+    }
+    text.push_str(&format!("-- \nSent by Portwarden to the channel {}.\n", visible(&channel.spec.name)));
+    text
 }
 
 fn slack_escaped(text: &str) -> String {

@@ -20,6 +20,7 @@ mod images;
 mod imports;
 mod list;
 mod logs;
+mod mail_relay;
 mod nav;
 mod network;
 mod notifications;
@@ -231,6 +232,24 @@ pub static PAGES: &[Page] = &[
         action: Action::Secure,
         place: Place::Any,
         handler: || post(notifications::create),
+    },
+    Page {
+        path: "/settings/notifications/relay",
+        action: Action::Own,
+        place: Place::All,
+        handler: || get(mail_relay::page),
+    },
+    Page {
+        path: "/settings/notifications/relay",
+        action: Action::Own,
+        place: Place::All,
+        handler: || post(mail_relay::save),
+    },
+    Page {
+        path: "/settings/notifications/relay/delete",
+        action: Action::Own,
+        place: Place::All,
+        handler: || post(mail_relay::delete),
     },
     Page {
         path: "/settings/notifications/{id}",

@@ -13,6 +13,7 @@ use crate::problem::Problem;
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use model::notice::{ChannelKind, Kind};
+use model::role::{Action, Scope, allowed};
 use model::{Micros, Severity};
 use serde::Deserialize;
 use store::Channel;
@@ -48,6 +49,7 @@ impl From<ChannelForm> for ChannelBody {
 #[template(path = "notifications.html")]
 struct Channels {
     frame: Frame,
+    owns: bool,
     guard: String,
     trouble: String,
     rows: Vec<Row>,
@@ -167,7 +169,9 @@ fn asks(form: &Filled, of: Option<&Channel>) -> Asks {
     let address = Field::text("address", "Address", "").complete("off").example("https://hooks.example.com/…");
     let address = match of {
         Some(channel) => address.hint(format!("Now {}; empty: it stays.", visible(&channel.spec.target))),
-        None => address.required().hint("A URL. It is kept sealed and not shown again."),
+        None => address
+            .required()
+            .hint("A URL, which is kept sealed and not shown again; of mail the addresses, with commas between them."),
     };
     let mut all = vec![Field::text("name", "Whom it tells", "").required().example("on-call")];
     all.extend(of.is_none().then(|| Field::select("kind", "Kind", "", &kinds)));
@@ -200,7 +204,9 @@ async fn show(visit: &Visit, form: Filled) -> Result<Response, Problem> {
     let channels = api::visible(&visit.parts, &visit.asker).await?;
     let asks = asks(&form, None);
     let frame = Frame::new(visit, "settings").still();
+    let owns = allowed(&visit.who.grants, Action::Own, &Scope::ALL);
     let shown = render(&Channels {
+        owns,
         frame: frame.programs(visit, "/notifications/channels", "portwarden notification list"),
         guard: form.guard(),
         trouble: trouble(&form, &asks),

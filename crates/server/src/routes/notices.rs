@@ -1,7 +1,7 @@
 //! Notices: channels, and what was sent on them.
 
 use super::{Answer, PAGED, Place, Route, Takes, Verb};
-use crate::api::notifications as api;
+use crate::api::notifications::{self as api, relay};
 use axum::routing::{delete, get, post, put};
 use model::role::Action;
 
@@ -83,6 +83,39 @@ pub static ROUTES: &[Route] = &[
         body: "",
         answer: Answer::Made("MadeChannelView"),
         handler: || post(api::new_key),
+    },
+    Route {
+        method: Verb::Get,
+        path: "/notifications/relay",
+        summary: "The mail relay, without its password.",
+        action: Action::Own,
+        place: Place::All,
+        takes: Takes::Nothing,
+        body: "",
+        answer: Answer::One("RelayView"),
+        handler: || get(relay::get),
+    },
+    Route {
+        method: Verb::Put,
+        path: "/notifications/relay",
+        summary: "Names the mail relay that channels of mail go by.",
+        action: Action::Own,
+        place: Place::All,
+        takes: Takes::Nothing,
+        body: "RelayBody",
+        answer: Answer::One("RelayView"),
+        handler: || put(relay::put),
+    },
+    Route {
+        method: Verb::Delete,
+        path: "/notifications/relay",
+        summary: "Says that there is no mail relay any more; mail waits for another and is given up in the end.",
+        action: Action::Own,
+        place: Place::All,
+        takes: Takes::Nothing,
+        body: "",
+        answer: Answer::Nothing,
+        handler: || delete(relay::delete),
     },
     Route {
         method: Verb::Get,

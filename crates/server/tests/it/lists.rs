@@ -32,6 +32,12 @@ async fn made(fleet: &Fleet, path: &str, body: Value) -> Value {
     fleet.post_as("admin", &format!("/api/v1/{path}"), &body).await.is(201, path).json()
 }
 
+async fn relay(fleet: &Fleet) {
+    let relay = json!({"host": "mail.example", "from": "pw@mail.example"}).to_string();
+    let kind = [("content-type", "application/json")];
+    fleet.send_as("admin", http::Method::PUT, "/api/v1/notifications/relay", &relay, &kind).await.is(200, "a relay");
+}
+
 #[tokio::test]
 async fn every_route_answers_the_fields_of_its_schema() {
     let fleet = Fleet::new().await;
@@ -53,6 +59,7 @@ async fn every_route_answers_the_fields_of_its_schema() {
     let hook = json!({"name": "ops", "address": "https://hooks.example/here"});
     let hook = made(&fleet, "notifications/channels", hook).await["channel"]["id"].to_string();
     made(&fleet, &format!("notifications/channels/{hook}/test"), json!({})).await;
+    relay(&fleet).await;
     fleet.store.log(store::LogEntry { login: true, ..store::LogEntry::default() });
     for route in fleet.routes().await {
         let id = match route.split('/').nth(3) {

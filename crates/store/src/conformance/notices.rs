@@ -126,14 +126,14 @@ fn urgent_notices_go_at_once_and_the_others_together() {
         let urgent = claimed(store).await;
         assert_eq!((urgent.kind.as_str(), urgent.attempt), ("urgent", 1));
         assert_eq!(urgent.body, "{\"items\":[{\"key\":\"fast\"}],\"more\":0}");
-        assert!(store.delivered(&urgent).await.unwrap());
+        assert!(store.delivered(&urgent, "").await.unwrap());
         let many: Vec<NewNotice> = (0..150).map(|n| notice(id, &format!("n{n}"), false)).collect();
         assert!(store.add_notices(Some(&at(1)), &at(2), &many).await.unwrap());
         hasten(store).await;
         assert_eq!(store.compose().await.unwrap(), 1);
         let digest = claimed(store).await;
         assert!(digest.kind == "digest" && digest.body.ends_with("\"more\":51}"), "151 in one message");
-        assert!(store.delivered(&digest).await.unwrap());
+        assert!(store.delivered(&digest, "").await.unwrap());
         assert!(store.claim_message().await.unwrap().is_none());
     });
 }
@@ -165,8 +165,8 @@ fn messages_of_a_channel_go_in_order_and_by_one_sender() {
         tx.commit().await.unwrap();
         let newer = claimed(store).await;
         assert_eq!((newer.id, &newer.uid), (first, &one.uid), "the same id");
-        assert!(!other.delivered(&one).await.unwrap());
-        assert!(store.delivered(&newer).await.unwrap());
+        assert!(!other.delivered(&one, "").await.unwrap());
+        assert!(store.delivered(&newer, "").await.unwrap());
         assert_eq!(claimed(store).await.id, later);
     });
 }
@@ -191,7 +191,7 @@ fn a_message_is_given_up_visibly_and_can_be_sent_again() {
         store.send_again(last, &caller()).await.unwrap();
         let message = claimed(store).await;
         assert_eq!(message.uid, last.uid);
-        assert!(store.delivered(&message).await.unwrap());
+        assert!(store.delivered(&message, "").await.unwrap());
         assert!(store.send_again(&message, &caller()).await.is_err(), "what was delivered is not sent again");
         assert_eq!(store.channel(id).await.unwrap().unwrap().failing.0, 0);
         store.test_channel(id, "{}", &caller()).await.unwrap();

@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 pub struct ChannelBody {
     /// Whom it tells, for people.
     pub name: String,
-    /// `webhook` (signed CloudEvents), `slack` or `teams`; left out: webhook, or what it is.
+    /// `webhook` (signed CloudEvents), `slack`, `teams` or `mail`; left out: webhook, or what it is.
     #[serde(default)]
     pub kind: Option<String>,
-    /// A URL. It is kept sealed and not shown again; left out in a change: it stays.
+    /// A URL, kept sealed and not shown again; of mail the addresses, with commas between them. Left out in a change: it stays.
     #[serde(default)]
     pub address: Option<String>,
     /// `new-finding`, `new-vulnerability`, `fix-available`, `known-exploited`, `scan-problem`, `feed-stale`, `rule-expiring`,
@@ -43,9 +43,9 @@ pub struct ChannelView {
     pub id: i64,
     /// Whom it tells.
     pub name: String,
-    /// `webhook`, `slack` or `teams`.
+    /// `webhook`, `slack`, `teams` or `mail`.
     pub kind: &'static str,
-    /// What may be shown of its address.
+    /// What may be shown of its address; of mail all of it.
     pub target: String,
     /// What it is told of.
     pub kinds: Vec<&'static str>,
@@ -121,7 +121,7 @@ pub struct DeliveryView {
     pub next_try: Option<String>,
     /// When it was delivered or given up.
     pub finished: Option<String>,
-    /// What went wrong the last time, or empty.
+    /// What went wrong the last time, or whom a relay that took the mail refused; or empty.
     pub error: String,
 }
 
