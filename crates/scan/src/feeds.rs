@@ -188,16 +188,13 @@ pub fn status(data: &Path) -> Result<Status, Error> {
         Err(error) => return Err(error.into()),
     };
     let last = shelf::last_update(data);
+    let states = asked_last(&database, &last);
     let mut troubles = last.troubles;
-    // An update without news leaves the file alone and knows better when its feeds were asked.
-    let asked =
-        |state: &FeedState| last.feeds.get(&state.name).filter(|_| last.generation == database.generation()).cloned();
-    let state = |state: &FeedState| asked(state).unwrap_or_else(|| state.clone());
     let report = |state: FeedState, troubles: &mut BTreeMap<String, String>| Report {
         trouble: troubles.remove(&state.name),
         state,
     };
-    let mut feeds: Vec<Report> = database.feeds().iter().map(|of| report(state(of), &mut troubles)).collect();
+    let mut feeds: Vec<Report> = states.into_iter().map(|state| report(state, &mut troubles)).collect();
     let absent = |(name, trouble)| Report { state: FeedState { name, ..FeedState::default() }, trouble: Some(trouble) };
     feeds.extend(troubles.into_iter().map(absent));
     Ok(Status {
@@ -208,6 +205,18 @@ pub fn status(data: &Path) -> Result<Status, Error> {
         vulnerabilities: database.vulnerabilities(),
         feeds,
     })
+}
+
+/// Returns the feeds of a database as they were asked last.
+pub fn feeds_of(database: &Database, data: &Path) -> Vec<FeedState> {
+    asked_last(database, &shelf::last_update(data))
+}
+
+/// An update without news leaves the file alone and knows better when its feeds were asked.
+fn asked_last(database: &Database, last: &shelf::LastUpdate) -> Vec<FeedState> {
+    let asked =
+        |state: &FeedState| last.feeds.get(&state.name).filter(|_| last.generation == database.generation()).cloned();
+    database.feeds().iter().map(|state| asked(state).unwrap_or_else(|| state.clone())).collect()
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {

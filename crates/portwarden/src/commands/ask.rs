@@ -10,8 +10,8 @@ use anyhow::Context;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::Value;
-use server::{Asker, Handle, Parts};
 use std::sync::Arc;
+use server::{Asker, Handle, Parts};
 use tower::ServiceExt;
 
 /// Longest answer that is read.
@@ -182,7 +182,7 @@ async fn here(settings: &Settings) -> anyhow::Result<Ask> {
     let parts = Parts {
         store,
         index,
-        database: Arc::new(move || super::serve::database_view(&knowledge)),
+        database: super::serve::database(&knowledge, &settings.data),
         public_url: settings.serve.public_url.clone().unwrap_or_else(|| "http://localhost:5000".into()).into(),
         now: crate::clock::now,
         system: Arc::new(super::system::teller(settings)),

@@ -9,12 +9,14 @@ use crate::tls::{self, Certificate};
 use anyhow::Context;
 use axum::Router;
 use model::Micros;
+use model::advisory::FeedState;
 use scan::{Knowledge, Layers, Workers, feeds};
 use server::{DatabaseView, FeedView, Handle, Parts, notices};
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -25,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 const FEEDS_EVERY: Duration = Duration::from_secs(3600);
 /// How often another process's generation is looked for.
 const LOOK: Duration = Duration::from_secs(2);
+/// For how long it is known when the feeds were asked last.
+const SEEN: Duration = Duration::from_secs(10);
 
 /// Runs the command.
 pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
@@ -183,11 +187,10 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 fn parts(settings: &Settings, store: &Store, handle: &Handle, knowledge: &Knowledge, url: &str) -> Parts {
-    let current = knowledge.clone();
     Parts {
         store: store.clone(),
         index: handle.clone(),
-        database: Arc::new(move || database_view(&current)),
+        database: database(knowledge, &settings.data),
         public_url: url.trim_end_matches('/').into(),
         now: crate::clock::now,
         system: Arc::new(super::system::teller(settings)),
@@ -209,22 +212,45 @@ async fn router(settings: &Settings, store: &Store, parts: &Parts) -> anyhow::Re
     Ok(app.layer(axum::middleware::from_fn_with_state(trusted, crate::proxy::peer)))
 }
 
-/// What the advisory database in force is, as surfaces show it.
-pub fn database_view(knowledge: &Knowledge) -> DatabaseView {
-    let database = knowledge.current();
+/// What says which advisory database is in force, as surfaces show it, with its feeds as they were asked last.
+pub fn database(knowledge: &Knowledge, data: &Path) -> Arc<dyn Fn() -> DatabaseView + Send + Sync> {
+    let (current, data, seen) = (knowledge.clone(), data.to_owned(), Seen::default());
+    Arc::new(move || {
+        let database = current.current();
+        view(&database, seen.feeds(&database, &data))
+    })
+}
+
+fn view(database: &advisory::Database, feeds: Vec<FeedState>) -> DatabaseView {
     let when = |at: Micros| (at.0 != 0).then(|| at.rfc3339());
-    let feed = |f: &model::advisory::FeedState| FeedView {
-        name: f.name.clone(),
-        records: f.records,
-        date: when(f.date),
-        fetched: when(f.fetched),
-    };
+    let feed =
+        |f: FeedState| FeedView { records: f.records, date: when(f.date), fetched: when(f.fetched), name: f.name };
     DatabaseView {
         generation: database.generation(),
         content_hash: database.content_hash().to_owned(),
         built: when(database.built()),
         starter_only: database.starter_only(),
-        feeds: database.feeds().iter().map(feed).collect(),
+        feeds: feeds.into_iter().map(feed).collect(),
+    }
+}
+
+/// The feeds as they were asked last, looked up again after a while: every page shows how old they are.
+#[derive(Default)]
+struct Seen(Mutex<Option<(Instant, i64, Vec<FeedState>)>>);
+
+impl Seen {
+    fn feeds(&self, database: &advisory::Database, data: &Path) -> Vec<FeedState> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = database.generation();
+        if let Some((at, of, feeds)) = &*seen
+            && at.elapsed() < SEEN
+            && *of == generation
+        {
+            return feeds.clone();
+        }
+        let feeds = scan::feeds::feeds_of(database, data);
+        *seen = Some((Instant::now(), generation, feeds.clone()));
+        feeds
     }
 }
 

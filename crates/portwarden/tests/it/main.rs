@@ -22,5 +22,6 @@ mod roles;
 mod seed;
 mod steps;
 mod tls;
+mod told;
 mod workers;
 mod writes;

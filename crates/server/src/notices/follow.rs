@@ -72,7 +72,8 @@ async fn round(parts: &Parts, unsettled: &mut Option<Instant>) -> Result<(), Pro
     let mut to = end.position;
     to.scores.clone_from(&from.scores);
     let news = Facts::read(parts, &from, &to).await?;
-    let mut looking = Looking { parts, from: &from, to: &mut to, news, open, seen: HashMap::new() };
+    let (seen, fell) = (HashMap::new(), HashMap::new());
+    let mut looking = Looking { parts, from: &from, to: &mut to, news, open, seen, fell };
     let mut drafts: Vec<(&Channel, Vec<Draft>)> = Vec::new();
     for channel in channels.iter().filter(|channel| !channel.spec.paused) {
         drafts.push((channel, looking.drafts(channel).await?));
@@ -127,6 +128,8 @@ struct Looking<'a> {
     open: HashSet<(i64, String)>,
     /// By scope, severity and moment: channels that want the same look once.
     seen: HashMap<(String, Severity, Micros), Vec<Draft>>,
+    /// By scope: how its score was and is, if it fell.
+    fell: HashMap<String, Option<(i64, i64)>>,
 }
 
 impl Looking<'_> {
@@ -236,19 +239,29 @@ impl Looking<'_> {
         self.parts.index.ask(|index| Ok(index.images(&query)?.total == 0))
     }
 
-    /// Holds the score of a scope against the one of a day ago.
+    /// Whether the score of a scope fell: worked out once a round, for all channels that look at it.
     async fn score(&mut self, scope: &Scope, around: &Around<'_>) -> Result<Option<Draft>, Problem> {
+        let fell = match self.fell.get(around.scope) {
+            Some(known) => *known,
+            None => self.held(scope, around.scope).await?,
+        };
+        self.fell.insert(around.scope.to_owned(), fell);
+        Ok(fell.map(|(was, is)| facts::dropped(was, is, around)))
+    }
+
+    /// Holds the score of a scope against the one of a day ago; returns both if it fell.
+    async fn held(&mut self, scope: &Scope, path: &str) -> Result<Option<(i64, i64)>, Problem> {
         let query = Query { limit: 1, now: self.news.now, ..Query::default() };
         let question = recommend::question(self.parts, &reader(scope), scope.clone(), query).await?;
         let score = self.parts.index.ask(|index| recommend::score(index, &question))?;
         let Some(is) = score.ratio().map(|part| (part * 10_000.0).round() as i64) else { return Ok(None) };
         let now = self.news.now;
-        let (was, since) = *self.to.scores.entry(around.scope.to_owned()).or_insert((is, now));
+        let (was, since) = *self.to.scores.entry(path.to_owned()).or_insert((is, now));
         let fell = was - is >= facts::SCORE_DROP;
         if fell || is > was || now.0.saturating_sub(since.0) > DAY {
-            self.to.scores.insert(around.scope.to_owned(), (is, now));
+            self.to.scores.insert(path.to_owned(), (is, now));
         }
-        Ok(fell.then(|| facts::dropped(was, is, around)))
+        Ok(fell.then_some((was, is)))
     }
 }
 

@@ -7,6 +7,8 @@ use store::{Channel, Message};
 
 /// Items that a chat shows; of the others it says how many.
 const IN_CHAT: usize = 15;
+/// Bytes of items in a card: Teams refuses messages above 28 KB, and the frame wants some.
+const CARD_BYTES: usize = 24_000;
 /// Longest text of a block of Slack.
 const BLOCK_CHARS: usize = 2_900;
 
@@ -120,22 +122,30 @@ fn teams_escaped(text: &str) -> String {
 /// What Microsoft Teams takes: an adaptive card.
 pub fn teams(said: &Said) -> Value {
     let block = |text: String| json!({"type": "TextBlock", "text": text, "wrap": true});
-    let mut body = Vec::new();
+    let mut body: Vec<Value> = Vec::new();
+    let (mut shown, mut bytes) = (0, 0);
     for item in said.items.iter().take(IN_CHAT) {
         let head = teams_escaped(&item.subject);
-        body.push(json!({"type": "TextBlock", "text": head, "wrap": true, "weight": "Bolder", "separator": true}));
+        let mut blocks =
+            vec![json!({"type": "TextBlock", "text": head, "wrap": true, "weight": "Bolder", "separator": true})];
         for (name, line) in lines(item) {
             let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
-            body.push(block(format!("{name}{}", teams_escaped(line))));
+            blocks.push(block(format!("{name}{}", teams_escaped(line))));
         }
         let rule = if item.rule_link.is_empty() {
             String::new()
         } else {
             format!(" · [Hide it by a rule]({})", item.rule_link)
         };
-        body.push(block(format!("[See it]({}){rule}", item.link)));
+        blocks.push(block(format!("[See it]({}){rule}", item.link)));
+        bytes += blocks.iter().map(|block| block.to_string().len() + 1).sum::<usize>();
+        if bytes > CARD_BYTES && shown > 0 {
+            break;
+        }
+        shown += 1;
+        body.extend(blocks);
     }
-    let more = said.items.len().saturating_sub(IN_CHAT) + said.more;
+    let more = said.items.len().saturating_sub(shown) + said.more;
     if more > 0 {
         body.push(block(format!("And {more} more.")));
     }
@@ -171,6 +181,35 @@ mod tests {
         assert_eq!(body[0]["text"], "\\[high\\] \\<\\!channel\\> \\*x\\* in a/b");
         assert!(body[1]["text"].as_str().unwrap().contains("\\[click\\]\\(https://evil.test\\)"));
         assert_eq!(body[3]["text"], "And 2 more.");
+    }
+
+    #[test]
+    fn a_message_is_no_longer_than_its_receiver_takes_and_says_what_it_leaves_out() {
+        let long = |c: char| c.to_string().repeat(5_000);
+        for c in ['a', '*', 'ü', '\u{1f600}', '"'] {
+            let item = Item {
+                subject: long(c),
+                what: long(c),
+                remedy: long(c),
+                place: long(c),
+                why: long(c),
+                description: long(c),
+                link: format!("https://pw.test/{}", long('x').get(..500).unwrap()),
+                ..Item::default()
+            };
+            let said = Said { items: vec![item.tidy(); 40], more: 2 };
+            let card = teams(&said);
+            assert!(card.to_string().len() <= 28_000, "{c}: {}", card.to_string().len());
+            let body = card["attachments"][0]["content"]["body"].as_array().unwrap();
+            let shown = body.iter().filter(|block| block["separator"] == true).count();
+            assert!(shown > 0);
+            assert_eq!(body.last().unwrap()["text"], format!("And {} more.", 42 - shown), "{c}");
+            let slack = slack(&said);
+            let blocks = slack["blocks"].as_array().unwrap();
+            assert!(blocks.len() <= 50 && slack["text"].as_str().unwrap().chars().count() <= 4_000, "{c}");
+            assert!(blocks.iter().all(|block| block["text"]["text"].as_str().unwrap().chars().count() <= 3_000), "{c}");
+            assert_eq!(blocks.last().unwrap()["text"]["text"], "And 27 more.", "{c}");
+        }
     }
 
     #[test]
