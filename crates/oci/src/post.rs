@@ -70,12 +70,16 @@ pub async fn post(
     }
     let failed = |error: reqwest::Error| Error::Unreachable { host: to(), why: causes(&error.without_url()) };
     let named = if allowed { vec![target.host()] } else { Vec::new() };
-    let client = reqwest::Client::builder()
+    let mut client = reqwest::Client::builder()
         .redirect(Policy::none())
         .dns_resolver(Arc::new(Resolver { named: named.into() }))
         .connect_timeout(Duration::from_secs(10))
         .timeout(PATIENCE)
         .user_agent(concat!("portwarden/", env!("CARGO_PKG_VERSION")));
+    if !allowed {
+        // A proxy looks names up itself, and the resolver would never see what they stand for.
+        client = client.no_proxy();
+    }
     let mut request = client.build().map_err(failed)?.post(target.url.clone()).body(body);
     for (name, value) in headers {
         request = request.header(*name, value);

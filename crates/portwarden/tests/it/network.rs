@@ -142,7 +142,7 @@ fn clients_and_the_scanner_are_let_in_and_kept_out_and_both_logs_show_it() {
 }
 
 #[test]
-fn only_an_owner_of_everything_imports_through_the_proxy_of_the_system() {
+fn only_an_owner_of_everything_imports_and_tells_through_the_proxy_of_the_system() {
     let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = proxy.local_addr().unwrap().port();
     let (asked, asks) = std::sync::mpsc::channel();
@@ -173,4 +173,23 @@ fn only_an_owner_of_everything_imports_through_the_proxy_of_the_system() {
     };
     assert_eq!(import(&pusher), 0, "the guard looks up every name itself");
     assert!(import(crate::http::LOGIN) > 0, "the operator's own network");
+    let grants = json!([{"role": "security-admin", "scope": format!("/{guid}")}]);
+    let token = json!({"name": "hooks", "principal": "admin", "grants": grants}).to_string();
+    let made = server.send("POST", "/api/v1/tokens", &[typed], token.as_bytes()).json();
+    let teller = format!("Bearer {}", made["token"].as_str().unwrap());
+    let told = |login: &str| {
+        let body =
+            json!({"name": "x", "address": "https://nowhere.invalid/x", "scope": format!("/{guid}")}).to_string();
+        let head = [typed, ("Authorization", login)];
+        let made = server.send("POST", "/api/v1/notifications/channels", &head, body.as_bytes()).json();
+        let id = made["channel"]["id"].as_i64().unwrap();
+        server.send("POST", &format!("/api/v1/notifications/channels/{id}/test"), &[typed], b"{}");
+        until("it failed once", || {
+            let sent = server.get(&format!("/notifications/deliveries?channel={id}"))["items"][0]["error"].clone();
+            sent.as_str().map(str::len).filter(|n| *n > 0)
+        });
+        asks.try_iter().filter(|line| line.contains("nowhere.invalid")).count()
+    };
+    assert_eq!(told(&teller), 0, "nor does it tell anybody by way of it");
+    assert!(told(crate::http::LOGIN) > 0, "the operator's own network");
 }
