@@ -76,7 +76,8 @@ pub struct ServeFlags {
     /// TLS: auto (an authority of this installation's own), or the files CERT.pem,KEY.pem, taken up again when they change
     #[arg(long, env = "PORTWARDEN_TLS", value_name = "auto|FILES")]
     pub tls: Option<String>,
-    /// Seal the secrets in the database with the key in this file; made if it is not there and nothing is sealed yet
+    /// Seal the secrets in the database with the key in this file; made if it is not there and nothing is sealed yet [default:
+    /// DATA/portwarden.key; with --database none]
     #[arg(long, env = "PORTWARDEN_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// Networks of reverse proxies that terminate TLS, as 10.0.0.0/8,…
@@ -181,7 +182,11 @@ impl Settings {
             public_url: flags.public_url.or(file.public_url),
             insecure_http: flags.insecure_http || file.insecure_http,
             tls: flags.tls.or(file.tls),
-            key_file: flags.key_file.or(file.key_file),
+            // Every command that opens the data wants the key, not `serve` alone.
+            key_file: flags
+                .key_file
+                .or_else(|| std::env::var_os("PORTWARDEN_KEY_FILE").map(Into::into))
+                .or(file.key_file),
             trusted_proxies: if flags.trusted_proxies.is_empty() {
                 file.trusted_proxies
             } else {
@@ -212,6 +217,7 @@ impl Settings {
             database: self.database.clone(),
             blobs: self.blobs.clone(),
             key_file: self.serve.key_file.clone(),
+            usual_key: self.database.is_none(), // processes that share a database may have a data folder each
             lease: self.serve.lease.map(Duration::from_secs),
         }
     }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub blobs: Option<String>,
     /// The key that secrets are sealed with; `None` = they are kept as they are.
     pub key_file: Option<PathBuf>,
+    /// Without a key file: whether secrets are sealed with `DATA/portwarden.key`, made where nothing is sealed yet.
+    pub usual_key: bool,
     /// How long a worker that says nothing keeps its job; `None` = 60 seconds.
     pub lease: Option<Duration>,
 }
@@ -83,8 +85,10 @@ impl Store {
         let engine = Engine::open(&data, settings.database.as_deref(), lease).await?;
         schema::migrate(&engine).await?;
         scope::defaults(&engine).await?;
+        let usual = data.join(secret::USUAL);
         let sealing = match &settings.key_file {
-            Some(file) => Some(secret::unlock(&engine, file).await?),
+            Some(file) => Some(secret::unlock(&engine, file, &usual).await?),
+            None if settings.usual_key => secret::unlock_usual(&engine, &usual).await?,
             None => None,
         };
         let blobs = Blobs::open(&data, settings.blobs.as_deref())?;
@@ -126,6 +130,11 @@ impl Store {
     /// Returns whether this process owns the data folder: no other one had it open before.
     pub fn is_owner(&self) -> bool {
         self.inner.lock.is_some()
+    }
+
+    /// Returns whether secrets are sealed with a key that is not in the database.
+    pub fn is_sealing(&self) -> bool {
+        self.inner.sealing.is_some()
     }
 
     /// Follows the revision: changes whenever facts changed, in this process at once, in others within 250 ms.

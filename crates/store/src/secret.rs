@@ -42,7 +42,10 @@ impl Store {
         match &self.inner.sealing {
             _ if !sealing::is_sealed(&value) => Ok(value),
             Some(key) => key.open(name, &value).ok_or_else(wrong_key),
-            None => Err(sealed_with("the secrets of this installation are sealed; name the key they were sealed with")),
+            None => Err(sealed_with(
+                "the secrets of this installation are sealed, and this process has no key; name the file with the key they were sealed with, \
+                 the same for every process, by --key-file or PORTWARDEN_KEY_FILE",
+            )),
         }
     }
 
@@ -72,18 +75,28 @@ impl Store {
     }
 }
 
+/// The key file of an installation for which none was named, in its data folder.
+pub(crate) const USUAL: &str = "portwarden.key";
+
+/// Does the same with the key file of an installation for which none was named; `None` = what is sealed was sealed with another.
+pub(crate) async fn unlock_usual(engine: &Engine, file: &Path) -> Result<Option<SealingKey>> {
+    let sealed = rows(engine).await?.iter().any(|(_, value)| sealing::is_sealed(value));
+    if sealed && !file.exists() {
+        return Ok(None); // whoever needs a secret is told
+    }
+    unlock(engine, file, file).await.map(Some)
+}
+
 /// Reads the key file, makes it where nothing was sealed yet, and seals what is not. Fails when it is not the right key.
-pub(crate) async fn unlock(engine: &Engine, file: &Path) -> Result<SealingKey> {
-    let rows = engine.all("SELECT name, value FROM secret ORDER BY name", values![]).await?;
-    let rows = rows.iter().map(|row| Ok((row.text(0)?, row.blob(1)?))).collect::<Result<Vec<_>>>()?;
+pub(crate) async fn unlock(engine: &Engine, file: &Path, usual: &Path) -> Result<SealingKey> {
+    let rows = rows(engine).await?;
     let sealed = rows.iter().any(|(_, value)| sealing::is_sealed(value));
     let key = match SealingKey::read(file)? {
         Some(key) => key,
         None if sealed => {
-            let text = format!(
-                "there is no {}, and the secrets of this installation are sealed; put their key back",
-                file.display()
-            );
+            let (file, usual, here) = (file.display(), usual.display(), usual.exists());
+            let next = if here { format!("move it here from {usual}") } else { "put their key back".into() };
+            let text = format!("there is no {file}, and the secrets of this installation are sealed; {next}");
             return Err(sealed_with(&text));
         }
         None => SealingKey::make(file)?,
@@ -99,6 +112,11 @@ pub(crate) async fn unlock(engine: &Engine, file: &Path) -> Result<SealingKey> {
         tx.commit().await?;
     }
     Ok(key)
+}
+
+async fn rows(engine: &Engine) -> Result<Vec<(String, Vec<u8>)>> {
+    let rows = engine.all("SELECT name, value FROM secret ORDER BY name", values![]).await?;
+    rows.iter().map(|row| Ok((row.text(0)?, row.blob(1)?))).collect()
 }
 
 fn wrong_key() -> Error {
@@ -140,6 +158,31 @@ mod tests {
         refused(&named("lost"), "does not hold the key").await;
         let rows = again.engine().all("SELECT value FROM secret", &[]).await.unwrap();
         assert!(rows.len() == 3 && rows.iter().all(|row| crate::sealing::is_sealed(&row.blob(0).unwrap())));
+    }
+
+    #[tokio::test]
+    async fn without_a_named_key_file_one_is_made_beside_the_data_and_can_be_moved_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let bare = Settings { data: folder.path().join("data"), ..Settings::default() };
+        let usual = Settings { usual_key: true, ..bare.clone() };
+        let named = Settings { key_file: Some(folder.path().join("key")), ..usual.clone() };
+        let file = bare.data.join(super::USUAL);
+        let before = Store::open(&bare).await.unwrap().secret("a").await.unwrap();
+        let store = Store::open(&usual).await.unwrap();
+        assert!(file.exists() && store.is_sealing());
+        assert_eq!(store.secret("a").await.unwrap(), before, "what was there is sealed, and the same");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+        let rows = store.engine().all("SELECT value FROM secret", &[]).await.unwrap();
+        assert!(rows.iter().all(|row| crate::sealing::is_sealed(&row.blob(0).unwrap())));
+        let refused = Store::open(&named).await.unwrap_err().to_string();
+        assert!(refused.contains("move it here from") && refused.contains(super::USUAL), "{refused}");
+        std::fs::rename(&file, folder.path().join("key")).unwrap();
+        assert_eq!(Store::open(&named).await.unwrap().secret("a").await.unwrap(), before);
+        let store = Store::open(&usual).await.unwrap();
+        assert!(!file.exists() && !store.is_sealing(), "no second key is made");
+        let refused = store.secret("a").await.unwrap_err().to_string();
+        assert!(refused.contains("--key-file") && refused.contains("PORTWARDEN_KEY_FILE"), "{refused}");
     }
 
     #[tokio::test]

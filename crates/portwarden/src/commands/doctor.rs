@@ -51,6 +51,7 @@ pub fn views(settings: &Settings) -> Vec<server::CheckView> {
 pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut checks = machine(settings);
     checks.push(("store", store(settings, arguments.verify).await));
+    checks.extend(secrets(settings).await.map(|check| ("secrets", check)));
     if arguments.verify {
         checks.push(("audit", audit(settings).await));
     }
@@ -198,6 +199,25 @@ async fn store(settings: &Settings, verify: bool) -> Check {
             Check::Bad(format!("{text}; a plain join of the facts counts {plain}: restart the server, and report it"))
         }
     }
+}
+
+/// What the secrets in the database are sealed with; without a store there are none.
+async fn secrets(settings: &Settings) -> Option<Check> {
+    let (store, kept) = (local::store(settings).await.ok()?, settings.store());
+    let check = match (&kept.key_file, store.is_sealing(), kept.usual_key) {
+        (Some(file), ..) => Check::Good(format!("sealed with {}", file.display())),
+        (None, true, _) => Check::Good(format!(
+            "sealed with {}: a copy of the database alone opens nothing, a copy of the folder does; --key-file keeps the key elsewhere",
+            settings.data.join("portwarden.key").display()
+        )),
+        (None, false, true) => Check::Warn(
+            "sealed with a key that this command does not know; name it by PORTWARDEN_KEY_FILE, or key_file in the configuration".into(),
+        ),
+        (None, false, false) => Check::Warn(
+            "not sealed, or with a key that this command does not know; name one file for every process by --key-file or PORTWARDEN_KEY_FILE".into(),
+        ),
+    };
+    Some(check)
 }
 
 /// Whether the chain of the audit is whole.

@@ -93,16 +93,33 @@ fn sealed_secrets_open_with_their_key_only_on_both_engines() {
         let listen = format!("127.0.0.1:{}", free_port());
         let serve = ["serve", "--offline", "--listen", listen.as_str()];
         drop(house.start());
-        assert_eq!(house.count(secret), 32, "as it is");
+        let usual = house.data().join("portwarden.key");
+        let again = [&serve[..], &["--key-file", named]].concat();
+        if house.database.is_some() {
+            assert_eq!(house.count(secret), 32, "as it is: each process may have a data folder of its own");
+            assert!(!usual.exists());
+        } else {
+            assert_eq!(house.count(secret), 64, "sealed with a key beside the data");
+            assert_eq!(std::fs::metadata(&usual).unwrap().permissions().mode() & 0o777, 0o600);
+            let told = String::from_utf8_lossy(&house.run(&["doctor"]).stdout).into_owned();
+            assert!(told.contains("portwarden.key: a copy of the database alone"), "{told}");
+            ended(
+                "the key is elsewhere",
+                &house.run(&again),
+                2,
+                &["key-file", named, "move it here from", "portwarden.key"],
+            );
+            std::fs::rename(&usual, &key).unwrap();
+        }
         let server = house.start_as(&["--key-file", named]);
         assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(house.count(secret), 64, "sealed");
         assert_eq!(server.push("sealed", "1", &images::good("sealed")).status, 201);
         drop(server);
-        ended("no key named", &house.run(&serve), 2, &["key-file", "are sealed"]);
+        ended("no key named", &house.run(&serve), 2, &["key-file", "are sealed", "PORTWARDEN_KEY_FILE"]);
+        assert!(!usual.exists(), "no second key is made");
         let kept = std::fs::read(&key).unwrap();
         std::fs::remove_file(&key).unwrap();
-        let again = [&serve[..], &["--key-file", named]].concat();
         ended("the key is lost", &house.run(&again), 2, &["key-file", named, "put their key back"]);
         std::fs::write(&key, "ab".repeat(32)).unwrap();
         std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
