@@ -87,15 +87,17 @@ impl Store {
         Ok(())
     }
 
-    /// Sets a password and ends the sessions of its principal, but for the one that is named.
-    pub async fn set_password(&self, id: Id, password: &str, but: &str, by: &Caller) -> Result<()> {
+    /// Sets a password and ends the sessions of its principal, but for the one that is named; `tokens`: and its tokens.
+    pub async fn set_password(&self, id: Id, password: &str, but: &str, tokens: bool, by: &Caller) -> Result<()> {
         let hash = self.hash_password(password.to_owned()).await?;
         let mut write = self.write().await?;
         let (name, _) = write.person(id).await?;
         write.run("UPDATE principal SET password = $2 WHERE id = $1", values![id, hash]).await?;
         let ended = "DELETE FROM session WHERE principal = $1 AND substr(hash, 1, 16) <> $2";
         let ended = write.run(ended, values![id, but]).await?;
-        let after = json!({"sessions_ended": ended});
+        let revoke = "UPDATE token SET until = $2 WHERE principal = $1 AND until = $3";
+        let revoked = if tokens { write.run(revoke, values![id, write.now, Micros::FOREVER]).await? } else { 0 };
+        let after = json!({"sessions_ended": ended, "tokens_revoked": revoked});
         line(&mut write, by, "user.password", &name, &Scope::ALL, Value::Null, after).await?;
         write.commit().await?;
         Ok(())

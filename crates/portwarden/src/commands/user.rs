@@ -31,10 +31,13 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Set a password, read from standard input; the sessions of the user end
+    /// Set a password, read from standard input; the sessions and tokens of the user end
     Password {
         /// Name
         name: String,
+        /// The tokens stay
+        #[arg(long)]
+        keep_tokens: bool,
         #[command(flatten)]
         at: At,
     },
@@ -59,8 +62,8 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
             let (items, total) = Ask::open(settings, at).await?.list("/users?limit=1000").await?;
             output::list(*format, &items, &["NAME", "KIND", "PASSWORD", "CREATED", "ROLES"], cells, total)?;
         }
-        Command::Password { name, at } => {
-            let body = json!({"password": password()?});
+        Command::Password { name, keep_tokens, at } => {
+            let body = json!({"password": password()?, "revoke_tokens": !keep_tokens});
             let path = format!("/users/{}/password", encoded(name));
             Ask::open(settings, at).await?.put(&path, &body).await?;
         }

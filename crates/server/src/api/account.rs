@@ -62,6 +62,9 @@ pub struct PasswordBody {
     /// The password until now; not needed of an owner of everything for somebody else.
     #[serde(default)]
     pub current: Option<String>,
+    /// Whether tokens of theirs end as well; left out: they do.
+    #[serde(default)]
+    pub revoke_tokens: Option<bool>,
 }
 
 /// `GET /me`
@@ -119,7 +122,8 @@ pub async fn end_session(State(parts): State<Parts>, asker: Asker, id: Name) -> 
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sets a password: one's own, or as an owner of everything anybody's. Their sessions end, but for the one that asks.
+/// Sets a password: one's own, or as an owner of everything anybody's. Their sessions end, but for the one that asks, and their
+/// tokens, unless they shall stay: who knew the password could have made some.
 pub async fn change_password(parts: &Parts, asker: &Asker, name: &str, body: &PasswordBody) -> Result<(), Problem> {
     let own = name == asker.principal.name && asker.principal.id != 0;
     if !own {
@@ -140,7 +144,8 @@ pub async fn change_password(parts: &Parts, asker: &Asker, name: &str, body: &Pa
         return Err(Problem::parameter("password", "a robot has tokens, not a password"));
     }
     check_password(&person.name, &body.password)?;
-    Ok(parts.store.set_password(person.id, &body.password, &asker.session, &asker.caller()).await?)
+    let tokens = body.revoke_tokens.unwrap_or(true);
+    Ok(parts.store.set_password(person.id, &body.password, &asker.session, tokens, &asker.caller()).await?)
 }
 
 /// `PUT /users/{name}/password`

@@ -21,6 +21,8 @@ struct PasswordForm {
     current: String,
     password: String,
     again: String,
+    #[serde(default)]
+    revoke_tokens: bool,
 }
 
 #[derive(Template)]
@@ -56,6 +58,10 @@ fn fields(form: &Filled) -> Vec<Field> {
         password("current", "Password until now", "current-password"),
         password("password", "New password", "new-password").hint("Ten characters at least."),
         password("again", "New password once more", "new-password"),
+        form.field(
+            Field::check("revoke_tokens", "End my tokens as well", true)
+                .hint("Who knew the password could have made some. Docker, CI and scripts need new ones then."),
+        ),
     ]
 }
 
@@ -95,7 +101,8 @@ async fn change(visit: &Visit, form: &Form) -> Result<(), Problem> {
     if typed.password != typed.again {
         return Err(Problem::parameter("again", "this is not the same as the new password"));
     }
-    let body = PasswordBody { password: typed.password, current: Some(typed.current) };
+    let revoke_tokens = Some(typed.revoke_tokens);
+    let body = PasswordBody { password: typed.password, current: Some(typed.current), revoke_tokens };
     account::change_password(&visit.parts, &visit.asker, &visit.who.name, &body).await
 }
 

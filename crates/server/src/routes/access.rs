@@ -122,7 +122,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Verb::Put,
         path: "/users/{name}/password",
-        summary: "Sets one's own password, or as an owner of everything anybody's; their other sessions end.",
+        summary: "Sets one's own password, or as an owner of everything anybody's; their other sessions end, and their tokens unless they shall stay.",
         action: Action::Read,
         place: Place::Own,
         takes: Takes::Nothing,

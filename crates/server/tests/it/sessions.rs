@@ -197,6 +197,47 @@ async fn another_password_ends_the_other_sessions() {
 }
 
 #[tokio::test]
+async fn another_password_ends_the_tokens_unless_they_shall_stay() {
+    let fleet = Fleet::empty().await;
+    fleet.user("ann", Role::Reader, None).await;
+    let mut browser = Browser::new(&fleet);
+    let mut password = PASSWORD.to_owned();
+    browser.sign_in("ann", &password).await.is(303, "ann");
+    for (n, (by, said, lives)) in
+        [("page", "as it is", false), ("page", "not ticked", true), ("rest", "nothing", false), ("rest", "false", true)]
+            .into_iter()
+            .enumerate()
+    {
+        let id = fleet.store.principal_named("ann").await.unwrap().unwrap().id;
+        let token =
+            store::NewToken { principal: id, name: "ci".into(), expires: model::Micros::FOREVER, grants: Vec::new() };
+        let (_, token) = fleet.store.make_token(&token, &store::Caller::default()).await.unwrap();
+        let new = format!("another battery {n}");
+        if by == "page" {
+            let page = browser.get("/settings/account").await.is(200, "the form").text();
+            assert!(page.contains("name=\"revoke_tokens\" value=\"yes\" checked"), "the box is ticked: {page}");
+            let ticked = if lives { "" } else { "&revoke_tokens=yes" };
+            let csrf = browser.csrf().await;
+            let form = format!("_csrf={csrf}&current={password}&password={new}&again={new}{ticked}").replace(' ', "+");
+            browser.send(Method::POST, "/settings/account", &form).await.is(303, said);
+        } else {
+            let mut body = json!({"password": new});
+            if said == "false" {
+                body["revoke_tokens"] = json!(false);
+            }
+            let kind = [("content-type", "application/json")];
+            let path = "/api/v1/users/ann/password";
+            fleet.send_as("admin", Method::PUT, path, &body.to_string(), &kind).await.is(204, said);
+            browser.sign_in("ann", &new).await.is(303, "again");
+        }
+        password = new;
+        let request = Request::get("/api/v1/me").header("authorization", format!("Bearer {token}"));
+        let status = if lives { 200 } else { 401 };
+        fleet.raw(request.body(Body::empty()).unwrap()).await.is(status, &format!("{by} {said}"));
+    }
+}
+
+#[tokio::test]
 async fn sessions_are_listed_and_ended_by_whom_they_belong_to() {
     let fleet = Fleet::empty().await;
     fleet.user("ann", Role::Reader, None).await;

@@ -54,13 +54,36 @@ fn a_change_of_access_holds_at_once_in_every_process() {
         let token = NewToken { principal: ann, name: "t".into(), expires: Micros::FOREVER, grants: Vec::new() };
         let (_, token) = store.make_token(&token, &caller()).await.unwrap();
         assert!(other.session(&secret).await.unwrap().is_some());
-        store.set_password(ann, "another battery", "", &caller()).await.unwrap();
+        store.set_password(ann, "another battery", "", false, &caller()).await.unwrap();
         assert!(other.session(&secret).await.unwrap().is_none(), "another password ends sessions");
+        assert!(
+            other.authenticate(&Credential::Bearer(token.clone()), "").await.is_ok(),
+            "tokens stay where they shall"
+        );
         assert!(matches!(other.authenticate(&basic("ann", PASSWORD), "").await, Err(Error::WrongCredentials)));
         store.ensure_admin(Some(PASSWORD)).await.unwrap();
         store.end_principal(ann, &caller()).await.unwrap();
         let gone = other.authenticate(&Credential::Bearer(token), "").await;
         assert!(matches!(gone, Err(Error::WrongCredentials)), "tokens end with their principal");
+    });
+}
+
+#[test]
+fn another_password_ends_the_tokens_of_its_principal_and_nobody_elses() {
+    on_every_engine(|fresh| async move {
+        let store = &fresh.store;
+        let mut tokens = Vec::new();
+        for name in ["ann", "ben"] {
+            let id = store.make_principal(name, "user", PASSWORD, &caller()).await.unwrap();
+            let token = NewToken { principal: id, name: "t".into(), expires: Micros::FOREVER, grants: Vec::new() };
+            tokens.push((id, store.make_token(&token, &caller()).await.unwrap().1));
+        }
+        store.set_password(tokens[0].0, "another battery", "", true, &caller()).await.unwrap();
+        for ((_, token), lives) in tokens.into_iter().zip([false, true]) {
+            assert_eq!(store.authenticate(&Credential::Bearer(token), "").await.is_ok(), lives);
+        }
+        let (lines, _) = store.audit(&crate::AuditFilter::default(), 1).await.unwrap();
+        assert!(lines[0].after.contains("\"tokens_revoked\":1"), "{}", lines[0].after);
     });
 }
 
@@ -208,7 +231,10 @@ fn passwords_wait_for_their_turn_and_who_finds_no_seat_is_told_so() {
             let answer = store.authenticate(&basic("admin", "guess"), "").await;
             assert!(matches!(answer, Err(Error::Busy { .. })), "{answer:?}");
         }
-        assert!(matches!(store.set_password(admin, "another battery", "", &caller()).await, Err(Error::Busy { .. })));
+        assert!(matches!(
+            store.set_password(admin, "another battery", "", true, &caller()).await,
+            Err(Error::Busy { .. })
+        ));
         store.authenticate(&basic("admin", PASSWORD), "").await.expect("verified a moment ago");
         store.authenticate(&Credential::Bearer(token), "").await.expect("a token is not hashed");
         drop(seats);
