@@ -75,6 +75,32 @@ impl Store {
         Ok(Some((principal, name_of(&hash))))
     }
 
+    /// Returns whether somebody who was recognised some time ago still would be: by the session of this name, or else by their token, or
+    /// because they are still there. It is no use of the session: one that nobody uses ends.
+    pub async fn is_still_in(&self, who: &Principal, session: &str) -> Result<bool> {
+        let clock = self.engine().clock();
+        let (sql, id) = match (session, who.token) {
+            ("", Some(token)) => (
+                format!(
+                    "SELECT COUNT(*) FROM token t JOIN principal p ON p.id = t.principal WHERE t.id = $1 AND t.until = $2 AND t.expires > {clock} AND p.until = $2 AND $3 = '' AND $4 > 0"
+                ),
+                token,
+            ),
+            ("", None) => (
+                "SELECT COUNT(*) FROM principal p WHERE p.id = $1 AND p.until = $2 AND $3 = '' AND $4 > 0".into(),
+                who.id,
+            ),
+            _ => (
+                format!(
+                    "SELECT COUNT(*) FROM session s JOIN principal p ON p.id = s.principal WHERE s.principal = $1 AND p.until = $2 AND substr(s.hash, 1, 16) = $3 AND s.expires > {clock} AND s.seen > {clock} - $4"
+                ),
+                who.id,
+            ),
+        };
+        let mut tx = self.engine().begin_read().await?;
+        Ok(tx.int(&sql, values![id, Micros::FOREVER, session, micros(IDLE)]).await? > 0)
+    }
+
     /// Lists the sessions in force, of one principal or of all, newest first.
     pub async fn sessions(&self, of: Option<Id>) -> Result<Vec<Session>> {
         let clock = self.engine().clock();

@@ -7,6 +7,7 @@ mod access;
 mod fleet;
 mod hostile;
 mod lists;
+mod live;
 mod looks;
 mod network;
 mod pages;

@@ -207,6 +207,8 @@ fn sessions_end_by_themselves() {
             let earlier = format!("UPDATE session SET {column} = {column} - $1");
             tx.run(&earlier, values![hours * 3_600_000_000i64]).await.unwrap();
             tx.commit().await.unwrap();
+            let name: String = crate::access::token_hash(&secret).chars().take(16).collect();
+            assert_eq!(store.is_still_in(&admin, &name).await.unwrap(), want, "{column} {hours} h ago");
             assert_eq!(store.session(&secret).await.unwrap().is_some(), want, "{column} {hours} h ago");
             store.forget_sessions().await.unwrap();
             assert_eq!(store.sessions(None).await.unwrap().len(), usize::from(want), "{column} {hours} h ago");
