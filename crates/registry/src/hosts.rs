@@ -5,7 +5,6 @@
 
 use crate::Registry;
 use crate::error::{Code, Error};
-use crate::logs::Logins;
 use crate::token::Signer;
 use http::{HeaderMap, Uri, header};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,7 +16,6 @@ pub(crate) struct Registries {
     store: Store,
     settings: crate::Settings,
     signer: Arc<Signer>,
-    logins: Arc<Logins>,
     revision: watch::Receiver<i64>,
     known: RwLock<Known>,
 }
@@ -34,7 +32,7 @@ impl Registries {
         let signer = Arc::new(Signer::new(&store.secret("registry-token").await?));
         let known = RwLock::new(Known { revision: -1, all: Arc::new([]) });
         let revision = store.revision_watch();
-        let registries = Self { store, settings, signer, logins: Arc::default(), revision, known };
+        let registries = Self { store, settings, signer, revision, known };
         registries.current().await?;
         Ok(registries)
     }
@@ -69,8 +67,7 @@ impl Registries {
             let secure = settings.public_url.take().is_some_and(|url| url.starts_with("https://"));
             settings.public_url = secure.then(|| format!("https://{}", entry.host));
         }
-        let (signer, logins) = (self.signer.clone(), self.logins.clone());
-        Registry { store: self.store.clone(), settings, entry, signer, logins }
+        Registry { store: self.store.clone(), settings, entry, signer: self.signer.clone() }
     }
 }
 

@@ -53,7 +53,6 @@ pub(crate) struct Registry {
     pub(crate) settings: Settings,
     pub(crate) entry: store::Registry,
     pub(crate) signer: Arc<token::Signer>,
-    pub(crate) logins: Arc<logs::Logins>,
 }
 
 /// Makes the routes `/v2/…` and `/oauth2/token`.

@@ -1,7 +1,7 @@
 //! Lines of the resource logs that no write carries: logins, and what came to nothing.
 //!
 //! In: a request and how it ended. Out: lines that the store writes a moment later. A client that sends its password or token with every
-//! request is one login a minute; whatever fails of somebody who was recognised is a line each.
+//! request is one login a minute, which the store sees to; whatever fails of somebody who was recognised is a line each.
 
 use crate::Registry;
 use crate::access::{Caller, Surroundings};
@@ -9,36 +9,7 @@ use crate::error::{Code, Error};
 use crate::path::{Route, Target};
 use crate::token::Claims;
 use http::{HeaderMap, Method, StatusCode, header};
-use model::facts::Id;
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 use store::{LogEntry, Principal};
-
-/// How long a direct login of one principal from one address stands for those that follow it.
-const ONE_LOGIN: Duration = Duration::from_secs(60);
-/// Bounds memory; when full, all are forgotten, and logged once more.
-const LOGINS: usize = 20_000;
-
-/// Direct logins that were logged a moment ago.
-#[derive(Default)]
-pub(crate) struct Logins(Mutex<HashMap<(Id, String), Instant>>);
-
-impl Logins {
-    /// Returns whether a login is to be logged.
-    fn is_new(&self, principal: Id, address: &str, now: Instant) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (principal, address.to_owned());
-        if seen.get(&key).is_some_and(|at| now.saturating_duration_since(*at) < ONE_LOGIN) {
-            return false;
-        }
-        if seen.len() >= LOGINS {
-            seen.clear();
-        }
-        seen.insert(key, now);
-        true
-    }
-}
 
 impl Registry {
     /// Logs a login, or one that was refused.
@@ -60,11 +31,7 @@ impl Registry {
             return;
         }
         match caller {
-            Ok(Caller { principal, .. }) => {
-                if self.logins.is_new(principal.id, &around.address, Instant::now()) {
-                    self.log_login(around, Some(principal), "", StatusCode::OK);
-                }
-            }
+            Ok(Caller { principal, .. }) => self.log_login(around, Some(principal), "", StatusCode::OK),
             Err(error) => self.log_login(around, None, "", error.status()),
         }
     }
@@ -139,23 +106,4 @@ fn about(route: &Route, method: &Method) -> Option<LogEntry> {
         _ => return None,
     };
     Some(LogEntry { operation: operation.into(), repository: repository.clone(), tag, digest, ..LogEntry::default() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_principal_from_an_address_is_one_login_a_minute() {
-        let (logins, start) = (Logins::default(), Instant::now());
-        for (principal, address, after, want, why) in [
-            (1, "a", 0, true, "the first"),
-            (1, "a", 59, false, "within the minute"),
-            (1, "b", 59, true, "another address"),
-            (2, "a", 59, true, "another principal"),
-            (1, "a", 60, true, "a minute later"),
-        ] {
-            assert_eq!(logins.is_new(principal, address, start + Duration::from_secs(after)), want, "{why}");
-        }
-    }
 }

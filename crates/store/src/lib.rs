@@ -5,6 +5,7 @@
 //! A finding is never stored: it is a join of what is.
 
 mod access;
+mod alike;
 mod audit;
 mod blobs;
 mod changes;
@@ -40,8 +41,8 @@ mod push;
 mod queue;
 mod reads;
 mod record;
-mod repositories;
 mod relay;
+mod repositories;
 mod rows;
 mod rules;
 mod scanner;
@@ -53,7 +54,6 @@ mod secret;
 mod sessions;
 mod snapshot;
 mod staging;
-mod strangers;
 mod suppressions;
 mod sweep;
 mod tokens;
@@ -90,8 +90,8 @@ pub use plans::{NewPlan, PlanNode, PlanPreview, PlanRow};
 pub use queue::{Class, Job, JobKind, JobRow, NewJob};
 pub use reads::{Hanging, ImageRow, Kept, LayerRow, MatchDetail, PlacedPackage, ScanRow};
 pub use record::{Assessment, Failure, Recorded};
-pub use repositories::RepositoryChange;
 pub use relay::MailRelay;
+pub use repositories::RepositoryChange;
 pub use rules::{RuleChange, RuleRow};
 pub use scanner::Pulled;
 pub use scope::{Registry, Subscription};

@@ -3,8 +3,8 @@
 //! In: a try, before its password is looked at. Out: whether to look at all. A name is closed to one address, never to others, so
 //! that nobody can lock somebody out from everywhere; sessions and tokens are not concerned.
 
+use crate::alike::network;
 use crate::engine::values;
-use crate::strangers::network;
 use crate::{Audit, Caller, Error, Result, Store};
 use model::Micros;
 use model::role::Scope;
@@ -28,7 +28,7 @@ impl Store {
             match self.count(&key, tries).await {
                 Ok(None) => {}
                 Ok(Some(_)) if name.is_empty() => {}
-                Ok(Some(wait)) => self.note_lock(name, address, wait).await,
+                Ok(Some((wait, tries))) => self.note_lock(name, address, wait, tries).await,
                 Err(error @ Error::LockedOut { .. }) => return Err(error),
                 Err(error) => tracing::warn!(%error, "a try to sign in was not counted"),
             }
@@ -36,8 +36,8 @@ impl Store {
         Ok(())
     }
 
-    /// Counts one; returns the wait if it closes the key from now on.
-    async fn count(&self, key: &str, tries: i64) -> Result<Option<Duration>> {
+    /// Counts one; if it closes the key from now on, returns the wait, and how many wrong ones there were.
+    async fn count(&self, key: &str, tries: i64) -> Result<Option<(Duration, i64)>> {
         let mut tx = self.engine().begin().await?;
         let now = Micros(tx.int(&format!("SELECT {}", self.engine().clock()), values![]).await?);
         let old = now.0.saturating_sub(micros(LONGEST_WAIT));
@@ -56,7 +56,7 @@ impl Store {
         let wait = (FIRST_WAIT * 2u32.pow(doublings)).min(LONGEST_WAIT);
         tx.run("UPDATE lock_out SET until = $2 WHERE name = $1", values![key, now.saturating_add(wait)]).await?;
         tx.commit().await?;
-        Ok(Some(wait))
+        Ok(Some((wait, failures)))
     }
 
     /// Refuses a name that is closed to an address; returns whether wrong tries are remembered.
@@ -95,12 +95,12 @@ impl Store {
         tx.commit().await
     }
 
-    async fn note_lock(&self, name: &str, address: &str, wait: Duration) {
+    async fn note_lock(&self, name: &str, address: &str, wait: Duration, tries: i64) {
         let by = Caller { address: address.to_owned(), ..Caller::default() };
         let name: String = name.chars().take(NAME_CHARS).collect();
         let note = async {
             let mut write = self.write().await?;
-            let after = serde_json::json!({"seconds": wait.as_secs()});
+            let after = serde_json::json!({"seconds": wait.as_secs(), "tries": tries});
             let before = serde_json::Value::Null;
             let line = Audit { by: &by, action: "sign-in.lock", object: &name, scope: &Scope::ALL, before, after };
             write.audit(&line).await?;

@@ -4,9 +4,9 @@
 //! lines wait in memory for at most a quarter of a second, so that nobody waits for them.
 //! Out: lists, newest first, with exact totals. Lines that found no room are counted. Old lines are trimmed.
 
+use crate::alike::{Alike, Chance};
 use crate::engine::{Row, Tx, Value, values};
 use crate::events::{About, Action, Caller};
-use crate::strangers::{Chance, Strangers};
 use crate::write::Write;
 use crate::{Audit, Error, Result, Store};
 use model::Micros;
@@ -64,6 +64,8 @@ pub struct LogEntry {
     pub artifact_type: String,
     /// Length.
     pub bytes: i64,
+    /// How many it stands for; of a new line: 0, then it is one.
+    pub times: i64,
 }
 
 /// A line as it is listed.
@@ -145,7 +147,7 @@ impl LogColumn {
 #[derive(Default)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
-    strangers: Mutex<Strangers>,
+    alike: Mutex<Alike>,
     /// Who writes; a reader waits for its end, and so sees what was said before it asked.
     writing: tokio::sync::Mutex<()>,
 }
@@ -157,8 +159,21 @@ struct Waiting {
 }
 
 impl Queue {
-    fn strangers(&self) -> MutexGuard<'_, Strangers> {
-        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn alike(&self) -> MutexGuard<'_, Alike> {
+        self.alike.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has those wait whose minute is over.
+    fn gather(&self, now: Option<Instant>) {
+        let over = self.alike().over(now);
+        let mut waiting = self.waiting();
+        for line in over {
+            if waiting.lines.len() < WAITING {
+                waiting.lines.push(line);
+            } else {
+                waiting.lost += line.times;
+            }
+        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -168,13 +183,16 @@ impl Queue {
 
 impl Store {
     /// Takes a line of a resource log: a login, a refused request. It is written within a quarter of a second. Pushes, pulls and
-    /// deletes write theirs themselves. Of what anybody can cause one line a minute stands for all that are alike.
+    /// deletes write theirs themselves. Of what anybody can cause one line a minute stands for all that are alike, and another says how
+    /// many they were.
     pub fn log(&self, mut entry: LogEntry) {
         if entry.at == Micros(0) {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             entry.at = Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
         }
-        let chance = self.inner.logs.strangers().judge(&entry, Instant::now());
+        let now = Instant::now();
+        self.inner.logs.gather(Some(now));
+        let chance = self.inner.logs.alike().judge(&entry, now);
         if chance == Chance::Alike {
             return;
         }
@@ -186,9 +204,16 @@ impl Store {
         }
     }
 
-    /// Writes the lines that wait. Called four times a second, and before the process ends.
+    /// Writes the lines that wait, and those that say how many were alike. Called before the process ends.
+    pub async fn close_logs(&self) -> Result<()> {
+        self.inner.logs.gather(None);
+        self.flush_logs().await
+    }
+
+    /// Writes the lines that wait. Called four times a second.
     pub async fn flush_logs(&self) -> Result<()> {
         let queue = &self.inner.logs;
+        queue.gather(Some(Instant::now()));
         let _turn = queue.writing.lock().await;
         let Waiting { lines, lost } = std::mem::take(&mut *queue.waiting());
         if lines.is_empty() && lost == 0 {
@@ -228,7 +253,7 @@ impl Store {
         let (before, limit) = (given.len() - 1, given.len());
         let sql = format!(
             "SELECT l.id, l.at, l.kind, l.operation, l.login_server, l.identity, l.jwt, l.address, l.user_agent, l.correlation, l.result, l.micros, l.registry,
-            l.repository, l.tag, l.digest, l.media_type, l.artifact_type, l.bytes, l.scanner, COALESCE(s.guid, ''), COALESCE(g.resource_group, ''), COALESCE(g.name, '')
+            l.repository, l.tag, l.digest, l.media_type, l.artifact_type, l.bytes, l.scanner, COALESCE(s.guid, ''), COALESCE(g.resource_group, ''), COALESCE(g.name, ''), l.times
             FROM resource_log l LEFT JOIN registry g ON g.id = l.registry LEFT JOIN subscription s ON s.id = g.subscription
             WHERE {condition} AND l.id < ${before} ORDER BY l.id DESC LIMIT ${limit}"
         );
@@ -359,6 +384,7 @@ fn log_row(row: &Row) -> Result<LogRow> {
         media_type: row.text(16)?,
         artifact_type: row.text(17)?,
         bytes: row.int(18)?,
+        times: row.int(23)?,
     };
     Ok(LogRow { entry, subscription: row.text(20)?, resource_group: row.text(21)?, registry: row.text(22)? })
 }
@@ -392,8 +418,8 @@ pub(crate) async fn add_log(
 }
 
 async fn insert(tx: &mut Tx, lines: &[LogEntry]) -> Result<()> {
-    const COLUMNS: usize = 19;
-    let sql = "INSERT INTO resource_log (at, kind, operation, login_server, identity, jwt, address, user_agent, correlation, result, micros, registry, repository, tag, digest, media_type, artifact_type, bytes, scanner)";
+    const COLUMNS: usize = 20;
+    let sql = "INSERT INTO resource_log (at, kind, operation, login_server, identity, jwt, address, user_agent, correlation, result, micros, registry, repository, tag, digest, media_type, artifact_type, bytes, scanner, times)";
     let mut rows: Vec<Value> = Vec::with_capacity(lines.len().saturating_mul(COLUMNS));
     for entry in lines {
         rows.extend_from_slice(values![
@@ -416,6 +442,7 @@ async fn insert(tx: &mut Tx, lines: &[LogEntry]) -> Result<()> {
             &entry.artifact_type,
             entry.bytes,
             entry.caller.scanner,
+            entry.times.max(1),
         ]);
     }
     if !rows.is_empty() {

@@ -10,8 +10,8 @@ use anyhow::Context;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::Value;
-use std::sync::Arc;
 use server::{Asker, Handle, Parts};
+use std::sync::Arc;
 use tower::ServiceExt;
 
 /// Longest answer that is read.

@@ -115,7 +115,7 @@ async fn serve_until_told(
 
 /// Writes the lines of the resource logs that still wait.
 async fn flush(store: &Store) {
-    if let Err(error) = store.flush_logs().await {
+    if let Err(error) = store.close_logs().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "the last lines of the resource logs are lost");
     }
 }

@@ -50,6 +50,9 @@ pub struct LogLine {
     pub duration_micros: i64,
     /// Name of the registry. `_ResourceId`
     pub registry: String,
+    /// How many alike it stands for: of what anybody can cause, and of logins that come with every request, there is one line at once and
+    /// one a minute later for all the others.
+    pub times: i64,
 }
 
 /// A login.
@@ -116,6 +119,7 @@ fn line(row: &LogRow) -> LogLine {
         login_server: entry.caller.host.clone(),
         duration_micros: entry.micros,
         registry: row.registry.clone(),
+        times: entry.times,
     }
 }
 

@@ -46,6 +46,7 @@ struct Logs {
 struct Row {
     at: When,
     operation: String,
+    times: i64,
     result: i64,
     tone: &'static str,
     identity: String,
@@ -64,6 +65,7 @@ fn row(row: LogRow, now: Micros) -> Row {
     Row {
         at: When::of(entry.at, now),
         operation: entry.operation,
+        times: entry.times,
         result: entry.result,
         tone: if entry.result < 400 { "good" } else { "bad" },
         identity: visible(&entry.caller.actor),

@@ -147,6 +147,25 @@ fn lines_are_found_by_every_column_with_exact_totals() {
 }
 
 #[test]
+fn lines_that_are_alike_are_two_with_the_right_number() {
+    on_every_engine(|fresh| async move {
+        let store = &fresh.store;
+        for _ in 0..100 {
+            let caller = Caller { address: "192.0.2.1".into(), ..Caller::default() };
+            store.log(LogEntry { login: true, operation: "login".into(), caller, result: 401, ..LogEntry::default() });
+        }
+        let filter = LogFilter { login: true, ..LogFilter::default() };
+        let times = async || {
+            let (rows, _) = store.log_rows(&filter, 10).await.unwrap();
+            rows.iter().map(|row| row.entry.times).collect::<Vec<_>>()
+        };
+        assert_eq!(times().await, [1], "the first at once");
+        store.close_logs().await.unwrap();
+        assert_eq!(times().await, [99, 1], "the others when their minute, or the process, is over");
+    });
+}
+
+#[test]
 fn old_lines_go_and_lines_without_room_are_counted() {
     on_every_engine(|fresh| async move {
         let store = &fresh.store;
