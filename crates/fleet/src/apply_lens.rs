@@ -1,7 +1,8 @@
 //! How rules, plans, exemptions and paths follow the store.
 //!
 //! In: rows that are new or different, after the facts that rules are about. Out: the rules of the index. Which
-//! matches they speak of follows the matches; the view of now is forgotten, and worked out again by the next question.
+//! matches they speak of follows the matches; the view of now is forgotten, and worked out again by the next question: from the view
+//! before, if only rules changed.
 
 use crate::apply::upsert;
 use crate::criteria::{Rule, RuleSet, RuleTests, match_part};
@@ -9,6 +10,35 @@ use crate::index::Index;
 use model::facts::{InventoryPathsFact, Snapshot};
 use model::rule::{Criteria, RuleFact};
 use std::sync::OnceLock;
+
+/// Returns whether nothing but rules changed.
+fn only_rules(rows: &Snapshot) -> bool {
+    // Every field is named: a new one is to be thought of here.
+    let Snapshot {
+        revision: _,
+        generation: _,
+        subscriptions,
+        registries,
+        repositories,
+        images,
+        presences,
+        tags,
+        image_inventories,
+        inventories,
+        packages,
+        vulnerabilities,
+        aliases,
+        matches,
+        rules: _,
+        plans,
+        exemptions: _,
+        paths,
+    } = rows;
+    let tree = subscriptions.is_empty() && registries.is_empty() && repositories.is_empty() && plans.is_empty();
+    let places = images.is_empty() && presences.is_empty() && tags.is_empty() && image_inventories.is_empty();
+    let held = inventories.is_empty() && packages.is_empty() && paths.is_empty();
+    tree && places && held && vulnerabilities.is_empty() && aliases.is_empty() && matches.is_empty()
+}
 
 impl Index {
     /// Returns whether the paths of packages are known: else a rule that asks for them hides nothing.
@@ -35,7 +65,7 @@ impl Index {
             self.sort_changed(changed);
         }
         rows.rules.iter().for_each(|row| self.take_rule(row));
-        self.now.forget();
+        if only_rules(rows) { self.now.outdate() } else { self.now.forget() }
     }
 
     fn take_rule(&mut self, row: &RuleFact) {

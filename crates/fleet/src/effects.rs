@@ -10,10 +10,11 @@ use crate::distinct::CellImages;
 use crate::index::{Index, hidden_bits, holds};
 use crate::marks::{Marks, Mode};
 use crate::query::Scope;
-use crate::sets::{Bits, RowSet};
+use crate::sets::RowSet;
 use crate::sight::Sight;
 use model::facts::Id;
 use model::time::Micros;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// What a rule does now.
@@ -38,19 +39,13 @@ struct Counted {
 }
 
 impl Index {
-    /// Says what every rule does that is there now, as far as it is seen in a part of the tree, in order of row id.
-    pub fn rule_effects(&self, scope: &Scope, now: Micros) -> Vec<RuleEffect> {
-        let sight = Sight::new(self, None, None, self.view(None, now.0), Marks::unasked(Mode::Open));
-        let counted = match scope {
-            Scope::Everything => Counting::new(&sight, &sight.everything().selection).count(),
-            Scope::Within { .. } => {
-                let open = |presence: &usize| self.presences[*presence].until == i64::MAX;
-                let here = |presence: &usize| self.in_scope(self.presences[*presence].repository as usize, scope);
-                let places = (0..self.presences.len()).filter(open).filter(here).map(|presence| (presence, 0));
-                Counting::new(&sight, &Selection::new(&sight, places)).count()
-            }
-        };
-        let there = self.rules.iter().enumerate().filter(|(_, rule)| rule.fact.until == Micros::FOREVER);
+    /// Says what some rules do (by stable id) that are there now, as far as it is seen in a part of the tree, in order of row id.
+    pub fn rule_effects(&self, of: &[Uuid], scope: &Scope, now: Micros) -> Vec<RuleEffect> {
+        let asked: HashSet<&Uuid> = of.iter().collect();
+        let there = |rule: &Rule| rule.fact.until == Micros::FOREVER && asked.contains(&rule.fact.uid);
+        let wanted: Vec<bool> = self.rules.iter().map(there).collect();
+        let counted = self.counting(scope, now, wanted.clone(), |all| all.count());
+        let there = self.rules.iter().enumerate().filter(|(at, _)| wanted[*at]);
         let mut effects: Vec<RuleEffect> = there
             .map(|(at, rule)| {
                 let (uid, id, findings) = (rule.fact.uid, rule.fact.id, counted.findings[at]);
@@ -67,69 +62,25 @@ impl Index {
         effects
     }
 
-    /// Returns the last moment at which a rule would have hidden a finding, since there is such a rule; overrides aside.
-    fn last_hidden(&self, rule: usize, now: Micros) -> Option<i64> {
-        let (rule, set) = (&self.rules[rule], self.matches_of_rule(rule));
-        let same = self.rules.iter().filter(|r| r.fact.uid == rule.fact.uid);
-        let since = same.map(|r| r.fact.since.0).min().unwrap_or(rule.fact.since.0);
-        let mut here = Bits::default();
-        let inside = self.repositories_in(&rule.fact.scope).into_iter();
-        inside.filter(|r| rule.tests.repository_passes(self, *r)).for_each(|r| here.set(r));
-        let mut past = Past { index: self, rule, since, now: now.0, here, last: None };
-        match set {
-            RowSet::Few(rows) => rows.iter().for_each(|m| past.look_at_match(*m as usize)),
-            set => past.here.clone().iter().for_each(|repository| past.look_at_repository(repository, set)),
-        }
-        past.last
-    }
-}
-
-/// Looks for when a rule last hid something.
-struct Past<'a> {
-    index: &'a Index,
-    rule: &'a Rule,
-    since: i64,
-    now: i64,
-    /// Repositories in which the rule stands.
-    here: Bits,
-    last: Option<i64>,
-}
-
-impl Past<'_> {
-    fn look_at_match(&mut self, matched: usize) {
-        let index = self.index;
-        let inventories = index.postings[index.matches[matched].package as usize].iter();
-        for reading in inventories.flat_map(|i| index.readings_of_inventory(*i as usize)) {
-            let presences = index.presences_of_image(index.readings[reading].image as usize);
-            presences.for_each(|presence| self.look(matched, presence, reading));
-        }
+    /// Names the rules in force that hide nothing in a part of the tree, each with the last moment at which it did.
+    pub fn idle_rules(&self, scope: &Scope, now: Micros) -> Vec<(Uuid, Option<Micros>)> {
+        let in_force = |rule: &Rule| rule.holds(None, now.0) && !rule.fact.paused;
+        let wanted: Vec<bool> = self.rules.iter().map(in_force).collect();
+        let busy = self.counting(scope, now, wanted.clone(), |all| all.busy());
+        let idle = (0..self.rules.len()).filter(|at| wanted[*at] && !busy[*at]);
+        idle.map(|at| (self.rules[at].fact.uid, self.last_hidden(at, now).map(Micros))).collect()
     }
 
-    fn look_at_repository(&mut self, repository: usize, set: &RowSet) {
-        let index = self.index;
-        let readings = |presence: usize| index.readings_of_image(index.presences[presence].image as usize);
-        let places = index.presences_of_repository(repository);
-        let places = places.filter(|presence| self.rule.tests.ever_passes(index, *presence));
-        for (presence, reading) in places.flat_map(|p| readings(p).map(move |r| (p, r))) {
-            let packages = index.inventories[index.readings[reading].inventory as usize].packages.iter();
-            let matches = packages.flat_map(|p| index.matches_of_package(*p as usize));
-            matches.filter(|m| set.contains(*m)).for_each(|matched| self.look(matched, presence, reading));
+    /// Counts by the rules that are wanted, in a part of the tree.
+    fn counting<T>(&self, scope: &Scope, now: Micros, wanted: Vec<bool>, count: impl FnOnce(Counting<'_>) -> T) -> T {
+        let sight = Sight::new(self, None, None, self.view(None, now.0), Marks::unasked(Mode::Open));
+        if *scope == Scope::Everything {
+            return count(Counting::new(&sight, &sight.everything().selection, wanted));
         }
-    }
-
-    fn look(&mut self, matched: usize, presence: usize, reading: usize) {
-        let index = self.index;
-        let (m, p, r) = (&index.matches[matched], &index.presences[presence], &index.readings[reading]);
-        let start = self.since.max(m.since).max(p.since).max(r.since);
-        let end = self.now.min(m.until).min(p.until).min(r.until);
-        let hidden = hidden_bits(m.severity, m.category, m.state) != 0;
-        let later = self.last.is_none_or(|last| end > last);
-        if start >= end || hidden || !later || !self.here.get(p.repository as usize) {
-            return;
-        }
-        if self.rule.tests.image_passes(index, presence, Some(end - 1)) {
-            self.last = Some(end);
-        }
+        let open = |presence: &usize| self.presences[*presence].until == i64::MAX;
+        let here = |presence: &usize| self.in_scope(self.presences[*presence].repository as usize, scope);
+        let places = (0..self.presences.len()).filter(open).filter(here).map(|presence| (presence, 0));
+        count(Counting::new(&sight, &Selection::new(&sight, places), wanted))
     }
 }
 
@@ -137,11 +88,15 @@ impl Past<'_> {
 struct Counting<'a> {
     sight: &'a Sight<'a>,
     selection: &'a Selection,
+    /// By rule.
+    wanted: Vec<bool>,
     images_of: CellImages,
     /// By group: cells.
     cells: Vec<Vec<u32>>,
     /// By group, of the set that is looked at: findings.
     findings: Vec<u64>,
+    /// By package, of the set that is looked at: what is open now and not hidden by default.
+    of_package: Vec<u32>,
     /// By cell, of the set that is looked at: whether it has one; one more, for inventories that no cell is of.
     hit: Vec<bool>,
     to: Counted,
@@ -150,7 +105,7 @@ struct Counting<'a> {
 }
 
 impl<'a> Counting<'a> {
-    fn new(sight: &'a Sight<'a>, selection: &'a Selection) -> Self {
+    fn new(sight: &'a Sight<'a>, selection: &'a Selection, wanted: Vec<bool>) -> Self {
         let (groups, rules) = (sight.view.groups.len(), sight.index.rules.len());
         let mut cells: Vec<Vec<u32>> = vec![Vec::new(); groups];
         let numbered = (0..).zip(&selection.cells);
@@ -158,9 +113,11 @@ impl<'a> Counting<'a> {
         Self {
             sight,
             selection,
+            wanted,
             images_of: CellImages::new(sight.index, selection),
             cells,
             findings: vec![0; groups],
+            of_package: vec![0; sight.index.packages.len()],
             hit: vec![false; selection.cells.len() + 1],
             to: Counted { findings: vec![0; rules], images: vec![0; rules] },
             others: Vec::new(),
@@ -168,21 +125,69 @@ impl<'a> Counting<'a> {
     }
 
     fn count(mut self) -> Counted {
-        let (view, index) = (&self.sight.view, self.sight.index);
-        // By set: group and rule, wherever a rule that speaks of the set is in force.
-        let mut whole: Vec<Vec<(u32, u32)>> = vec![Vec::new(); index.rule_sets.len()];
-        let mut by_path: Vec<Vec<(u32, u32)>> = vec![Vec::new(); view.path_sets.len()];
-        for (number, group) in (0..).zip(&view.groups) {
-            group.rules.iter().for_each(|r| whole[index.rules[*r as usize].set as usize].push((number, *r)));
-            group.by_path.iter().for_each(|(r, set)| by_path[*set as usize].push((number, *r)));
+        for (set, of) in self.sets() {
+            self.count_set(set, &of);
         }
-        let whole = whole.iter().enumerate().filter(|(_, of)| !of.is_empty());
-        whole.for_each(|(set, of)| self.count_set(index.matches_of_set(set), of));
-        view.path_sets.iter().zip(&by_path).for_each(|(set, of)| self.count_set(set, of));
         self.others.sort_unstable();
         self.others.dedup();
         self.others.iter().for_each(|(rule, _)| self.to.images[*rule as usize] += 1);
         self.to
+    }
+
+    /// The sets that wanted rules speak of: each with group and rule, wherever such a rule is in force.
+    fn sets(&self) -> Vec<(&'a RowSet, Vec<(u32, u32)>)> {
+        let (sight, index): (&'a Sight<'a>, _) = (self.sight, self.sight.index);
+        let mut whole: Vec<Vec<(u32, u32)>> = vec![Vec::new(); index.rule_sets.len()];
+        let mut by_path: Vec<Vec<(u32, u32)>> = vec![Vec::new(); sight.view.path_sets.len()];
+        for (number, group) in (0..).zip(&sight.view.groups) {
+            let rules = group.rules.iter().filter(|r| self.wanted[**r as usize]);
+            rules.for_each(|r| whole[index.rules[*r as usize].set as usize].push((number, *r)));
+            let by_paths = group.by_path.iter().filter(|(r, _)| self.wanted[*r as usize]);
+            by_paths.for_each(|(r, set)| by_path[*set as usize].push((number, *r)));
+        }
+        let whole = whole.into_iter().enumerate().filter(|(_, of)| !of.is_empty());
+        let whole = whole.map(|(set, of)| (index.matches_of_set(set), of));
+        let by_path = sight.view.path_sets.iter().zip(by_path).filter(|(_, of)| !of.is_empty());
+        whole.chain(by_path).collect()
+    }
+
+    /// Returns, by rule, whether it hides something.
+    fn busy(mut self) -> Vec<bool> {
+        let mut busy = vec![false; self.sight.index.rules.len()];
+        for (set, of) in self.sets() {
+            self.glance(set, &of, &mut busy);
+            let left: Vec<(u32, u32)> = of.into_iter().filter(|(_, rule)| !busy[*rule as usize]).collect();
+            let mut groups: Vec<u32> = left.iter().map(|(group, _)| *group).collect();
+            groups.dedup();
+            self.look(set, &groups);
+            left.iter().for_each(|(group, rule)| busy[*rule as usize] |= self.findings[*group as usize] > 0);
+            for group in groups.into_iter().map(|group| group as usize) {
+                self.findings[group] = 0;
+                self.cells[group].iter().for_each(|cell| self.hit[*cell as usize] = false);
+            }
+        }
+        busy
+    }
+
+    /// Marks rules that hide something in the first place of a group; one of the rules of a group is enough, as they speak of the
+    /// same.
+    fn glance(&self, set: &RowSet, of: &[(u32, u32)], busy: &mut [bool]) {
+        let mut looked = u32::MAX;
+        for (group, rule) in of {
+            if looked == *group || (!busy[*rule as usize] && self.hides_in_first(set, *group)) {
+                looked = *group;
+                busy[*rule as usize] = true;
+            }
+        }
+    }
+
+    /// Returns whether a set has a finding in the first cell of a group: of most it has.
+    fn hides_in_first(&self, set: &RowSet, group: u32) -> bool {
+        let (index, cells) = (self.sight.index, &self.cells[group as usize]);
+        let inventories = cells.iter().take(1).map(|cell| self.selection.cells[*cell as usize].inventory);
+        let packages = inventories.flat_map(|inventory| &index.inventories[inventory as usize].packages);
+        let mut matches = packages.flat_map(|package| index.matches_of_package(*package as usize));
+        matches.any(|m| set.contains(m) && self.is_open(m, group))
     }
 
     fn count_set(&mut self, set: &RowSet, of: &[(u32, u32)]) {
@@ -212,42 +217,67 @@ impl<'a> Counting<'a> {
     /// Counts the findings of a set by group: by the inventories that hold its packages, or cell by cell where that is less.
     fn look(&mut self, set: &RowSet, groups: &[u32]) {
         let (index, selection) = (self.sight.index, self.selection);
+        let packages = |at: usize| &index.inventories[selection.cells[at].inventory as usize].packages;
         let cells = || groups.iter().flat_map(|group| &self.cells[*group as usize]).map(|cell| *cell as usize);
-        let mut apart: Vec<usize> = cells().filter(|cell| *cell >= selection.apart).collect();
-        let counted: Vec<usize> = cells().filter(|cell| *cell < selection.apart).collect();
-        let size = |cell: &usize| index.inventories[selection.cells[*cell].inventory as usize].packages.len();
-        let held: usize = counted.iter().map(size).sum();
-        let mut holders = 0;
-        set.each(|m| holders += index.postings[index.matches[m].package as usize].len());
-        if held < holders {
-            apart.extend(counted);
-        } else if !counted.is_empty() {
-            self.look_by_inventory(set, groups);
+        let (counted, frozen): (Vec<usize>, Vec<usize>) =
+            cells().partition(|cell| self.sight.frozen(selection.cells[*cell].group as usize).is_none());
+        let spoken = self.speak(set);
+        let by_inventory = counted.iter().all(|cell| *cell < selection.apart);
+        let held: usize = counted.iter().map(|cell| packages(*cell).len()).sum();
+        let holders: usize = spoken.iter().map(|package| index.postings[*package as usize].len()).sum();
+        if by_inventory && holders < held {
+            self.look_by_inventory(&spoken, groups);
+        } else {
+            for at in counted {
+                let hidden: u32 = packages(at).iter().map(|package| self.of_package[*package as usize]).sum();
+                self.add(at, u64::from(hidden));
+            }
         }
-        for at in apart {
-            let cell = selection.cells[at];
-            let packages = index.inventories[cell.inventory as usize].packages.iter();
-            let matches = packages.flat_map(|package| index.matches_of_package(*package as usize));
-            let hidden = matches.filter(|m| set.contains(*m) && self.is_open(*m, cell.group)).count() as u64;
-            self.findings[cell.group as usize] += hidden * u64::from(cell.places);
-            self.hit[at] |= hidden > 0;
+        for at in frozen {
+            let matches = packages(at).iter().flat_map(|package| index.matches_of_package(*package as usize));
+            let group = selection.cells[at].group;
+            self.add(at, matches.filter(|m| set.contains(*m) && self.is_open(*m, group)).count() as u64);
         }
+        spoken.into_iter().for_each(|package| self.of_package[package as usize] = 0);
     }
 
-    fn look_by_inventory(&mut self, set: &RowSet, groups: &[u32]) {
+    /// Adds findings of one place of a cell.
+    fn add(&mut self, at: usize, hidden: u64) {
+        let cell = &self.selection.cells[at];
+        self.findings[cell.group as usize] += hidden * u64::from(cell.places);
+        self.hit[at] |= hidden > 0;
+    }
+
+    /// Counts by package what of a set is open now; returns the packages that have some.
+    fn speak(&mut self, set: &RowSet) -> Vec<u32> {
+        let index = self.sight.index;
+        let mut spoken = Vec::new();
+        set.each(|matched| {
+            let row = &index.matches[matched];
+            if !holds(row.since, row.until, None) || hidden_bits(row.severity, row.category, row.state) != 0 {
+                return;
+            }
+            let count = &mut self.of_package[row.package as usize];
+            if *count == 0 {
+                spoken.push(row.package);
+            }
+            *count += 1;
+        });
+        spoken
+    }
+
+    fn look_by_inventory(&mut self, spoken: &[u32], groups: &[u32]) {
         let (index, selection) = (self.sight.index, self.selection);
         let mut wanted = vec![0_u32; self.cells.len()];
         groups.iter().for_each(|group| wanted[*group as usize] = 1);
-        set.each(|matched| {
-            if !self.is_open(matched, 0) {
-                return;
-            }
-            selection.each_counted(&index.postings[index.matches[matched].package as usize], |at, cell| {
+        for package in spoken.iter().map(|package| *package as usize) {
+            let count = self.of_package[package];
+            selection.each_counted(&index.postings[package], |at, cell| {
                 let here = wanted[cell.group as usize];
-                self.findings[cell.group as usize] += u64::from(cell.places * here);
+                self.findings[cell.group as usize] += u64::from(cell.places * here) * u64::from(count);
                 self.hit[at] |= here != 0;
             });
-        });
+        }
     }
 
     /// Returns whether a match is open in a group of places, and not hidden by default. Group 0 is seen as of now.

@@ -35,6 +35,8 @@ pub(crate) struct KindBits {
 pub(crate) struct Group {
     /// Positions of the rules in force, ascending; those that hold for no match left out.
     pub rules: Vec<u32>,
+    /// What these rules speak of: positions among the sets of the index, ascending.
+    pub sets: Vec<u32>,
     /// Rules that ask for paths, with the position of the matches they hide here, ascending.
     pub by_path: Vec<(u32, u32)>,
     /// The moment of which the places are seen, if their plan is off.

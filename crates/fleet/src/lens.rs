@@ -10,7 +10,7 @@ use crate::ids::NONE;
 use crate::index::{Index, holds};
 use crate::kinds::{Group, Kinds};
 use crate::sets::RowSet;
-use crate::view::View;
+use crate::view::{Kept, View};
 use model::facts::{Id, PlanFact};
 use model::plan::{spans, standard_at};
 use model::role::Scope;
@@ -38,11 +38,13 @@ impl Index {
         }
         let lock = || self.now.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = lock().clone();
-        if let Some(view) = kept.filter(|view| view.since <= clock && clock < view.until) {
+        if let Some(view) = kept.at(clock) {
             return view;
         }
-        let view = Arc::new(self.make_view(at, clock, None));
-        *lock() = Some(Arc::clone(&view));
+        let mut view = self.make_view(at, clock, None);
+        kept.view.iter().for_each(|before| view.follow(before));
+        let view = Arc::new(view);
+        *lock() = Kept { view: Some(Arc::clone(&view)), outdated: false };
         view
     }
 
@@ -299,9 +301,12 @@ impl MakeGroups<'_> {
         if key.0.is_empty() && key.1.is_empty() && key.2.is_none() {
             return 0;
         }
-        let groups = &mut self.view.groups;
+        let (index, groups) = (self.index, &mut self.view.groups);
         *self.keys.entry(key).or_insert_with_key(|(rules, by_path, frozen)| {
-            groups.push(Group { rules: rules.clone(), by_path: by_path.clone(), frozen: *frozen });
+            let mut sets: Vec<u32> = rules.iter().map(|r| index.rules[*r as usize].set).collect();
+            sets.sort_unstable();
+            sets.dedup();
+            groups.push(Group { rules: rules.clone(), sets, by_path: by_path.clone(), frozen: *frozen });
             groups.len() as u32 - 1
         })
     }

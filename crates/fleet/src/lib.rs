@@ -12,6 +12,7 @@
 mod adding;
 mod apply;
 mod apply_lens;
+mod carry;
 mod cells;
 mod counts;
 mod coverage;
@@ -34,6 +35,7 @@ mod marks;
 mod match_tests;
 mod news;
 mod packages;
+mod past;
 mod place_tests;
 mod plan;
 mod preview;

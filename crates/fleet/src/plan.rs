@@ -19,6 +19,7 @@ use crate::place_tests::PlaceTests;
 use crate::query::Query;
 use crate::selection::Held;
 use crate::sight::Sight;
+use std::borrow::Cow;
 
 /// The places of a plan.
 enum Places {
@@ -69,10 +70,22 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Returns the findings of every cell, if they are kept.
-    pub fn kept_lanes(&self) -> Option<&[Lanes]> {
-        let kept = matches!(self.places, Places::Everything) && self.matches.pass_all();
-        kept.then(|| self.sight.everything().lanes.as_slice())
+    /// Returns the findings of every cell, if they are kept: also for some of the places, where they were worked out for all.
+    pub fn kept_lanes(&self) -> Option<Cow<'_, [Lanes]>> {
+        let sight = &self.sight;
+        if !sight.is_kept() || !self.matches.pass_all() || sight.after.is_some() || sight.at.is_some() {
+            return None;
+        }
+        let Places::Selected(selection) = &self.places else {
+            return Some(Cow::Borrowed(&sight.everything().lanes));
+        };
+        let kept = sight.view.everything[usize::from(sight.plain)].get()?;
+        let mut lanes = vec![Lanes::default(); selection.cells.len() + 1];
+        let cells = selection.cell_of.iter().zip(&kept.selection.cell_of).filter(|(cell, _)| **cell != NONE);
+        for (cell, known) in cells {
+            lanes[*cell as usize] = *kept.lanes.get(*known as usize)?;
+        }
+        Some(Cow::Owned(lanes))
     }
 
     /// Returns whether a presence passes.
@@ -159,7 +172,7 @@ impl<'a> Plan<'a> {
         let everything = matches!(self.places, Places::Everything);
         let mut counted = Vec::new();
         let to = (!everything).then_some(&mut counted);
-        let lanes = self.kept_lanes().map(<[Lanes]>::to_vec);
+        let lanes = self.kept_lanes().map(Cow::into_owned);
         let lanes = lanes.unwrap_or_else(|| add_up(&self.sight, self.selection(), &self.matches, to));
         self.counted = counted;
         lanes
@@ -199,12 +212,7 @@ impl<'a> Plan<'a> {
 fn select(sight: &Sight<'_>, query: &Query, text_in: TextIn, until: Option<i64>) -> Places {
     let index = sight.index;
     let tests = PlaceTests::new(index, &sight.view, query, text_in);
-    let kept = match sight.marks.mode {
-        Mode::Open => true,
-        Mode::All | Mode::Except => sight.plain,
-        Mode::Only => false,
-    };
-    if kept && tests.pass_all() && sight.at.is_none() && sight.after.is_none() && until.is_none() {
+    if sight.is_kept() && tests.pass_all() && sight.at.is_none() && sight.after.is_none() && until.is_none() {
         return Places::Everything;
     }
     let mut places: Vec<(usize, usize)> = Vec::new();

@@ -26,6 +26,15 @@ impl<'a> Sight<'a> {
         Self { index, at, after, view, plain, marks }
     }
 
+    /// Returns whether places are seen as what is kept for everything was seen.
+    pub fn is_kept(&self) -> bool {
+        match self.marks.mode {
+            Mode::Open => true,
+            Mode::All | Mode::Except => self.plain,
+            Mode::Only => false,
+        }
+    }
+
     /// Returns how a presence is seen: its group in the view.
     pub fn group_of(&self, presence: usize) -> usize {
         if self.plain { 0 } else { self.view.group_of(presence) }

@@ -19,7 +19,7 @@ pub(crate) struct Sums<'a> {
 impl<'a> Sums<'a> {
     pub fn new(plan: &'a Plan<'a>) -> Self {
         let lanes = match plan.kept_lanes() {
-            Some(kept) => Cow::Borrowed(kept),
+            Some(kept) => kept,
             None => Cow::Owned(add_up(&plan.sight, plan.selection(), &plan.matches, None)),
         };
         Self::of(plan, lanes)

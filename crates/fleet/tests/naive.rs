@@ -7,6 +7,8 @@
 mod rules;
 #[path = "naive/score.rs"]
 mod score;
+#[path = "naive/turns.rs"]
+mod turns;
 #[path = "naive/world.rs"]
 mod world;
 
@@ -685,5 +687,12 @@ proptest! {
                 score::check_preview(index, &world, &mut dice);
             }
         }
+    }
+
+    #[test]
+    fn whatever_rules_do_the_index_that_follows_answers_as_one_built_anew(seed in 1_u64..) {
+        let mut dice = Dice(seed);
+        let world = world(&mut dice);
+        turns::check_turns(world, &mut dice);
     }
 }

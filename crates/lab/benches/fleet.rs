@@ -7,10 +7,11 @@
 
 use fleet::{Filter, Index, Query, Scope, Sort};
 use lab::fleet::{DAY, Dice, NOW, advisories, fleet, new_image};
-use model::facts::{Changes, Snapshot};
+use model::facts::{Changes, RuleFact, Snapshot};
 use model::time::Micros;
 use std::hint::black_box;
 use std::time::Instant;
+use uuid::Uuid;
 
 /// What a row of the table says, and the bar at 20,000 images, in milliseconds, where there is one.
 fn row(what: &str, mut times: Vec<f64>, bar: Option<f64>) {
@@ -192,19 +193,7 @@ fn rules(index: &mut Index, facts: &Snapshot, runs: usize) {
     let bar = Some(50.0);
     let plain = query("", "default");
     let now = plain.now;
-    let counted = facts.rules.len() as i64;
-    // A rule that is written last is numbered after all others: 11 names vulnerabilities, 20 is broad.
-    for (what, kind) in [("names vulnerabilities", 11), ("is broad", 20), ("asks for tags", 25)] {
-        let times = time(runs.min(20), |i| {
-            let number = counted / 20 * 20 + 20 * (i as i64 + 1) + kind;
-            let mut rows = Snapshot { revision: facts.revision + 1, generation: 1, ..Snapshot::default() };
-            rows.rules = vec![lab::rules::rule(facts, number)];
-            index.apply(&change(rows));
-            page(index, &plain);
-            drop(black_box(index.counts(&plain)));
-        });
-        row(&format!("a rule that {what}: made, in a list and in counts"), times, bar);
-    }
+    changed_rules(index, facts, runs, now);
     for (what, words) in [
         ("fleet", ""),
         ("subscription", "sub:division-2"),
@@ -227,7 +216,10 @@ fn rules(index: &mut Index, facts: &Snapshot, runs: usize) {
     row("with rules: findings: fleet, 30 days back", time(runs, |_| page(index, &past)), bar);
     let settings = fleet::ScoreSettings::default();
     row("score: fleet", time(runs, |_| drop(black_box(index.score(&plain, &settings)))), bar);
-    row("what every rule does", time(runs, |_| drop(black_box(index.rule_effects(&Scope::Everything, now)))), bar);
+    let page: Vec<Uuid> = facts.rules.iter().take(50).map(|rule| rule.uid).collect();
+    let times = time(runs, |_| drop(black_box(index.rule_effects(&page, &Scope::Everything, now))));
+    row("what each rule of a page of 50 does", times, bar);
+    row("which rules hide nothing", time(runs, |_| drop(black_box(index.idle_rules(&Scope::Everything, now)))), bar);
     for (what, scope) in [("fleet", model::role::Scope::ALL), ("subscription", index_scope(facts, 1))] {
         for kind in [0, 1, 2, 3, 6, 11] {
             let criteria = lab::rules::rule(facts, 40 + kind).criteria;
@@ -238,6 +230,52 @@ fn rules(index: &mut Index, facts: &Snapshot, runs: usize) {
             row(&format!("preview, {what}: hides {hides}"), times, bar);
         }
     }
+}
+
+/// How soon a change of a rule is seen.
+fn changed_rules(index: &mut Index, facts: &Snapshot, runs: usize, now: Micros) {
+    let (bar, counted) = (Some(50.0), facts.rules.len() as i64);
+    // A rule that is written last is numbered after all others: 11 names vulnerabilities, 20 is broad.
+    for (what, kind) in [("names vulnerabilities", 11), ("is broad", 20), ("asks for tags", 25)] {
+        let mut made = Vec::new();
+        let times = time(runs.min(20), |i| {
+            made.push(lab::rules::rule(facts, counted / 20 * 20 + 20 * (i as i64 + 1) + kind));
+            see(index, facts, made.last().cloned(), now);
+        });
+        row(&format!("a rule that {what}: made, in a list, counts and score"), times, bar);
+        let times = time(runs.min(20), |i| see(index, facts, Some(RuleFact { paused: true, ..made[i].clone() }), now));
+        row(&format!("a rule that {what}: paused, in a list, counts and score"), times, bar);
+        let gone = |rule: &RuleFact| RuleFact { until: now, ..rule.clone() };
+        let times = time(runs.min(20), |i| see(index, facts, Some(gone(&made[i])), now));
+        row(&format!("a rule that {what}: deleted, in a list, counts and score"), times, bar);
+    }
+    let everywhere =
+        |i: usize| RuleFact { scope: model::role::Scope::ALL, ..lab::rules::rule(facts, 10_000 * (i as i64 + 1)) };
+    let times = time(runs.min(20), |i| {
+        let until = if i % 2 == 0 { Micros::FOREVER } else { now };
+        see(index, facts, Some(RuleFact { until, ..everywhere(i / 2) }), now);
+    });
+    row("a rule for low severities everywhere: made or deleted, the same", times, bar);
+    let expires = |i: usize| Micros(now.0 + i as i64 + 1);
+    let mut rows = Snapshot { revision: facts.revision + 1, generation: 1, ..Snapshot::default() };
+    rows.rules = (0..runs.min(20)).map(|i| RuleFact { expires: expires(i), ..everywhere(100 + i) }).collect();
+    rows.rules.iter_mut().for_each(|rule| rule.scope = lab::rules::rule(facts, rule.id + 11).scope);
+    index.apply(&change(rows));
+    see(index, facts, None, now);
+    let times = time(runs.min(20), |i| see(index, facts, None, expires(i)));
+    row("a rule that expires, the same", times, bar);
+}
+
+/// Takes a rule, and asks for a list, counts and the score as of a moment.
+fn see(index: &mut Index, facts: &Snapshot, rule: Option<RuleFact>, now: Micros) {
+    let rows = Snapshot { revision: facts.revision + 1, generation: 1, ..Snapshot::default() };
+    if let Some(rule) = rule {
+        index.apply(&change(Snapshot { rules: vec![rule], ..rows }));
+    }
+    let query = Query { now, ..query("", "default") };
+    page(index, &query);
+    drop(black_box(index.counts(&query)));
+    drop(black_box(index.score(&query, &fleet::ScoreSettings::default())));
 }
 
 fn index_scope(facts: &Snapshot, subscription: usize) -> model::role::Scope {

@@ -78,7 +78,10 @@ fn settings() -> ScoreSettings {
 
 pub fn check_effects(index: &Index, world: &Snapshot) {
     let rows = rows(world, None);
-    for effect in index.rule_effects(&fleet::Scope::Everything, NOW) {
+    let all: Vec<Uuid> = world.rules.iter().map(|rule| rule.uid).collect();
+    let idle = index.idle_rules(&fleet::Scope::Everything, NOW);
+    let effects = index.rule_effects(&all, &fleet::Scope::Everything, NOW);
+    for effect in &effects {
         let fact = world.rules.iter().find(|r| r.id == effect.id).expect("a rule");
         let hits: Vec<&Row<'_>> =
             rows.iter().filter(|(_, by)| by.iter().any(|r| r.id == fact.id)).map(|(row, _)| row).collect();
@@ -86,9 +89,17 @@ pub fn check_effects(index: &Index, world: &Snapshot) {
         assert_eq!((effect.findings, effect.images), (hits.len() as u64, images.len() as u64), "{fact:?}");
         assert!(effect.findings == 0 || effect.last == Some(NOW));
         assert!(effect.last.is_none_or(|last| last <= NOW));
+        let known = idle.iter().find(|(uid, _)| *uid == effect.uid);
+        let in_force = !fact.paused && fact.expires > NOW;
+        assert_eq!(known.map(|(_, last)| *last), (in_force && effect.findings == 0).then_some(effect.last), "{fact:?}");
+        assert_eq!(
+            index.rule_effects(&[effect.uid], &fleet::Scope::Everything, NOW),
+            std::slice::from_ref(effect),
+            "one as all"
+        );
     }
     let there = world.rules.iter().filter(|r| r.until == Micros::FOREVER).count();
-    assert_eq!(index.rule_effects(&fleet::Scope::Everything, NOW).len(), there);
+    assert_eq!(effects.len(), there);
 }
 
 pub fn check_preview(index: &Index, world: &Snapshot, dice: &mut Dice) {

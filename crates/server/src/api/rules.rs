@@ -23,6 +23,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use change::{find, near, readable, visible};
 use model::role::{Action, Scope};
+use std::collections::HashSet;
 use store::RuleRow;
 use view::{ApplyBody, ApplyView, Intent, PreviewBody, PreviewView, RuleBody, RuleFileView, RuleHistoryView, RuleView};
 
@@ -43,45 +44,54 @@ pub struct Which {
     pub limit: usize,
 }
 
-/// Lists rules by name; `next` of a page says where the following one begins.
-pub async fn listed(parts: &Parts, asker: &Asker, which: &Which) -> Result<List<RuleView>, Problem> {
+/// A page of rules.
+pub struct Listed {
+    /// The page.
+    pub list: List<RuleView>,
+    /// How many there are in any state, then in each of `STATES`; stale ones, which are dear to find, only where they are listed.
+    pub tally: Vec<Option<usize>>,
+}
+
+/// What a list of rules can be narrowed to.
+pub const STATES: [&str; 4] = ["in-force", "paused", "expired", "stale"];
+
+/// Lists rules by name; `next` of a page says where the following one begins. Only for those of the page the index is asked what
+/// they hide.
+pub async fn listed(parts: &Parts, asker: &Asker, which: &Which) -> Result<Listed, Problem> {
     let rows = visible(parts, asker).await?;
     let now = (parts.now)();
+    let asks_stale = which.state == "stale";
+    let stale = if asks_stale { effect::stale(parts, asker, &rows)? } else { HashSet::new() };
+    let is_in = |row: &RuleRow, state: &str| match state {
+        "" => true,
+        "stale" => stale.contains(&row.uid),
+        state => row.rule.state(now).as_str() == state,
+    };
     let passing: Vec<&RuleRow> = rows.iter().filter(|row| passes(row, which)).collect();
-    let effects = effect::effects(parts, asker, &passing)?;
-    let shown = passing.into_iter().map(|row| {
+    let count = |state: &str| passing.iter().filter(|row| is_in(row, state)).count();
+    let tally = [""].into_iter().chain(STATES).map(|state| (state != "stale" || asks_stale).then(|| count(state)));
+    let tally = tally.collect();
+    let shown = passing.iter().filter(|row| is_in(row, &which.state));
+    let mut shown: Vec<(String, &RuleRow)> =
+        shown.map(|row| (mark(&row.rule.name, &row.uid.to_string()), *row)).collect();
+    shown.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let total = shown.len() as u64;
+    shown.retain(|(mark, _)| which.after.as_ref().is_none_or(|after| mark > after));
+    let more = shown.len() > which.limit;
+    shown.truncate(which.limit);
+    let next = shown.last().filter(|_| more).map(|(mark, _)| mark.clone());
+    let page: Vec<&RuleRow> = shown.into_iter().map(|(_, row)| row).collect();
+    let effects = effect::effects(parts, asker, &page)?;
+    let items = page.into_iter().map(|row| {
         let mut view = RuleView::new(row, &rows, now);
         effects.fill(&mut view, row);
         view
     });
-    let mut views: Vec<RuleView> = shown.filter(|view| is_in(view, &which.state)).collect();
-    views.sort_by_cached_key(|view| mark(&view.name, &view.id));
-    let total = views.len() as u64;
-    let (items, next) = cut(views, which.after.as_deref(), which.limit);
+    let items = items.collect();
     parts.index.ask(|index| {
         let (revision, generation) = (index.revision(), index.generation());
-        Ok(List { items, total, next, revision, generation, ..List::default() })
+        Ok(Listed { list: List { items, total, next, revision, generation, ..List::default() }, tally })
     })
-}
-
-/// Returns whether a rule is in a state; empty = any.
-pub fn is_in(view: &RuleView, state: &str) -> bool {
-    match state {
-        "" => true,
-        "stale" => view.stale,
-        state => view.state == state,
-    }
-}
-
-/// Takes a page out of a list in order, and says where the next one begins.
-pub fn cut(mut views: Vec<RuleView>, after: Option<&str>, limit: usize) -> (Vec<RuleView>, Option<String>) {
-    if let Some(after) = after {
-        views.retain(|view| mark(&view.name, &view.id).as_str() > after);
-    }
-    let more = views.len() > limit;
-    views.truncate(limit);
-    let next = views.last().filter(|_| more).map(|view| mark(&view.name, &view.id));
-    (views, next)
 }
 
 /// What rules are ordered by, and what a page ends with: the name in any case, then the id.
@@ -115,8 +125,7 @@ async fn answered(parts: &Parts, asker: &Asker, row: &RuleRow) -> Result<RuleVie
 fn which(parts: &Parts, asker: &Asker, params: &mut Params) -> Result<Which, Problem> {
     let scope = params.take("scope")?.map(|path| scope_at(parts, &asker.principal, "scope", &path)).transpose()?;
     let state = params.take("state")?.unwrap_or_default();
-    const STATES: [&str; 5] = ["", "in-force", "paused", "expired", "stale"];
-    if !STATES.contains(&state.as_str()) {
+    if !state.is_empty() && !STATES.contains(&state.as_str()) {
         return Err(Problem::parameter("state", format!("state={state:?}; allowed: in-force, paused, expired, stale")));
     }
     let inherited = match params.take("inherited")?.as_deref() {
@@ -125,7 +134,8 @@ fn which(parts: &Parts, asker: &Asker, params: &mut Params) -> Result<Which, Pro
         Some(other) => return Err(Problem::parameter("inherited", format!("inherited={other:?}; allowed: yes, no"))),
     };
     let text = params.take("q")?.unwrap_or_default();
-    Ok(Which { scope, inherited, state, text, after: params.take("after")?, limit: params.take_limit()? })
+    let (after, limit) = (params.take("after")?, params.take_limit()?);
+    Ok(Which { scope, inherited, state, text, after, limit })
 }
 
 /// `GET /rules`
@@ -139,7 +149,7 @@ pub async fn list(
     let format = params.take_format(accepted(&headers))?;
     let which = which(&parts, &asker, &mut params)?;
     params.finish()?;
-    Ok(export::list(&listed(&parts, &asker, &which).await?, format))
+    Ok(export::list(&listed(&parts, &asker, &which).await?.list, format))
 }
 
 /// `POST /rules`

@@ -7,7 +7,7 @@ use super::scope::Names;
 use super::visit::Visit;
 use crate::access;
 use crate::api::rules::view::{Intent, RuleHistoryView, RuleView};
-use crate::api::rules::{self, Which, change};
+use crate::api::rules::{self, Listed, Which, change};
 use crate::asker::Asker;
 use crate::body::Form;
 use crate::params::{Name, Params};
@@ -70,7 +70,7 @@ struct ListPage {
     q: String,
     state: String,
     rows: Vec<Row>,
-    total: usize,
+    total: u64,
     pager: Pager,
     export: Export,
 }
@@ -159,27 +159,26 @@ async fn build(parts: &Parts, asker: &Asker, visit: &Visit) -> Result<ListPage, 
     let scope = params.take("scope")?;
     let scope = scope.map(|path| access::scope_at(parts, &asker.principal, "scope", &path)).transpose()?;
     params.finish()?;
-    let which = Which { text: q.clone(), inherited: scope.is_some(), scope, limit: usize::MAX, ..Which::default() };
-    let all = rules::listed(parts, asker, &which).await?.items;
-    let count = |state: &str| all.iter().filter(|view| rules::is_in(view, state)).count();
-    let states = [("", "All"), ("in-force", "In force"), ("paused", "Disabled for now"), ("expired", "Expired")];
-    let tabs = states.iter().chain(&[("stale", "Stale")]).map(|(word, text)| Tab {
-        text: (*text).to_owned(),
+    let inherited = scope.is_some();
+    let (text, state_asked) = (q.clone(), state.clone());
+    let which = Which { scope, inherited, state: state_asked, text, after: after.clone(), limit: PAGE };
+    let Listed { list, tally } = rules::listed(parts, asker, &which).await?;
+    let texts = ["All", "In force", "Disabled for now", "Expired", "Stale"];
+    let words = [""].into_iter().chain(rules::STATES);
+    let tabs = words.zip(texts).zip(&tally).map(|((word, text), count)| Tab {
+        text: text.to_owned(),
         link: frame::link("/rules", &[("q", &q), ("state", word)]),
-        count: count(word).to_string(),
-        here: *word == state,
+        count: count.map(|count| count.to_string()).unwrap_or_default(),
+        here: word == state,
     });
     let tabs: Vec<Tab> = tabs.collect();
-    let any = !all.is_empty() || !q.is_empty();
-    let shown: Vec<RuleView> = all.into_iter().filter(|view| rules::is_in(view, &state)).collect();
-    let total = shown.len();
-    let (page, next) = rules::cut(shown, after.as_deref(), PAGE);
+    let any = tally.first().is_some_and(|all| *all != Some(0)) || !q.is_empty();
     let (now, names) = ((parts.now)(), Names::read(parts));
     let given = [("q", q.as_str()), ("state", state.as_str())];
     let address = |after: &str| frame::link("/rules", &[("q", &q), ("state", &state), ("after", after)]);
     let pager = Pager {
         first: if after.is_some() { address("") } else { String::new() },
-        next: next.map(|mark| address(&mark)).unwrap_or_default(),
+        next: list.next.map(|mark| address(&mark)).unwrap_or_default(),
     };
     Ok(ListPage {
         frame: Frame::new(visit, "rules").programs(visit, &frame::link("/rules", &given), "portwarden rule list"),
@@ -188,8 +187,8 @@ async fn build(parts: &Parts, asker: &Asker, visit: &Visit) -> Result<ListPage, 
         templates: &BEGINNINGS,
         yaml: "/api/v1/rules/export?format=yaml",
         tabs,
-        rows: page.into_iter().map(|view| row(view, &names, now)).collect(),
-        total,
+        rows: list.items.into_iter().map(|view| row(view, &names, now)).collect(),
+        total: list.total,
         pager,
         export: Export::new("/rules", &given),
         q: visible(&q),

@@ -6,11 +6,11 @@ use crate::asker::Asker;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recommend;
-use fleet::{Filter, Index, Preview, Proposal, Query, RuleEffect, Scope as Within};
+use fleet::{Preview, Proposal, RuleEffect};
 use model::role::Scope;
 use model::rule::{Criteria, State};
 use model::{Micros, Severity};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use store::RuleRow;
 use uuid::Uuid;
@@ -105,38 +105,37 @@ struct Hides {
     stale: bool,
 }
 
-/// Asks the index what rules hide.
+/// Names the rules that are in force and have hidden nothing for long, where the asker may read.
+pub fn stale(parts: &Parts, asker: &Asker, rules: &[RuleRow]) -> Result<HashSet<Uuid>, Problem> {
+    let within = access::readable(parts, &asker.principal)?;
+    let now = (parts.now)();
+    let idle: HashMap<Uuid, Option<Micros>> =
+        parts.index.ask(|index| Ok(index.idle_rules(&within, now)))?.into_iter().collect();
+    let long = |row: &&RuleRow| idle.get(&row.uid).is_some_and(|last| is_long(now, *last, row));
+    Ok(rules.iter().filter(long).map(|row| row.uid).collect())
+}
+
+fn is_long(now: Micros, last: Option<Micros>, row: &RuleRow) -> bool {
+    now.saturating_since(last.unwrap_or(row.since)) >= STALE
+}
+
+/// Asks the index what some rules hide.
 pub fn effects(parts: &Parts, asker: &Asker, rules: &[&RuleRow]) -> Result<Effects, Problem> {
     let within = access::readable(parts, &asker.principal)?;
     let now = (parts.now)();
     parts.index.ask(|index| {
         let in_force = |row: &RuleRow| row.rule.state(now) == State::InForce;
-        // One rule that hides something is counted by itself; for others the index is asked for all at once.
-        if let [row] = rules
-            && in_force(row)
-        {
-            let hides = counted(index, row, &within, now)?;
-            if hides.findings > 0 {
-                return Ok(Effects(HashMap::from([(row.uid, hides)])));
-            }
-        }
+        let of: Vec<Uuid> = rules.iter().filter(|row| in_force(row)).map(|row| row.uid).collect();
         let effects: HashMap<Uuid, RuleEffect> =
-            index.rule_effects(&within, now).into_iter().map(|effect| (effect.uid, effect)).collect();
+            index.rule_effects(&of, &within, now).into_iter().map(|effect| (effect.uid, effect)).collect();
         let mut all = HashMap::with_capacity(rules.len());
         for row in rules.iter().filter(|row| in_force(row)) {
             let Some(effect) = effects.get(&row.uid) else { continue };
-            let stale = now.saturating_since(effect.last.unwrap_or(row.since)) >= STALE;
+            let stale = is_long(now, effect.last, row);
             all.insert(row.uid, Hides { findings: effect.findings, images: effect.images, stale });
         }
         Ok(Effects(all))
     })
-}
-
-fn counted(index: &Index, row: &RuleRow, within: &Within, now: Micros) -> Result<Hides, Problem> {
-    let mut filter = Filter::default();
-    filter.field("rule", &row.uid.to_string())?;
-    let counts = index.counts(&Query { filter, scope: within.clone(), now, ..Query::default() })?;
-    Ok(Hides { findings: counts.tally.findings(), images: counts.affected, stale: false })
 }
 
 impl Effects {
