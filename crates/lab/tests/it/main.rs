@@ -1,8 +1,10 @@
-//! Checks of the house itself: walls between crates, cycles inside them, files missing from a table, budgets.
+//! Checks of the house itself: walls between crates, cycles inside them, files missing from a table, budgets;
+//! and that every surface counts the same.
 
 mod budgets;
 mod cycles;
 mod documents;
+mod filters;
 mod fuzzing;
 mod walls;
 
