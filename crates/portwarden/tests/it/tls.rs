@@ -76,7 +76,12 @@ fn a_certificate_or_key_file_that_is_wrong_is_named_with_the_next_step() {
         ("files in the wrong order", "--tls", "key.pem,cert.pem", &["key.pem", "BEGIN CERTIFICATE"]),
         ("a short sealing key", "--key-file", "short.key", &["short.key", "64 hexadecimal digits", "openssl rand"]),
         ("a sealing key for all", "--key-file", "open.key", &["open.key", "chmod 600"]),
-        ("a sealing key in no folder", "--key-file", "nowhere/key", &["nowhere/key", "No such file"]),
+        (
+            "a sealing key that is elsewhere",
+            "--key-file",
+            "nowhere/key",
+            &["nowhere/key", "move it here", "portwarden.key"],
+        ),
     ];
     for (what, flag, value, said) in rows {
         let listen = format!("127.0.0.1:{}", free_port());
