@@ -145,6 +145,7 @@ impl Handle {
     fn replace(&self, built: Index) -> i64 {
         let revision = built.revision();
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(built);
+        self.history.forget(); // what moved, the changes would have said
         revision
     }
 }

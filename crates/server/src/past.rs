@@ -39,9 +39,13 @@ pub fn days(parts: &Parts, key: &str, query: &Query, days: i64) -> Vec<Day> {
 
 fn count(parts: &Parts, key: &str, query: &Query, generation: i64, day: i64) -> Option<Counts> {
     let query = Query { as_of: Some(Micros((day + 1) * DAY - 1)), ..query.clone() };
-    let counts = parts.index.ask(|index| Ok(index.counts(&query)?)).ok()?;
-    parts.index.history().known(generation).days.insert((key.to_owned(), day), counts);
-    Some(counts)
+    // Kept within the question: else a change that lets go of what was counted could come between.
+    let counted = parts.index.ask(|index| {
+        let counts = index.counts(&query)?;
+        parts.index.history().known(generation).days.insert((key.to_owned(), day), counts);
+        Ok(counts)
+    });
+    counted.ok()
 }
 
 /// Counts what is missing after the answer; each question once at a time.
@@ -89,7 +93,10 @@ pub fn remediation(parts: &Parts, key: &str, node: &Scope, query: &Query) -> Opt
 
 fn remediated(parts: &Parts, key: &str, node: &Scope, query: &Query, generation: i64) -> Option<Arc<Remediation>> {
     let since = Micros(query.now.0.saturating_sub(GONE_DAYS * DAY));
-    let found = parts.index.ask(|index| Ok(Arc::new(index.remediation(node, &query.scope, since, query.now)))).ok()?;
-    parts.index.history().known(generation).remediation.insert(key.to_owned(), (query.now, Arc::clone(&found)));
-    Some(found)
+    let found = parts.index.ask(|index| {
+        let found = Arc::new(index.remediation(node, &query.scope, since, query.now));
+        parts.index.history().known(generation).remediation.insert(key.to_owned(), (query.now, Arc::clone(&found)));
+        Ok(found)
+    });
+    found.ok()
 }

@@ -159,7 +159,8 @@ impl Store {
         let sql = "SELECT i.digest FROM image_child c JOIN image i ON i.id = c.parent JOIN repository_image p ON p.image = i.id AND p.until = $4
             JOIN repository r ON r.id = p.repository WHERE c.child = $3 AND r.registry = $1 AND r.name = $2 ORDER BY i.digest";
         let indexes = tx.all(sql, values![registry, repository, image, Micros::FOREVER]).await?;
-        let sql = "SELECT actor FROM event WHERE at = $3 AND action = 'pull' AND registry = $1 AND repository = $2 ORDER BY id DESC LIMIT 1";
+        // Events have no index but their order: so many of the last ones are looked through.
+        let sql = "SELECT actor FROM event WHERE id > (SELECT COALESCE(MAX(id), 0) FROM event) - 50000 AND at = $3 AND action = 'pull' AND registry = $1 AND repository = $2 ORDER BY id DESC LIMIT 1";
         let puller = if pulled.0 == 0 { None } else { tx.one(sql, values![registry, repository, pulled]).await? };
         let texts = |rows: &[Row]| rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>>>();
         let puller = puller.map_or(Ok(String::new()), |row| row.text(0))?;

@@ -69,8 +69,13 @@ impl Store {
         }
         let said = |registry: &Registry, name: &str| json!({"registry": registry.name, "name": name});
         let (was, is) = (said(&from, name), said(&to, wanted));
-        let line = Audit { by, action: "repository.update", object: wanted, scope: &after, before: was, after: is };
-        write.audit(&line).await?;
+        // Who audits the registry that it leaves is told as well.
+        let told = if to.id == registry { vec![&after] } else { vec![&before, &after] };
+        for scope in told {
+            let (before, after) = (was.clone(), is.clone());
+            let line = Audit { by, action: "repository.update", object: wanted, scope, before, after };
+            write.audit(&line).await?;
+        }
         write.commit().await?;
         Ok(after)
     }
@@ -96,5 +101,6 @@ async fn make_room(write: &mut Write<'_>, registry: &Registry, name: &str) -> Re
     }
     write.run("UPDATE repository SET name = name || '~' || id WHERE id = $1", values![id]).await?;
     write.changed(What::Repository, id);
-    Ok(())
+    // What was granted or ruled for it is not meant for the one that comes.
+    respell(write, &place(registry, name), &place(registry, &format!("{name}~{id}"))).await
 }

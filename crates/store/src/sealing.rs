@@ -53,9 +53,12 @@ impl SealingKey {
             file.write_all(format!("{text}\n").as_bytes())?;
             file.sync_all()?;
             match std::fs::hard_link(&new, path) {
-                Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(why),
-                _ => Ok(()),
+                Err(why) if why.kind() != ErrorKind::AlreadyExists => return Err(why),
+                _ => {}
             }
+            // What is sealed next must not outlive its key: the name of the file is on the disk before.
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(folder)?.sync_all()
         })();
         let _ = std::fs::remove_file(&new);
         made.map_err(wrong)?;

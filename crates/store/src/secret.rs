@@ -78,6 +78,9 @@ impl Store {
 /// The key file of an installation for which none was named, in its data folder.
 pub(crate) const USUAL: &str = "portwarden.key";
 
+/// The row that says with which key everything is sealed.
+const WITNESS: &str = "sealing";
+
 /// Does the same with the key file of an installation for which none was named; `None` = what is sealed was sealed with another.
 pub(crate) async fn unlock_usual(engine: &Engine, file: &Path) -> Result<Option<SealingKey>> {
     let sealed = rows(engine).await?.iter().any(|(_, value)| sealing::is_sealed(value));
@@ -101,6 +104,9 @@ pub(crate) async fn unlock(engine: &Engine, file: &Path, usual: &Path) -> Result
         }
         None => SealingKey::make(file)?,
     };
+    if !rows.iter().any(|(name, _)| name == WITNESS) {
+        witness(engine, &key).await?;
+    }
     for (name, value) in rows {
         if sealing::is_sealed(&value) {
             key.open(&name, &value).ok_or_else(wrong_key)?;
@@ -112,6 +118,16 @@ pub(crate) async fn unlock(engine: &Engine, file: &Path, usual: &Path) -> Result
         tx.commit().await?;
     }
     Ok(key)
+}
+
+/// Has one key for all: of two processes that begin with a key each, the second one is told.
+async fn witness(engine: &Engine, key: &SealingKey) -> Result<()> {
+    let mut tx = engine.begin().await?;
+    let sql = "INSERT INTO secret (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    tx.run(sql, values![WITNESS, key.seal(WITNESS, WITNESS.as_bytes())?]).await?;
+    tx.commit().await?;
+    let row = engine.one("SELECT value FROM secret WHERE name = $1", values![WITNESS]).await?.ok_or_else(wrong_key)?;
+    key.open(WITNESS, &row.blob(0)?).ok_or_else(wrong_key).map(|_| ())
 }
 
 async fn rows(engine: &Engine) -> Result<Vec<(String, Vec<u8>)>> {
@@ -157,7 +173,7 @@ mod tests {
             .unwrap();
         refused(&named("lost"), "does not hold the key").await;
         let rows = again.engine().all("SELECT value FROM secret", &[]).await.unwrap();
-        assert!(rows.len() == 3 && rows.iter().all(|row| crate::sealing::is_sealed(&row.blob(0).unwrap())));
+        assert!(rows.len() == 4 && rows.iter().all(|row| crate::sealing::is_sealed(&row.blob(0).unwrap())));
     }
 
     #[tokio::test]

@@ -31,7 +31,16 @@ pub struct Upload {
 }
 
 /// A lock on the staged file against requests to other processes; it ends when the last that has it is dropped.
-type Hold = Arc<File>;
+type Hold = Arc<Held>;
+
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A process that is just being started may have a copy of the file, and the lock with it: closing ours would not free it.
+        let _ = self.0.unlock();
+    }
+}
 
 pub(crate) struct State {
     staged: StagedUpload,
@@ -107,7 +116,7 @@ fn hold(path: &Path) -> std::io::Result<Option<Hold>> {
     }
     // Whoever had it may have made it a blob, which is not to be written to.
     let same = std::fs::metadata(path)?.ino() == file.metadata()?.ino();
-    if same { Ok(Some(Arc::new(file))) } else { Err(std::io::ErrorKind::NotFound.into()) }
+    if same { Ok(Some(Arc::new(Held(file)))) } else { Err(std::io::ErrorKind::NotFound.into()) }
 }
 
 fn hash_file(file: &mut File, mut hash: Context) -> std::io::Result<(Context, u64)> {
@@ -172,13 +181,20 @@ impl Store {
         self.settle(&mut state).await?;
         let path = state.path.clone();
         let hold = blocking("lock an upload", move || hold(&path)).await;
-        let hold = hold.map_err(|_| self.lost(id))?.ok_or_else(busy)?;
-        if state.sink.take_if(|sink| !sink.is_ours()).is_some() {
+        let hold = match hold {
+            Err(Error::Disk { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Err(self.lost(id));
+            }
+            hold => hold?.ok_or_else(busy)?,
+        };
+        if state.sink.take_if(|sink| !sink.is_ours()).is_some() || state.sink.is_none() {
+            // What waited to be written stood behind bytes that are others now.
+            (state.pending, state.pending_bytes) = (Vec::new(), 0);
             let path = state.path.clone();
             state.writing = Some(tokio::task::spawn_blocking(move || Sink::open(&path, false)));
             self.settle(&mut state).await?;
-            state.offset = state.sink.as_ref().map_or(0, |sink| sink.written);
         }
+        state.offset = state.sink.as_ref().map_or(0, |sink| sink.written) + state.pending_bytes;
         Ok(Upload { store: self.clone(), hold, state })
     }
 
@@ -239,12 +255,28 @@ impl Store {
         tx.commit().await
     }
 
-    /// Ends uploads whose time is over.
+    /// Ends uploads whose time is over, and forgets those that another process ended.
     pub(crate) async fn expire_uploads(&self) -> Result<()> {
+        self.forget_lost_uploads().await?;
         let sql = format!("SELECT id FROM upload WHERE expires <= {}", self.engine().clock());
         for row in self.engine().all(&sql, values![]).await? {
             if let Some(id) = UploadId::parse(&row.text(0)?) {
                 self.forget_upload(id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of uploads without a row: their files would stay open, and take room, until the process ends.
+    async fn forget_lost_uploads(&self) -> Result<()> {
+        let mine: Vec<UploadId> = self.slots().keys().copied().collect(); // before the rows: a row is older than its slot
+        let rows = self.engine().all("SELECT id FROM upload", values![]).await?;
+        let known: std::collections::HashSet<String> = rows.iter().map(|row| row.text(0)).collect::<Result<_>>()?;
+        for id in mine.into_iter().filter(|id| !known.contains(&id.to_string())) {
+            // A request that has it takes it away itself.
+            let busy = self.slots().get(&id).is_some_and(|slot| slot.try_lock().is_err());
+            if !busy {
+                self.lost(id);
             }
         }
         Ok(())
@@ -305,7 +337,14 @@ impl Upload {
 
     /// Makes a blob of the upload: verified, synced, in its place, linked to the repository. Bytes that hash to something
     /// else end the upload.
-    pub async fn finish(mut self, want: &Digest) -> Result<Digest> {
+    pub async fn finish(self, want: &Digest) -> Result<Digest> {
+        let want = want.clone();
+        // Whoever leaves must not free the file while it is sealed and put in its place.
+        let done = tokio::spawn(async move { self.finished(&want).await }).await;
+        done.map_err(|why| Error::disk("finish an upload")(std::io::Error::other(why)))?
+    }
+
+    async fn finished(mut self, want: &Digest) -> Result<Digest> {
         self.flush().await?;
         self.settle().await?;
         let id = self.id();
@@ -324,15 +363,22 @@ impl Upload {
                 return Err(why);
             }
         };
-        // From here on a failure leaves the file or the blob; the next request finds out which.
+        let placed = self.place(&got, bytes).await;
+        // Not before: a request that asked meanwhile would have made another one, that nobody takes away.
         self.store.slots().remove(&id);
-        self.store.step("blob:synced");
-        self.store.inner.blobs.take(&self.state.path, &got).await?;
-        self.store.step("blob:renamed");
-        self.store.add_blob(&self.state.staged, &got, bytes).await?;
-        self.store.step("blob:committed");
+        placed?;
         self.store.inner.staging.ended(id, End::Committed { digest: got.clone(), bytes });
         Ok(got)
+    }
+
+    /// Makes a blob of the file. A failure leaves the file or the blob; the next request finds out which.
+    async fn place(&self, digest: &Digest, bytes: u64) -> Result<()> {
+        self.store.step("blob:synced");
+        self.store.inner.blobs.take(&self.state.path, digest).await?;
+        self.store.step("blob:renamed");
+        self.store.add_blob(&self.state.staged, digest, bytes).await?;
+        self.store.step("blob:committed");
+        Ok(())
     }
 
     /// Gives the upload up.

@@ -54,7 +54,7 @@ impl Pool {
 
     /// Takes a starter back whose child has answered and ended; its next one gets ready while others read.
     pub fn keep(&self, mut starter: Starter, order: &Order) {
-        if starter.children >= CHILDREN || starter.ask(order).is_err() {
+        if starter.children >= CHILDREN || self.idle().len() >= KEPT || starter.ask(order).is_err() {
             return;
         }
         let mut idle = self.idle();

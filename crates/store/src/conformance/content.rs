@@ -5,6 +5,8 @@ use crate::{Child, End, Error, ManifestKind, Store};
 use bytes::Bytes;
 use model::Digest;
 use model::verdict::Coverage;
+use std::future::Future;
+use std::task::Poll;
 
 #[test]
 fn an_upload_becomes_a_blob_only_under_the_digest_its_bytes_have() {
@@ -96,6 +98,32 @@ fn two_processes_never_write_to_one_upload_at_a_time_and_each_sees_what_the_othe
         let error = upload.finish(&Digest::sha256(b"first ")).await.unwrap_err();
         assert!(matches!(error, Error::DigestMismatch { .. }), "the bytes of both count: {error}");
         assert!(matches!(other.upload(id, registry, "app", "ann").await, Err(Error::NoUpload(_))), "it is gone");
+    });
+}
+
+#[test]
+fn whoever_leaves_while_an_upload_is_made_a_blob_frees_it_for_nobody() {
+    on_every_engine(|fresh| async move {
+        let (store, registry) = (&fresh.store, fresh.registry().await);
+        let want = Digest::sha256(&vec![7; 300_000]);
+        let id = store.begin_upload(registry, "app", "ann").await.unwrap();
+        let mut upload = store.upload(id, registry, "app", "ann").await.unwrap();
+        upload.append(Bytes::from(vec![7; 300_000])).await.unwrap();
+        {
+            // Asked once and let go, as when a connection is reset.
+            let mut finish = std::pin::pin!(upload.finish(&want));
+            let asked = std::future::poll_fn(|context| Poll::Ready(finish.as_mut().poll(context))).await;
+            assert!(asked.is_pending());
+        }
+        loop {
+            match store.upload(id, registry, "app", "ann").await {
+                Err(Error::UploadBusy(_)) => tokio::task::yield_now().await,
+                Err(Error::NoUpload(_)) => break,
+                Err(other) => panic!("{other}"),
+                Ok(upload) => panic!("free at {} bytes, and about to be a blob", upload.offset()),
+            }
+        }
+        assert_eq!(store.has_blob(registry, "app", &want).await.unwrap(), Some(300_000));
     });
 }
 

@@ -109,6 +109,7 @@ fn a_place_that_is_taken_is_not_given_and_one_that_is_empty_is() {
         let revision = store.snapshot().await.unwrap().revision;
         store.change_repository(local, "app", &named("app"), &by).await.unwrap();
         assert_eq!(store.snapshot().await.unwrap().revision, revision, "the same place changes nothing");
+        let robot = granted(&fresh, &["shop"]).await;
         let digest = store.manifest(local, "shop", "v1").await.unwrap().unwrap().digest;
         assert!(store.delete_manifest(local, "shop", &digest, &by).await.unwrap());
         assert!(matches!(store.change_repository(local, "shop", &named("x"), &by).await, Err(Error::NotFound { .. })));
@@ -116,6 +117,7 @@ fn a_place_that_is_taken_is_not_given_and_one_that_is_empty_is() {
         assert_eq!(store.repositories(local, "", 10).await.unwrap(), ["shop"]);
         let past = repositories(&fresh).await.into_iter().find(|row| row.key == "local/shop").unwrap();
         assert_eq!(past.name, format!("shop~{}", past.id), "what was there keeps its past");
+        assert_eq!(places_of(&fresh, robot).await, [past.name], "and what was granted there");
     });
 }
 
