@@ -85,7 +85,7 @@ fn folder(data: &Path) -> Check {
     if !data.exists() {
         return Check::Warn(format!("{} does not exist yet; `portwarden serve` makes it", data.display()));
     }
-    let probe = data.join(format!(".probe-{}", std::process::id()));
+    let probe = data.join(format!(".probe-{}", uuid::Uuid::new_v4().simple()));
     let written = std::fs::write(&probe, b"probe").and_then(|()| std::fs::remove_file(&probe));
     match (written, free(data)) {
         (Err(e), _) => {

@@ -181,40 +181,32 @@ async fn remove(settings: &Settings, wanted: &Delete) -> anyhow::Result<Exit> {
     if wanted.tag_only && digest.is_some() {
         return Err(stop(Exit::Usage, "--tag-only takes a tag off: name it as REPOSITORY:TAG"));
     }
-    let which = digest.map_or_else(|| format!("tag={}", encoded(tag)), |digest| format!("image={}", encoded(digest)));
-    let path = format!("/images?repository={}&{which}&limit=100", encoded(repository));
-    let images = ask.get(&path).await?;
-    let mut found: Vec<(&str, &str)> = Vec::new();
-    for image in images["items"].as_array().into_iter().flatten() {
-        let here = image["places"].as_array().into_iter().flatten().filter(|p| text(p, "repository") == repository);
-        found.extend(here.map(|place| (text(place, "registry"), text(image, "digest"))));
-    }
-    found.retain(|(registry, _)| wanted.registry.as_deref().is_none_or(|only| only == *registry));
-    let (registry, digest) = match found.as_slice() {
-        [] => {
-            return Err(stop(
-                Exit::Usage,
-                format!("there is no image {name}; `portwarden image list` shows what there is"),
-            ));
-        }
-        [one] => *one,
-        [first, rest @ ..] if rest.iter().any(|other| other.0 != first.0) => {
-            return Err(stop(Exit::Usage, format!("several registries have {name}: name one with --registry")));
-        }
-        [first, ..] if wanted.tag_only => *first,
-        _ => {
-            return Err(stop(
-                Exit::Usage,
-                format!(
-                    "{name} names an index of several images: name one by its digest, or take the tag off with --tag-only"
-                ),
-            ));
-        }
+    let registry = match &wanted.registry {
+        Some(registry) => registry.clone(),
+        None => registry_of(&ask, repository).await?,
     };
-    let below = if wanted.tag_only { format!("tags/{}", encoded(tag)) } else { format!("images/{digest}") };
-    ask.delete(&format!("/registries/{}/repositories/{}/{below}", encoded(registry), encoded(repository))).await?;
-    println!("deleted {} from {registry}/{}", if wanted.tag_only { tag } else { digest }, visible(repository));
+    let below = if wanted.tag_only { "tags" } else { "images" };
+    let image = digest.unwrap_or(tag);
+    let place = format!("/registries/{}/repositories/{}", encoded(&registry), encoded(repository));
+    ask.delete(&format!("{place}/{below}/{}", encoded(image))).await?;
+    println!("deleted {} from {registry}/{}", visible(image), visible(repository));
     Ok(Exit::Clean)
+}
+
+/// The one registry that has a repository of exactly this name.
+async fn registry_of(ask: &Ask, repository: &str) -> anyhow::Result<String> {
+    let rows = ask.get(&format!("/repositories?repository={}&limit=1000", encoded(repository))).await?;
+    let rows = rows["items"].as_array().cloned().unwrap_or_default();
+    let here: Vec<&str> =
+        rows.iter().filter(|row| text(row, "name") == repository).map(|r| text(r, "registry")).collect();
+    match here.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => {
+            let why = format!("there is no repository {repository}; `portwarden repository list` shows what there is");
+            Err(stop(Exit::Usage, why))
+        }
+        _ => Err(stop(Exit::Usage, format!("several registries have {repository}: name one with --registry"))),
+    }
 }
 
 /// Asks for scans; a running server does them, or the next one that starts on these data.

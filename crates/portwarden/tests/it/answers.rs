@@ -69,7 +69,11 @@ fn a_command_renames_a_repository_and_deletes_tags_and_images() {
         (&["repository", "update", "local/team/app", "--name", "x"], 2, "team/app"),
         (&["repository", "update", "nothing", "--name", "x"], 2, "REGISTRY/NAME"),
         (&["image", "delete", "shop/web"], 2, "REPOSITORY:TAG"),
-        (&["image", "delete", "shop/web:none"], 2, "no image"),
+        (&["image", "delete", "shop/web:none"], 2, "none"),
+        (&["image", "delete", "shop/other:old"], 2, "no repository"),
+        (&["image", "delete", "shop/web:*"], 2, "*"),
+        (&["image", "delete", "shop/web:OLD"], 2, "OLD"),
+        (&["image", "delete", "shop/web:OLD", "--tag-only"], 2, "OLD"),
         (&["image", "delete", "shop/web:old", "--tag-only"], 0, "deleted old"),
     ] {
         let (got, text) = run(words);

@@ -14,6 +14,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use fleet::{Filter, Query};
 use model::Digest;
+use model::facts::Id;
 use model::role::{Action, Scope};
 use serde::Deserialize;
 use store::{Registry, RepositoryChange};
@@ -66,7 +67,7 @@ pub async fn change(
     Ok(scope)
 }
 
-/// Takes an image and every tag on it out of a repository.
+/// Takes an image, named by its digest or by a tag exactly, and every tag on it out of a repository.
 pub async fn delete_image(
     parts: &Parts,
     asker: &Asker,
@@ -76,11 +77,28 @@ pub async fn delete_image(
     let at = named(parts, asker, registry, repository).await?;
     may_in(&asker.principal, Action::Delete, &at.scope)?;
     let absent = || Problem::absent("image", digest);
-    let parsed = Digest::parse(digest).map_err(|_| absent())?;
+    let parsed = match Digest::parse(digest) {
+        Ok(parsed) => parsed,
+        Err(_) if digest.contains(':') => return Err(absent()),
+        Err(_) => tagged(parts, (at.registry.id, repository), digest).await?.ok_or_else(absent)?,
+    };
     if !parts.store.delete_manifest(at.registry.id, repository, &parsed, &asker.caller()).await? {
         return Err(absent());
     }
     Ok(parts.index.catch_up(&parts.store).await?)
+}
+
+/// The one image that a tag names.
+async fn tagged(parts: &Parts, (registry, repository): (Id, &str), tag: &str) -> Result<Option<Digest>, Problem> {
+    let Some(named) = parts.store.manifest(registry, repository, tag).await? else { return Ok(None) };
+    if parts.store.image(&named.digest).await?.is_some_and(|image| image.is_index) {
+        let why = format!("{tag} names an index of images");
+        return Err(Problem::conflict(
+            why,
+            "Name one of its images, or the index, by digest; or take the tag off alone.",
+        ));
+    }
+    Ok(Some(named.digest))
 }
 
 /// Takes a tag out of a repository; what it named stays.

@@ -11,7 +11,9 @@ use axum::extract::{RawQuery, State};
 pub async fn view(parts: &Parts) -> Result<SystemView, Problem> {
     let kept = parts.store.kept().await?;
     let storage = StorageView { blobs: kept.blobs, blob_bytes: kept.blob_bytes, database_bytes: kept.database_bytes };
-    Ok(SystemView { database: kept.engine.to_owned(), storage, ..(parts.system)() })
+    let system = std::sync::Arc::clone(&parts.system); // it asks the disk
+    let seen = tokio::task::spawn_blocking(move || system()).await.map_err(|_| Problem::starting())?;
+    Ok(SystemView { database: kept.engine.to_owned(), storage, ..seen })
 }
 
 /// `GET /system`

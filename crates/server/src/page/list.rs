@@ -274,8 +274,11 @@ pub fn link(address: &str, parameters: &[(&str, &str)]) -> String {
 pub fn command(verb: &str, q: &str, sort: &str) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     let mut out = verb.to_owned();
-    for (flag, value) in [("--query", q), ("--sort", sort)].into_iter().filter(|(_, v)| !v.is_empty()) {
-        out.push_str(&format!(" {flag} {}", quoted(value)));
+    if !sort.is_empty() {
+        out.push_str(&format!(" --sort={}", quoted(sort)));
+    }
+    if !q.is_empty() {
+        out.push_str(&format!(" -- {}", quoted(q))); // a word may begin with -
     }
     out
 }

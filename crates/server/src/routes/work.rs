@@ -43,7 +43,7 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Verb::Get,
         path: "/system",
-        summary: "How this process stands: version, roles, storage, limits, what doctor says.",
+        summary: "How this process stands: version, roles, storage, limits, what doctor says of sandbox, data folder and advisories.",
         action: Action::Own,
         place: Place::All,
         takes: Takes::Nothing,

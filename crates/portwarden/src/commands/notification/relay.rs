@@ -31,6 +31,9 @@ pub enum Command {
         /// Who signs in there
         #[arg(long)]
         user: Option<String>,
+        /// The password that is kept for this host and user stays; else it is read from standard input
+        #[arg(long, requires = "user")]
+        keep_password: bool,
         /// The address that mail comes from
         #[arg(long, value_name = "ADDRESS")]
         from: String,
@@ -48,8 +51,8 @@ pub enum Command {
 pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Show(shown) => show(&Ask::open(settings, &shown.at).await?.get(PATH).await?, shown),
-        Command::Set { host, port, tls, user, from, shown } => {
-            let password = user.as_ref().map(|_| user::password()).transpose()?;
+        Command::Set { host, port, tls, user, keep_password, from, shown } => {
+            let password = user.as_ref().filter(|_| !keep_password).map(|_| user::password()).transpose()?;
             let body =
                 json!({"host": host, "port": port, "tls": tls, "user": user, "password": password, "from": from});
             show(&Ask::open(settings, &shown.at).await?.put(PATH, &body).await?, shown)

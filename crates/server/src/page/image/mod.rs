@@ -84,9 +84,7 @@ impl Here {
     fn frame(&self, visit: &Visit, tab: &str) -> Result<Frame, Problem> {
         let digest = &self.image.digest;
         let (api, cli) = match tab {
-            "findings" => {
-                (frame::link("/findings", &self.fields()), format!("portwarden finding list --query image:{digest}"))
-            }
+            "findings" => (frame::link("/findings", &self.fields()), format!("portwarden finding list image:{digest}")),
             "fixes" => (format!("/images/{digest}/upgrades"), format!("portwarden image show {digest}")),
             tab => (format!("/images/{digest}/{tab}"), format!("portwarden image show {digest}")),
         };
