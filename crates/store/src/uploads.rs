@@ -11,6 +11,7 @@ use bytes::Bytes;
 use model::Digest;
 use model::digest::Algorithm;
 use model::facts::Id;
+use std::collections::HashSet;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -267,11 +268,16 @@ impl Store {
         Ok(())
     }
 
+    /// The ids of all uploads that have a row.
+    async fn upload_rows(&self) -> Result<HashSet<String>> {
+        let rows = self.engine().all("SELECT id FROM upload", values![]).await?;
+        rows.iter().map(|row| row.text(0)).collect()
+    }
+
     /// Lets go of uploads without a row: their files would stay open, and take room, until the process ends.
     async fn forget_lost_uploads(&self) -> Result<()> {
         let mine: Vec<UploadId> = self.slots().keys().copied().collect(); // before the rows: a row is older than its slot
-        let rows = self.engine().all("SELECT id FROM upload", values![]).await?;
-        let known: std::collections::HashSet<String> = rows.iter().map(|row| row.text(0)).collect::<Result<_>>()?;
+        let known = self.upload_rows().await?;
         for id in mine.into_iter().filter(|id| !known.contains(&id.to_string())) {
             // A request that has it takes it away itself.
             let busy = self.slots().get(&id).is_some_and(|slot| slot.try_lock().is_err());
@@ -284,8 +290,7 @@ impl Store {
 
     /// Removes staged files that no row knows, and rows of this folder whose file is gone.
     pub(crate) async fn drop_dead_uploads(&self) -> Result<()> {
-        let rows = self.engine().all("SELECT id FROM upload", values![]).await?;
-        let known: std::collections::HashSet<String> = rows.iter().map(|row| row.text(0)).collect::<Result<_>>()?;
+        let known = self.upload_rows().await?;
         let folder = std::fs::read_dir(self.inner.data.join("uploads")).map_err(Error::disk("list the uploads"))?;
         for entry in folder.flatten().filter(|e| !known.contains(&e.file_name().to_string_lossy().into_owned())) {
             let _ = std::fs::remove_file(entry.path()); // tried again at the next start
