@@ -66,6 +66,8 @@ pub(crate) enum Test {
     Coverage(u8),
     /// Microseconds since first seen.
     Age(Span),
+    /// Microseconds since the last pull, in the repository; never pulled never passes.
+    Pulled(Span),
     /// Halves of a finding id.
     Id(u64, u64),
     Hidden(Hidden),
@@ -132,7 +134,8 @@ pub static WORDS: &[Word] = &[
         make: severity,
     },
     Word { names: &["fixable", "fix"], takes: YES_NO, make: |v| yes(v).map(Test::Fixable) },
-    Word { names: &["age"], takes: &[">30d", "<12h", ">=2w", "<=90m"], make: age },
+    Word { names: &["age"], takes: AGES, make: |v| age(v).map(Test::Age) },
+    Word { names: &["pulled"], takes: AGES, make: |v| age(v).map(Test::Pulled) },
     Word { names: &["package", "pkg"], takes: &["openssl", "libssl*", "deb/debian/openssl@3.0.11-1"], make: package },
     Word { names: &["vulnerability", "cve", "vuln"], takes: &["CVE-2021-44228", "GHSA-*"], make: vulnerability },
     Word { names: &["id"], takes: &["the id of a finding"], make: id },
@@ -181,6 +184,7 @@ pub static WORDS: &[Word] = &[
     Word { names: &["rule"], takes: &["*", "the name or id of a disable rule"], make: |v| patterns(v).map(Test::Rule) },
 ];
 
+const AGES: &[&str] = &[">30d", "<12h", ">=2w", "<=90m"];
 const YES_NO: &[&str] = &["yes", "no"];
 const NAME: &[&str] = &["a name", "a name with * for any text"];
 
@@ -345,7 +349,7 @@ fn id(value: &str) -> Option<Test> {
 }
 
 /// `>30d` and the like; a bare span would mean an age to the microsecond, so it is refused.
-fn age(value: &str) -> Option<Test> {
+fn age(value: &str) -> Option<Span> {
     let (operator, span) = operator(value);
     let digits = span.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let seconds = match &span[digits.len()..] {
@@ -359,7 +363,7 @@ fn age(value: &str) -> Option<Test> {
         return None;
     }
     let micros = digits.parse::<i64>().ok()?.checked_mul(seconds)?.checked_mul(1_000_000)?;
-    Some(Test::Age(operator?.span(micros, i64::MIN)))
+    Some(operator?.span(micros, i64::MIN))
 }
 
 /// A number with at most `digits` decimals, as an integer of that scale; with an operator, or exactly that number.

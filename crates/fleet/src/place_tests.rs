@@ -12,6 +12,7 @@ pub(crate) struct PlaceTests<'q> {
     view: &'q View,
     conditions: Vec<&'q Condition>,
     text_in: TextIn,
+    now: i64,
     /// By repository; empty if nothing is asked of it.
     repositories: Vec<bool>,
     /// Images that are named: no other can pass.
@@ -20,7 +21,8 @@ pub(crate) struct PlaceTests<'q> {
 
 impl<'q> PlaceTests<'q> {
     pub fn new(index: &Index, view: &'q View, query: &'q Query, text_in: TextIn) -> Self {
-        let mut tests = Self { view, conditions: Vec::new(), text_in, repositories: Vec::new(), images: None };
+        let mut tests =
+            Self { view, conditions: Vec::new(), text_in, now: query.now.0, repositories: Vec::new(), images: None };
         if let Scope::Within { subscriptions, registries, repositories } = &query.scope {
             tests.each_repository(index, |repository, registry| {
                 repositories.contains(&index.repositories[repository].id)
@@ -61,7 +63,8 @@ impl<'q> PlaceTests<'q> {
             }
             Test::Text(_) if self.text_in == TextIn::Places => self.conditions.push(condition),
             Test::Image(_) | Test::Tag(_) | Test::Os(_) | Test::Platform(_) => self.conditions.push(condition),
-            Test::Verdict(_) | Test::Work(_) | Test::Coverage(_) | Test::Id(..) => self.conditions.push(condition),
+            Test::Verdict(_) | Test::Work(_) | Test::Coverage(_) => self.conditions.push(condition),
+            Test::Pulled(_) | Test::Id(..) => self.conditions.push(condition),
             _ => {}
         }
     }
@@ -122,6 +125,7 @@ impl<'q> PlaceTests<'q> {
                 let coverage = if off { Coverage::PlanOff } else { image.coverage };
                 mask & 1 << coverage as u8 != 0
             }
+            Test::Pulled(span) => row.last_pull != 0 && span.holds(self.now.saturating_sub(row.last_pull)),
             Test::Id(half, _) => index.place_half(presence) == *half,
             Test::Text(pattern) => {
                 let [registry, repository, digest] = index.path(presence);

@@ -29,6 +29,7 @@ fn values_mean_what_they_say() {
         ("fix:yes", false, Test::Fixable(true)),
         ("age:>30d", false, Test::Age(Span { low: 30 * 86_400_000_000 + 1, high: i64::MAX })),
         ("age:<=2h", false, Test::Age(Span { low: i64::MIN, high: 7_200_000_000 })),
+        ("pulled:<1d", false, Test::Pulled(Span { low: i64::MIN, high: 86_399_999_999 })),
         ("epss:>0.1", false, Test::Epss(Span { low: 100_001, high: i64::MAX })),
         ("cvss:>=7", false, Test::Cvss(Span { low: 70, high: i64::MAX })),
         ("cvss:<7.5", false, Test::Cvss(Span { low: 0, high: 74 })),
