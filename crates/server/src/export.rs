@@ -1,5 +1,7 @@
 //! Lists as programs want them: JSON, JSON Lines, CSV.
 
+mod columns;
+
 use crate::params::{Format, Params, accepted, encoded, form_pairs};
 use crate::parts::Parts;
 use crate::problem::Problem;
@@ -7,25 +9,44 @@ use crate::view::List;
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use columns::Column;
 use model::text::csv_row;
+use model::time::Micros;
 use serde::Serialize;
 use serde_json::Value;
+use std::marker::PhantomData;
+use utoipa::ToSchema;
 
 /// Writes a list in a format.
-pub fn list<T: Serialize>(list: &List<T>, format: Format) -> Response {
+pub fn list<T: Serialize + ToSchema>(list: &List<T>, format: Format) -> Response {
     match format {
         Format::Json => Json(list).into_response(),
-        Format::Jsonl => {
-            let mut sheet = Sheet::new(format);
-            list.items.iter().for_each(|item| sheet.add(item));
-            ([(header::CONTENT_TYPE, "application/jsonl")], sheet.body).into_response()
-        }
-        Format::Csv => ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv(&list.items)).into_response(),
+        Format::Jsonl | Format::Csv => lines(&list.items, format),
     }
 }
 
+/// Writes rows as CSV or JSON Lines, which say nothing around them.
+pub fn lines<T: Serialize + ToSchema>(rows: &[T], format: Format) -> Response {
+    let mut sheet = Sheet::new(format);
+    rows.iter().for_each(|row| sheet.add(row));
+    let kind = if format == Format::Csv { "text/csv; charset=utf-8" } else { "application/jsonl" };
+    ([(header::CONTENT_TYPE, kind)], sheet.body).into_response()
+}
+
+/// Writes a list that is not cut into pages.
+pub fn whole<T: Serialize + ToSchema>(parts: &Parts, format: Format, items: Vec<T>) -> Result<Response, Problem> {
+    Ok(list(&List::whole(items, parts, None)?, format))
+}
+
+/// How a list is wanted that takes nothing else.
+pub fn format_alone(query: Option<&str>, headers: &HeaderMap) -> Result<Format, Problem> {
+    let mut params = Params::parse(query);
+    let format = params.take_format(accepted(headers))?;
+    params.finish().map(|()| format)
+}
+
 /// Writes a page of a list in a format, with the header `Link` to the next page, which lines and CSV have no other place for.
-pub fn linked<T: Serialize>(list: &List<T>, format: Format, path: &str, asked: Option<&str>) -> Response {
+pub fn linked<T: Serialize + ToSchema>(list: &List<T>, format: Format, path: &str, asked: Option<&str>) -> Response {
     let mut response = self::list(list, format);
     let Some(after) = list.next.as_deref() else { return response };
     let mut link = format!("/api/v1/{path}?after={}", encoded(after));
@@ -50,10 +71,22 @@ pub struct Asked<'a> {
 
 /// Writes a page of a list that is short enough to be made as a whole. `params` is what is left of the query; each row has a key of
 /// its own, after which the next page goes on.
-pub fn short<T: Serialize>(
+pub fn short<T: Serialize + ToSchema>(
+    parts: &Parts,
+    params: Params,
+    asked: &Asked<'_>,
+    rows: Vec<T>,
+    key: impl Fn(&T) -> String,
+) -> Result<Response, Problem> {
+    short_at(parts, params, asked, None, rows, key)
+}
+
+/// The same of what was known at a past moment.
+pub fn short_at<T: Serialize + ToSchema>(
     parts: &Parts,
     mut params: Params,
     asked: &Asked<'_>,
+    as_of: Option<Micros>,
     rows: Vec<T>,
     key: impl Fn(&T) -> String,
 ) -> Result<Response, Problem> {
@@ -73,34 +106,39 @@ pub fn short<T: Serialize>(
     let items: Vec<T> = rows.into_iter().skip(start).take(limit).collect();
     let next = items.last().filter(|_| more).map(key);
     let (revision, generation) = parts.index.ask(|index| Ok((index.revision(), index.generation())))?;
-    let list = List { items, total, hidden: 0, disabled: 0, next, as_of: None, revision, generation };
+    let as_of = as_of.map(Micros::rfc3339);
+    let list = List { items, total, hidden: 0, disabled: 0, next, as_of, revision, generation };
     Ok(linked(&list, format, asked.path, asked.query))
 }
 
-/// One row an item; objects inside become `outer.inner` columns, lists are joined by blanks.
-fn csv<T: Serialize>(items: &[T]) -> String {
-    let mut sheet = Sheet::new(Format::Csv);
-    items.iter().for_each(|item| sheet.add(item));
-    sheet.body
-}
-
-/// A whole list as a file, written row by row.
-pub struct Sheet {
+/// A whole list as a file, written row by row. In CSV objects inside become `outer.inner` columns, lists are joined by blanks.
+pub struct Sheet<T> {
     format: Format,
-    head: Vec<String>,
+    columns: Vec<Column>,
     body: String,
+    rows: PhantomData<T>,
 }
 
-impl Sheet {
-    /// An empty file of a format.
+impl<T: Serialize + ToSchema> Sheet<T> {
+    /// A file of a format, without rows; CSV has its head.
     pub fn new(format: Format) -> Self {
-        Self { format, head: Vec::new(), body: String::new() }
+        let mut sheet = Self { format, columns: Vec::new(), body: String::new(), rows: PhantomData };
+        if format == Format::Csv {
+            sheet.columns = columns::of::<T>();
+            let names: Vec<String> = sheet.columns.iter().map(Column::name).collect();
+            csv_row(&mut sheet.body, names.iter().map(String::as_str));
+        }
+        sheet
     }
 
     /// Adds a row.
-    pub fn add<T: Serialize>(&mut self, item: &T) {
+    pub fn add(&mut self, item: &T) {
         match self.format {
-            Format::Csv => self.add_cells(item),
+            Format::Csv => {
+                let row = serde_json::to_value(item).unwrap_or_default();
+                let cells: Vec<String> = self.columns.iter().map(|column| column.cell(&row)).collect();
+                csv_row(&mut self.body, cells.iter().map(String::as_str));
+            }
             Format::Jsonl => {
                 self.body.push_str(&serde_json::to_string(item).unwrap_or_default());
                 self.body.push('\n');
@@ -110,17 +148,6 @@ impl Sheet {
                 self.body.push_str(&serde_json::to_string(item).unwrap_or_default());
             }
         }
-    }
-
-    fn add_cells<T: Serialize>(&mut self, item: &T) {
-        let mut cells = Vec::new();
-        flatten("", &serde_json::to_value(item).unwrap_or_default(), &mut cells);
-        if self.head.is_empty() {
-            self.head = cells.iter().map(|(name, _)| name.clone()).collect();
-            csv_row(&mut self.body, self.head.iter().map(String::as_str));
-        }
-        let value = |name: &String| cells.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
-        csv_row(&mut self.body, self.head.iter().map(value));
     }
 
     /// The file; `around` is the list without its rows, which a JSON document says as well.
@@ -147,42 +174,34 @@ pub fn attached(mut response: Response, kind: &'static str, name: &str) -> Respo
     response
 }
 
-fn flatten(prefix: &str, value: &Value, cells: &mut Vec<(String, String)>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-                flatten(&name, value, cells);
-            }
-        }
-        Value::Array(items) => {
-            let texts: Vec<String> = items.iter().map(text).collect();
-            cells.push((prefix.to_owned(), texts.join(" ")));
-        }
-        other => cells.push((prefix.to_owned(), text(other))),
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[derive(Default, Serialize, ToSchema)]
+    struct Inner {
+        c: Option<u32>,
+        d: Vec<String>,
+    }
+
+    #[derive(Default, Serialize, ToSchema)]
+    struct Row {
+        e: String,
+        a: String,
+        b: Option<Inner>,
+        f: Value,
+        #[serde(flatten)]
+        more: Inner,
+    }
+
     #[tokio::test]
     async fn a_whole_list_is_the_same_rows_in_every_format() {
-        let rows = [serde_json::json!({"a": "x\"items\":[]"}), serde_json::json!({"a": 2})];
+        let rows = ["x\"items\":[]", "2"].map(|a| Row { a: a.into(), ..Row::default() });
         let around = List { total: 2, ..List::default() };
         for (format, want, total) in [
-            (Format::Csv, "a\r\n", None),
-            (Format::Jsonl, "{\"a\":", None),
-            (Format::Json, "{\"items\":[{\"a\":", Some(2)),
+            (Format::Csv, "a,b.c,b.d,c,d,e,f\r\n", None),
+            (Format::Jsonl, "{\"e\":", None),
+            (Format::Json, "{\"items\":[{\"e\":", Some(2)),
         ] {
             let mut sheet = Sheet::new(format);
             rows.iter().for_each(|row| sheet.add(row));
@@ -193,13 +212,25 @@ mod tests {
             let text = String::from_utf8(bytes.to_vec()).unwrap();
             assert!(text.starts_with(want), "{text}");
             let read: Value = serde_json::from_str(&text).unwrap_or_default();
-            assert_eq!((read["items"][1]["a"].as_i64(), read["total"].as_i64()), (total, total));
+            assert_eq!(read["total"].as_i64(), total);
+            assert_eq!(read["items"][1]["a"].as_str(), total.map(|_| "2"));
         }
     }
 
     #[test]
-    fn csv_has_a_head_flat_columns_and_no_formulas() {
-        let items = [serde_json::json!({"a": "=1", "b": {"c": null, "d": ["x", "y"]}, "e": "q\"r\ns"})];
-        assert_eq!(csv(&items), "a,b.c,b.d,e\r\n'=1,,x y,\"q\"\"r s\"\r\n");
+    fn csv_has_the_same_head_whatever_the_rows_and_no_formulas() {
+        let inner = || Inner { c: Some(1), d: vec!["x".into(), "y".into()] };
+        let full =
+            || Row { e: "q\"r\ns".into(), a: "=1".into(), b: Some(inner()), f: [1].as_slice().into(), more: inner() };
+        let bare = Row { f: serde_json::json!({"g": 1}), ..Row::default() };
+        for (rows, want) in [
+            (vec![], ""),
+            (vec![bare, full()], ",,,,,,\"{\"\"g\"\":1}\"\r\n'=1,1,x y,1,x y,\"q\"\"r s\",1\r\n"),
+            (vec![full()], "'=1,1,x y,1,x y,\"q\"\"r s\",1\r\n"),
+        ] {
+            let mut sheet = Sheet::new(Format::Csv);
+            rows.iter().for_each(|row| sheet.add(row));
+            assert_eq!(sheet.body, format!("a,b.c,b.d,c,d,e,f\r\n{want}"));
+        }
     }
 }

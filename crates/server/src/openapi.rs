@@ -164,8 +164,11 @@ fn operation(route: &Route) -> Value {
         }
         Answer::Nothing => {}
     }
-    if matches!(route.answer, Answer::List(_)) && route.takes == Takes::Query {
-        good["content"]["application/jsonl"] = json!({"schema": {"type": "string"}});
+    if matches!(route.answer, Answer::List(_)) {
+        // A posture is written in formats of its own.
+        if route.path != "/posture" {
+            good["content"]["application/jsonl"] = json!({"schema": {"type": "string"}});
+        }
         good["content"]["text/csv"] = json!({"schema": {"type": "string"}});
         if route.path == "/findings" {
             good["content"]["application/sarif+json"] = json!({"schema": {"type": "object"}});
@@ -224,6 +227,7 @@ fn named(name: &str, place: &str, what: &str, schema: Value) -> Value {
 
 fn parameters(route: &Route) -> Vec<Value> {
     let text = || json!({"type": "string"});
+    let formats = || json!({"type": "string", "enum": ["json", "jsonl", "csv"], "default": "json"});
     let limit = || {
         let schema = json!({"type": "integer", "minimum": 1, "maximum": crate::params::LIMIT, "default": 50});
         named("limit", "query", "At most so many.", schema)
@@ -237,6 +241,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     let is_findings = route.path == "/findings";
     if matches!(route.takes, Takes::Log | Takes::Limit) {
         all.push(limit());
+        all.push(named("format", "query", WRITTEN, formats()));
     }
     if route.takes == Takes::Query {
         let schema = json!({"anyOf": [{"type": "integer", "minimum": 1, "maximum": crate::params::LIMIT}, {"const": "all"}], "default": 50});
@@ -253,13 +258,13 @@ fn parameters(route: &Route) -> Vec<Value> {
         all.push(named("before", "query", "Continue before this id.", json!({"type": "integer", "format": "int64"})));
     }
     if route.takes == Takes::Query {
-        let mut formats = json!({"type": "string", "enum": ["json", "jsonl", "csv"], "default": "json"});
+        let mut formats = formats();
         if is_findings {
             formats["enum"] = json!(["json", "jsonl", "csv", "sarif"]);
         }
         all.push(named("sort", "query", "A key, with - in front for the other way round.", sorts(route.path)));
         all.push(named("after", "query", "`next` of the page before.", text()));
-        all.push(named("format", "query", "How the list is written; `Accept` works as well.", formats));
+        all.push(named("format", "query", WRITTEN, formats));
     }
     if matches!(route.takes, Takes::Query | Takes::Filter) {
         all.push(named("q", "query", "Filter words: severity:>=high fix:yes pkg:openssl.", text()));
@@ -274,6 +279,8 @@ fn parameters(route: &Route) -> Vec<Value> {
     }
     all
 }
+
+const WRITTEN: &str = "How the list is written; `Accept` works as well.";
 
 /// The digest of a manifest.
 const DIGEST: &str = "^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$";
@@ -294,7 +301,7 @@ fn word(word: &fleet::Word) -> Value {
     }
     let pattern = match word.names.first() {
         Some(&"severity") => format!("^((>=|<=|>|<)?({SEVERITY})|({SEVERITY})(,({SEVERITY}))+)$"),
-        Some(&"age") => "^(>=|<=|>|<)[0-9]{1,6}[mhdw]$".to_owned(),
+        Some(&("age" | "pulled")) => "^(>=|<=|>|<)[0-9]{1,6}[mhdw]$".to_owned(),
         Some(&"epss") => "^(>=|<=|>|<)?[0-9]{1,6}([.][0-9]{1,6})?$".to_owned(),
         Some(&"cvss") => "^(>=|<=|>|<)?[0-9]{1,6}([.][0-9])?$".to_owned(),
         Some(&"image") => "^(sha256:)?[0-9a-f]{6,64}$".to_owned(),

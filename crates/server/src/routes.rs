@@ -122,6 +122,10 @@ pub enum Answer {
     Nothing,
 }
 
+/// The parameter of a list that has no pages.
+pub const WRITTEN: &[(&str, &str)] =
+    &[("format", "How the list is written: json, jsonl, csv; `Accept` works as well.")];
+
 /// Parameters of a short list.
 pub const PAGED: &[(&str, &str)] = &[
     ("limit", "At most so many, 1 to 1,000."),

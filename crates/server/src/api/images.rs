@@ -2,11 +2,14 @@
 
 use crate::access;
 use crate::detail::{self, LayerView};
+use crate::export;
 use crate::params::{Name, Params};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::view::ImageView;
 use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::{Extension, Json};
 use fleet::{Filter, Query};
 use model::Digest;
@@ -99,13 +102,7 @@ pub fn row(parts: &Parts, principal: &Principal, digest: &str) -> Result<fleet::
     found.ok_or_else(|| Problem::absent("image", digest))
 }
 
-fn known(
-    parts: &Parts,
-    principal: &Principal,
-    digest: &str,
-    query: Option<&str>,
-) -> Result<(Digest, fleet::ImageRow), Problem> {
-    Params::parse(query).finish()?;
+fn known(parts: &Parts, principal: &Principal, digest: &str) -> Result<(Digest, fleet::ImageRow), Problem> {
     let parsed = Digest::parse(digest).map_err(|e| Problem::parameter("digest", e.to_string()))?;
     Ok((parsed, row(parts, principal, digest)?))
 }
@@ -117,7 +114,8 @@ pub async fn image(
     Name(digest): Name,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ImageView>, Problem> {
-    known(&parts, &principal, &digest, query.as_deref()).map(|(_, row)| Json(row.into()))
+    Params::parse(query.as_deref()).finish()?;
+    known(&parts, &principal, &digest).map(|(_, row)| Json(row.into()))
 }
 
 /// What an image holds.
@@ -126,8 +124,10 @@ pub async fn packages(
     Extension(principal): Extension<Principal>,
     Name(digest): Name,
     RawQuery(query): RawQuery,
-) -> Result<Json<serde_json::Value>, Problem> {
-    let (_, row) = known(&parts, &principal, &digest, query.as_deref())?;
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let format = export::format_alone(query.as_deref(), &headers)?;
+    let (_, row) = known(&parts, &principal, &digest)?;
     let placed = match row.inventory {
         Some(inventory) => parts.store.placed(inventory).await?,
         None => Vec::new(),
@@ -145,7 +145,7 @@ pub async fn packages(
         path: p.path,
         layer: p.layer,
     };
-    Ok(all(placed.into_iter().map(view).collect()))
+    export::whole(&parts, format, placed.into_iter().map(view).collect())
 }
 
 /// The layers of an image.
@@ -154,14 +154,16 @@ pub async fn layers(
     Extension(principal): Extension<Principal>,
     Name(digest): Name,
     RawQuery(query): RawQuery,
-) -> Result<Json<serde_json::Value>, Problem> {
-    let (digest, _) = known(&parts, &principal, &digest, query.as_deref())?;
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let format = export::format_alone(query.as_deref(), &headers)?;
+    let (digest, _) = known(&parts, &principal, &digest)?;
     let bytes: Vec<i64> = match parts.store.image(&digest).await? {
         Some(image) => parts.store.layers_of(image.id).await?.into_iter().map(|row| row.bytes).collect(),
         None => Vec::new(),
     };
     let layers = detail::layers(&parts, &digest).await?.into_iter().zip(bytes);
-    Ok(all(layers.map(|(layer, bytes)| ImageLayerView { layer, bytes }).collect()))
+    export::whole(&parts, format, layers.map(|(layer, bytes)| ImageLayerView { layer, bytes }).collect())
 }
 
 /// What was done to judge an image.
@@ -170,9 +172,12 @@ pub async fn scans(
     Extension(principal): Extension<Principal>,
     Name(digest): Name,
     RawQuery(query): RawQuery,
-) -> Result<Json<serde_json::Value>, Problem> {
-    let (_, row) = known(&parts, &principal, &digest, query.as_deref())?;
-    Ok(all(parts.store.scans(row.id, 100).await?.into_iter().map(ScanView::from).collect()))
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let format = export::format_alone(query.as_deref(), &headers)?;
+    let (_, row) = known(&parts, &principal, &digest)?;
+    let scans = parts.store.scans(row.id, 100).await?;
+    export::whole(&parts, format, scans.into_iter().map(ScanView::from).collect::<Vec<_>>())
 }
 
 impl From<store::ScanRow> for ScanView {
@@ -190,10 +195,4 @@ impl From<store::ScanRow> for ScanView {
             bytes: scan.bytes,
         }
     }
-}
-
-/// A short list that has no pages.
-pub fn all<T: Serialize>(items: Vec<T>) -> Json<serde_json::Value> {
-    let total = items.len();
-    Json(serde_json::json!({"items": items, "total": total, "next": null}))
 }

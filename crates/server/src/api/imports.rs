@@ -286,7 +286,8 @@ pub async fn list(
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|row| row.id.to_string());
     let (hidden, disabled, as_of, revision, generation) = (0, 0, None, 0, 0);
-    Ok(export::list(&List { items, total, hidden, disabled, next, as_of, revision, generation }, format))
+    let list = List { items, total, hidden, disabled, next, as_of, revision, generation };
+    Ok(export::linked(&list, format, "imports", query.as_deref()))
 }
 
 /// `POST /imports`

@@ -91,7 +91,7 @@ struct Asked<'a> {
     path: &'static str,
 }
 
-async fn answer<R, V: Serialize + From<R>>(asked: Asked<'_>, ask: Ask<R>) -> Result<Response, Problem> {
+async fn answer<R, V: Serialize + ToSchema + From<R>>(asked: Asked<'_>, ask: Ask<R>) -> Result<Response, Problem> {
     let parts = asked.parts;
     let mut params = Params::parse(asked.query);
     let format = params.take_format(accepted(asked.headers))?;
@@ -99,7 +99,7 @@ async fn answer<R, V: Serialize + From<R>>(asked: Asked<'_>, ask: Ask<R>) -> Res
     let mut query = params.into_query((parts.now)())?;
     query.scope = access::readable(parts, asked.principal)?;
     if whole {
-        let (mut sheet, as_of) = (export::Sheet::new(format), query.as_of);
+        let (mut sheet, as_of) = (export::Sheet::<V>::new(format), query.as_of);
         let around = every(parts, query, WHOLE, ask, |row| sheet.add(&V::from(row))).await?;
         return Ok(sheet.file(asked.path, &List { as_of: as_of.map(Micros::rfc3339), ..around }));
     }
@@ -155,7 +155,7 @@ pub async fn findings(
         let format = params.take_format(accepted(&headers))?;
         params.finish()?;
         let items: Vec<FindingView> = rows.into_iter().map(FindingView::from).collect();
-        return Ok(export::list(&List::whole(items, &parts, None)?, format));
+        return export::whole(&parts, format, items);
     }
     if !sarif {
         let asked = Asked {

@@ -259,7 +259,7 @@ struct Written<'a> {
 }
 
 impl Written<'_> {
-    fn page<T: Serialize>(&self, asked: &Asked, items: Vec<T>) -> Result<Response, Problem> {
+    fn page<T: Serialize + ToSchema>(&self, asked: &Asked, items: Vec<T>) -> Result<Response, Problem> {
         let (total, next) = (asked.total, asked.next.clone());
         let (revision, generation) = self.parts.index.ask(|index| Ok((index.revision(), index.generation())))?;
         let list = List { items, total, hidden: 0, disabled: 0, next, as_of: None, revision, generation };

@@ -327,7 +327,8 @@ pub async fn sent(
     let after = params.take("after")?.map(|text| text.parse::<Id>().map_err(|_| wrong())).transpose()?;
     let channel = params.take("channel")?;
     params.finish()?;
-    Ok(export::list(&deliveries(&parts, &asker, channel.as_deref(), after, limit).await?, format))
+    let list = deliveries(&parts, &asker, channel.as_deref(), after, limit).await?;
+    Ok(export::linked(&list, format, "notifications/deliveries", query.as_deref()))
 }
 
 /// `POST /notifications/deliveries/{id}/retry`

@@ -4,8 +4,8 @@ use super::recommendations::{asked, expiry, placed, text};
 use crate::access;
 use crate::asker::Asker;
 use crate::body::Body;
-use crate::export;
-use crate::params::{Name, Params, accepted};
+use crate::export::{self, Asked};
+use crate::params::{Name, Params};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recommend::{self, Question};
@@ -203,11 +203,9 @@ pub async fn list_suppressions(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut params = Params::parse(query.as_deref());
-    let format = params.take_format(accepted(&headers))?;
-    params.finish()?;
     let items = suppressions(&parts, &asker).await?;
-    Ok(export::list(&List::whole(items, &parts, None)?, format))
+    let asked = Asked { path: "posture/suppressions", query: query.as_deref(), headers: &headers };
+    export::short(&parts, Params::parse(query.as_deref()), &asked, items, |item| item.id.clone())
 }
 
 /// `POST /posture/suppressions`

@@ -3,8 +3,8 @@
 use crate::access;
 use crate::asker::Asker;
 use crate::body::Body;
-use crate::export;
-use crate::params::{Format, Name, Params, accepted};
+use crate::export::{self, Asked};
+use crate::params::{Format, Name, Params, accepted, encoded};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recommend::{self, Question, RegistryState, Summary};
@@ -203,11 +203,10 @@ pub async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut params = Params::parse(query.as_deref());
-    let format = params.take_format(accepted(&headers))?;
     let question = asked(&parts, &asker, &mut params).await?;
-    params.finish()?;
-    let items = all(&parts, &question)?;
-    Ok(export::list(&List::whole(items, &parts, question.query.as_of)?, format))
+    let (items, as_of) = (all(&parts, &question)?, question.query.as_of);
+    let asked = Asked { path: "recommendations", query: query.as_deref(), headers: &headers };
+    export::short_at(&parts, params, &asked, as_of, items, |item| item.key.clone())
 }
 
 /// `GET /recommendations/{key}`
@@ -242,7 +241,9 @@ pub async fn of_one(
     question.query.limit = params.take_limit()?;
     question.query.after = params.take("after")?.map(|cursor| fleet::Cursor::parse(&cursor));
     params.finish()?;
-    parts.index.ask(|index| Ok(export::list(&resources(index, &question, &key.0, state)?, format)))
+    let list = parts.index.ask(|index| resources(index, &question, &key.0, state))?;
+    let path = format!("recommendations/{}/resources", encoded(&key.0));
+    Ok(export::linked(&list, format, &path, query.as_deref()))
 }
 
 /// Who is to look after a recommendation.
@@ -443,11 +444,9 @@ pub async fn list_exemptions(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut params = Params::parse(query.as_deref());
-    let format = params.take_format(accepted(&headers))?;
-    params.finish()?;
     let items = exemptions(&parts, &asker).await?;
-    Ok(export::list(&List::whole(items, &parts, None)?, format))
+    let asked = Asked { path: "exemptions", query: query.as_deref(), headers: &headers };
+    export::short(&parts, Params::parse(query.as_deref()), &asked, items, |item| item.id.clone())
 }
 
 /// `POST /exemptions`

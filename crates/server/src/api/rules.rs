@@ -149,7 +149,7 @@ pub async fn list(
     let format = params.take_format(accepted(&headers))?;
     let which = which(&parts, &asker, &mut params)?;
     params.finish()?;
-    Ok(export::list(&listed(&parts, &asker, &which).await?.list, format))
+    Ok(export::linked(&listed(&parts, &asker, &which).await?.list, format, "rules", query.as_deref()))
 }
 
 /// `POST /rules`
@@ -249,12 +249,10 @@ pub async fn history(
     asker: Asker,
     id: Name,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut params = Params::parse(query.as_deref());
-    let format = params.take_format("")?;
-    params.finish()?;
-    let items = past(&parts, &asker, &id.0).await?;
-    Ok(export::list(&List { total: items.len() as u64, items, ..List::default() }, format))
+    let format = export::format_alone(query.as_deref(), &headers)?;
+    export::whole(&parts, format, past(&parts, &asker, &id.0).await?)
 }
 
 /// `POST /rules/preview`

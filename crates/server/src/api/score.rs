@@ -8,7 +8,6 @@ use crate::params::{Params, accepted};
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::recommend::{self, Question};
-use crate::view::List;
 use assess::score::{self, Control, Score};
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -222,5 +221,5 @@ pub async fn past(
     let question = asked(&parts, &asker, &mut params).await?;
     params.finish()?;
     let items = parts.index.ask(|index| history(index, &question, days))?;
-    Ok(export::list(&List::whole(items, &parts, None)?, format))
+    export::whole(&parts, format, items)
 }

@@ -3,13 +3,16 @@
 use super::images;
 use crate::access;
 use crate::detail::{self, LayerView};
-use crate::params::{Name, Params};
+use crate::export;
+use crate::params::Name;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use crate::view::CountsView;
 use assess::{together, upgrade};
+use axum::Extension;
 use axum::extract::{RawQuery, State};
-use axum::{Extension, Json};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use fleet::{Filter, FindingRow, ImageRow, Query, Tally};
 use model::package::PackageKey;
 use model::{Digest, Severity};
@@ -150,11 +153,12 @@ pub async fn list(
     Extension(principal): Extension<Principal>,
     Name(digest): Name,
     RawQuery(query): RawQuery,
-) -> Result<Json<serde_json::Value>, Problem> {
-    Params::parse(query.as_deref()).finish()?;
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let format = export::format_alone(query.as_deref(), &headers)?;
     let image = images::row(&parts, &principal, &digest)?;
     let mut filter = Filter::default();
     filter.field("image", &digest)?;
     let plan = plan(&parts, &principal, &image, filter).await?;
-    Ok(images::all(plan.upgrades.into_iter().map(|upgrade| upgrade.view).collect()))
+    export::whole(&parts, format, plan.upgrades.into_iter().map(|upgrade| upgrade.view).collect())
 }

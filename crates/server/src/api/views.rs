@@ -1,14 +1,14 @@
 //! Saved views: addresses of the console that the asker keeps under a name.
 
-use super::images::all;
 use crate::asker::Asker;
 use crate::body::Body;
-use crate::params::{Name, Params};
+use crate::export;
+use crate::params::Name;
 use crate::parts::Parts;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -83,10 +83,11 @@ pub async fn list(
     State(parts): State<Parts>,
     asker: Asker,
     RawQuery(query): RawQuery,
-) -> Result<Json<serde_json::Value>, Problem> {
-    Params::parse(query.as_deref()).finish()?;
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let format = export::format_alone(query.as_deref(), &headers)?;
     let views = parts.store.views(asker.principal.id).await?;
-    Ok(all(views.into_iter().map(SavedViewView::from).collect()))
+    export::whole(&parts, format, views.into_iter().map(SavedViewView::from).collect())
 }
 
 /// Keeps a view.

@@ -1,11 +1,14 @@
 //! What happened and what is being done: events, jobs, the advisory database.
 
-use crate::params::Params;
+use crate::export;
+use crate::params::{Format, Params, accepted};
 use crate::parts::{DatabaseView, Parts};
 use crate::problem::Problem;
 use crate::view::moment;
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -65,23 +68,37 @@ pub struct JobView {
     pub since: Option<String>,
 }
 
-fn page(query: Option<&str>) -> Result<(Option<i64>, u32), Problem> {
+/// What was asked of a log: how it is written, before which id, how many rows.
+fn page(query: Option<&str>, headers: &HeaderMap) -> Result<(Format, Option<i64>, u32), Problem> {
     let mut params = Params::parse(query);
+    let format = params.take_format(accepted(headers))?;
     let limit = u32::try_from(params.take_limit()?).unwrap_or(50);
     let before = params.take("before")?;
     let wrong = |text: &String| Problem::parameter("before", format!("before={text:?} is not an id"));
     let before = before.map(|text| text.parse().map_err(|_| wrong(&text))).transpose()?;
     params.finish()?;
-    Ok((before, limit))
+    Ok((format, before, limit))
 }
 
 /// Events, newest first.
-pub async fn events(State(parts): State<Parts>, RawQuery(query): RawQuery) -> Result<Json<serde_json::Value>, Problem> {
-    let (before, limit) = page(query.as_deref())?;
+pub async fn events(
+    State(parts): State<Parts>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (format, before, limit) = page(query.as_deref(), &headers)?;
     let rows = parts.store.events(before, limit).await?;
     let next = if rows.len() < limit as usize { None } else { rows.last().map(|r| r.id) };
     let items: Vec<EventView> = rows.into_iter().map(EventView::from).collect();
-    Ok(Json(serde_json::json!({"items": items, "next": next})))
+    Ok(written(format, items, next))
+}
+
+/// A log has no total; its `next` is an id.
+fn written<T: Serialize + ToSchema>(format: Format, items: Vec<T>, next: Option<i64>) -> Response {
+    match format {
+        Format::Json => Json(serde_json::json!({"items": items, "next": next})).into_response(),
+        _ => export::lines(&items, format),
+    }
 }
 
 impl From<store::Event> for EventView {
@@ -104,13 +121,17 @@ impl From<store::Event> for EventView {
 }
 
 /// Jobs that are not finished.
-pub async fn jobs(State(parts): State<Parts>, RawQuery(query): RawQuery) -> Result<Json<serde_json::Value>, Problem> {
-    let (before, limit) = page(query.as_deref())?;
+pub async fn jobs(
+    State(parts): State<Parts>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (format, before, limit) = page(query.as_deref(), &headers)?;
     if before.is_some() {
         return Err(Problem::parameter("before", "before is not a parameter of this route"));
     }
     let items: Vec<JobView> = parts.store.jobs(limit).await?.into_iter().map(JobView::from).collect();
-    Ok(Json(serde_json::json!({"items": items, "next": null})))
+    Ok(written(format, items, None))
 }
 
 impl From<store::JobRow> for JobView {

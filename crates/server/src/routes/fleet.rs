@@ -1,6 +1,6 @@
 //! Lists and single things of the fleet index.
 
-use super::{Answer, Place, Route, Takes, Verb};
+use super::{Answer, Place, Route, Takes, Verb, WRITTEN};
 use crate::api;
 use axum::routing::get;
 use model::role::Action;
@@ -46,7 +46,7 @@ pub static ROUTES: &[Route] = &[
         summary: "What an image holds, and where; also what has no finding.",
         action: Action::Read,
         place: Place::Any,
-        takes: Takes::Nothing,
+        takes: Takes::Named(WRITTEN),
         body: "",
         answer: Answer::List("PlacedView"),
         handler: || get(api::images::packages),
@@ -57,7 +57,7 @@ pub static ROUTES: &[Route] = &[
         summary: "The layers of an image.",
         action: Action::Read,
         place: Place::Any,
-        takes: Takes::Nothing,
+        takes: Takes::Named(WRITTEN),
         body: "",
         answer: Answer::List("ImageLayerView"),
         handler: || get(api::images::layers),
@@ -68,7 +68,7 @@ pub static ROUTES: &[Route] = &[
         summary: "What was done to judge an image, newest first.",
         action: Action::Read,
         place: Place::Any,
-        takes: Takes::Nothing,
+        takes: Takes::Named(WRITTEN),
         body: "",
         answer: Answer::List("ScanView"),
         handler: || get(api::images::scans),
@@ -79,7 +79,7 @@ pub static ROUTES: &[Route] = &[
         summary: "What to upgrade in an image: one line for each package, with everything that it fixes.",
         action: Action::Read,
         place: Place::Any,
-        takes: Takes::Nothing,
+        takes: Takes::Named(WRITTEN),
         body: "",
         answer: Answer::List("UpgradeView"),
         handler: || get(api::upgrades::list),

@@ -1,6 +1,6 @@
 //! Disable rules.
 
-use super::{Answer, Place, Route, Takes, Verb};
+use super::{Answer, Place, Route, Takes, Verb, WRITTEN};
 use crate::api::rules;
 use axum::routing::{delete, get, post, put};
 use model::role::Action;
@@ -144,7 +144,7 @@ pub static ROUTES: &[Route] = &[
         summary: "Everything that a rule ever said, the newest first; also of one that has ended.",
         action: Action::Read,
         place: Place::Any,
-        takes: Takes::Named(&[("format", "`json`, `jsonl`, `csv`.")]),
+        takes: Takes::Named(WRITTEN),
         body: "",
         answer: Answer::List("RuleHistoryView"),
         handler: || get(rules::history),

@@ -1,14 +1,18 @@
 //! Recommendations, exemptions, the secure score, posture.
 
-use super::{Answer, Place, Route, Takes, Verb};
+use super::{Answer, PAGED, Place, Route, Takes, Verb};
 use crate::api;
 use axum::routing::{delete, get, post, put};
 use model::role::Action;
 
-const SCOPED: &[(&str, &str)] = &[
+const SCOPED: &[(&str, &str)] =
+    &[("scope", "part of the tree: /SUBSCRIPTION/REGISTRY/REPOSITORY"), ("as_of", "a past time")];
+const LISTED: &[(&str, &str)] = &[
     ("scope", "part of the tree: /SUBSCRIPTION/REGISTRY/REPOSITORY"),
     ("as_of", "a past time"),
-    ("format", "json, jsonl, csv"),
+    ("limit", "At most so many, 1 to 1,000."),
+    ("after", "`next` of the page before."),
+    ("format", "How the list is written: json, jsonl, csv; `Accept` works as well."),
 ];
 const RESOURCES: &[(&str, &str)] = &[
     ("scope", "part of the tree: /SUBSCRIPTION/REGISTRY/REPOSITORY"),
@@ -43,7 +47,7 @@ pub static ROUTES: &[Route] = &[
         summary: "What should be done, and how much of it is.",
         action: Action::Read,
         place: Place::Any,
-        takes: Takes::Named(SCOPED),
+        takes: Takes::Named(LISTED),
         body: "",
         answer: Answer::List("RecommendationView"),
         handler: || get(api::recommendations::list),
@@ -87,7 +91,7 @@ pub static ROUTES: &[Route] = &[
         summary: "Resources that a recommendation is not asked of.",
         action: Action::Read,
         place: Place::Any,
-        takes: Takes::Named(&[("format", "json, jsonl, csv")]),
+        takes: Takes::Named(PAGED),
         body: "",
         answer: Answer::List("ExemptionView"),
         handler: || get(api::recommendations::list_exemptions),
@@ -164,7 +168,7 @@ pub static ROUTES: &[Route] = &[
         summary: "Posture rules that do not count somewhere.",
         action: Action::Read,
         place: Place::Any,
-        takes: Takes::Named(&[("format", "json, jsonl, csv")]),
+        takes: Takes::Named(PAGED),
         body: "",
         answer: Answer::List("SuppressionView"),
         handler: || get(api::posture::list_suppressions),

@@ -1,6 +1,6 @@
 //! Saved views.
 
-use super::{Answer, Place, Route, Takes, Verb};
+use super::{Answer, Place, Route, Takes, Verb, WRITTEN};
 use crate::api::views;
 use axum::routing::{delete, get, post};
 use model::role::Action;
@@ -13,7 +13,7 @@ pub static ROUTES: &[Route] = &[
         summary: "The asker's saved views: addresses of the console under a name.",
         action: Action::Read,
         place: Place::Any,
-        takes: Takes::Nothing,
+        takes: Takes::Named(WRITTEN),
         body: "",
         answer: Answer::List("SavedViewView"),
         handler: || get(views::list),

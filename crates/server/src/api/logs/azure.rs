@@ -5,9 +5,10 @@
 
 use serde::Serialize;
 use store::LogRow;
+use utoipa::ToSchema;
 
 /// What both tables have.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 struct Columns {
     time_generated: String,
@@ -36,7 +37,7 @@ struct Columns {
 }
 
 /// A row of ContainerRegistryLoginEvents.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Login {
     #[serde(flatten)]
     columns: Columns,
@@ -45,7 +46,7 @@ pub struct Login {
 }
 
 /// A row of ContainerRegistryRepositoryEvents.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Repository {
     #[serde(flatten)]
