@@ -34,7 +34,7 @@ mod view;
 pub use api::rules::file::{read as rules_from_yaml, write as rules_to_yaml};
 pub use asker::Asker;
 pub use index::Handle;
-pub use parts::{CONFIG, DatabaseView, FeedView, LAYER, MANIFEST, Parts, SampleImage};
+pub use parts::{CONFIG, DatabaseView, FeedView, LAYER, MANIFEST, Parts, SampleImage, Telling};
 pub use system::{CheckView, LimitView, SystemView};
 
 use axum::http::{HeaderMap, HeaderValue, Request, header};

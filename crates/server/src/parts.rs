@@ -5,6 +5,7 @@ use crate::system::SystemView;
 use bytes::Bytes;
 use model::time::Micros;
 use serde::Serialize;
+use std::pin::Pin;
 use std::sync::Arc;
 use store::Store;
 
@@ -36,6 +37,9 @@ pub struct FeedView {
     pub fetched: Option<String>,
 }
 
+/// How the process stands, once it was looked at.
+pub type Telling = Pin<Box<dyn Future<Output = SystemView> + Send>>;
+
 /// What every handler is given. Cheap to clone.
 #[derive(Clone)]
 pub struct Parts {
@@ -50,7 +54,7 @@ pub struct Parts {
     /// The clock.
     pub now: fn() -> Micros,
     /// How the process stands.
-    pub system: Arc<dyn Fn() -> SystemView + Send + Sync>,
+    pub system: Arc<dyn Fn() -> Telling + Send + Sync>,
     /// The sample image, where the process has one.
     pub sample: fn() -> Option<SampleImage>,
 }

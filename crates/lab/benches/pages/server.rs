@@ -66,7 +66,7 @@ pub async fn serve(place: &str) -> Result<()> {
         database,
         public_url: "".into(),
         now,
-        system: Arc::new(server::SystemView::default),
+        system: Arc::new(|| Box::pin(async { server::SystemView::default() })),
         sample: || None,
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

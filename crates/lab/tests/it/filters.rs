@@ -62,6 +62,8 @@ const WORDS: &[&str] = &[
     "verdict:gaps",
     "-verdict:gaps",
     "coverage:in-window",
+    "pulled:<30d",
+    "-pulled:<=20d",
     "age:>100d",
     "age:<200d",
     "-age:>400d",
@@ -113,7 +115,7 @@ impl Surfaces {
             database,
             public_url: "".into(),
             now: || Micros(NOW + 1),
-            system: Arc::new(server::SystemView::default),
+            system: Arc::new(|| Box::pin(async { server::SystemView::default() })),
             sample: || None,
         };
         let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("portwarden")));

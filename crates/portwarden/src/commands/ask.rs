@@ -179,13 +179,14 @@ async fn here(settings: &Settings) -> anyhow::Result<Ask> {
     let index = Handle::default();
     index.catch_up(&store).await?;
     let knowledge = local::knowledge(settings)?;
+    let system = Arc::new(super::system::teller(settings, &store, &index));
     let parts = Parts {
         store,
         index,
         database: super::serve::database(&knowledge, &settings.data),
         public_url: settings.serve.public_url.clone().unwrap_or_else(|| "http://localhost:5000".into()).into(),
         now: crate::clock::now,
-        system: Arc::new(super::system::teller(settings)),
+        system,
         sample: super::sample::image_or_none,
     };
     let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());

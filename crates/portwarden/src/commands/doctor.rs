@@ -7,9 +7,11 @@ use fleet::{Index, Query};
 use model::Micros;
 use model::facts::{Id, Snapshot};
 use scan::feeds;
+use server::Handle;
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
+use store::Store;
 
 /// What `doctor` takes.
 #[derive(Debug, clap::Args)]
@@ -29,14 +31,26 @@ enum Check {
     Bad(String),
 }
 
+type Named = (&'static str, Check);
+
 /// What can be said of this machine without asking the store.
-fn machine(settings: &Settings) -> Vec<(&'static str, Check)> {
+fn machine(settings: &Settings) -> Vec<Named> {
     vec![("sandbox", sandbox()), ("data folder", folder(&settings.data)), ("advisories", advisories(settings))]
 }
 
+/// What can be said of what is kept.
+async fn kept(settings: &Settings, store: &Store, index: &Handle) -> Vec<Named> {
+    let counted =
+        index.ask(|index| Ok(counted(index).0)).unwrap_or_else(|_| Check::Warn("the index is not built yet".into()));
+    vec![("store", counted), ("secrets", secrets(settings, store)), ("scanner", scanner(store).await)]
+}
+
 /// The same as the console shows it.
-pub fn views(settings: &Settings) -> Vec<server::CheckView> {
-    let view = |(name, check): (&str, Check)| {
+pub async fn views(settings: &Settings, store: &Store, index: &Handle) -> Vec<server::CheckView> {
+    let this = settings.clone(); // it asks the disk
+    let mut checks = tokio::task::spawn_blocking(move || machine(&this)).await.unwrap_or_default();
+    checks.extend(kept(settings, store, index).await);
+    let view = |(name, check): Named| {
         let (state, text) = match check {
             Check::Good(text) => ("ok", text),
             Check::Warn(text) => ("warn", text),
@@ -44,18 +58,21 @@ pub fn views(settings: &Settings) -> Vec<server::CheckView> {
         };
         server::CheckView { name: name.to_owned(), state, text }
     };
-    machine(settings).into_iter().map(view).collect()
+    checks.into_iter().map(view).collect()
 }
 
 /// Runs the command.
 pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut checks = machine(settings);
-    checks.push(("store", store(settings, arguments.verify).await));
-    checks.extend(secrets(settings).await.map(|check| ("secrets", check)));
-    if arguments.verify {
-        checks.push(("audit", audit(settings).await));
+    match opened(settings).await {
+        Ok((store, index)) => {
+            checks.extend(kept(settings, &store, &index).await);
+            if arguments.verify {
+                checks.extend([("index", joined(&store).await), ("audit", audit(&store).await)]);
+            }
+        }
+        Err(why) => checks.push(("store", why)),
     }
-    checks.extend(scanner(settings).await.map(|check| ("scanner", check)));
     let mut worst = Exit::Clean;
     for (name, check) in &checks {
         let (mark, text) = match check {
@@ -69,6 +86,14 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<E
         println!("{mark}  {name:<12} {text}");
     }
     Ok(worst)
+}
+
+/// The store and its index; without data there is neither, and that is no fault.
+async fn opened(settings: &Settings) -> Result<(Store, Handle), Check> {
+    let store = local::store(settings).await.map_err(|e| Check::Warn(output::chain(&e)))?;
+    let index = Handle::default();
+    index.catch_up(&store).await.map_err(|e| Check::Bad(output::chain(&e.into())))?;
+    Ok((store, index))
 }
 
 fn sandbox() -> Check {
@@ -149,62 +174,55 @@ fn span(age: Duration) -> String {
     }
 }
 
-/// The identity of the scanner in the resource logs, and the registries that keep it out; without a store there is none.
-async fn scanner(settings: &Settings) -> Option<Check> {
-    let store = local::store(settings).await.ok()?;
+/// The identity of the scanner in the resource logs, and the registries that keep it out.
+async fn scanner(store: &Store) -> Check {
     let found = async { Ok::<_, store::Error>((store.scanner_identity().await?, store.registries().await?)) }.await;
     let (identity, registries) = match found {
         Ok(found) => found,
-        Err(e) => return Some(Check::Bad(output::chain(&e.into()))),
+        Err(e) => return Check::Bad(output::chain(&e.into())),
     };
     let text = format!("{identity} in the resource logs");
     let closed = registries.iter().filter(|registry| !registry.network.admits_scanner());
     let closed: Vec<&str> = closed.map(|registry| registry.name.as_str()).collect();
     if closed.is_empty() {
-        return Some(Check::Good(text));
+        return Check::Good(text);
     }
-    Some(Check::Warn(format!(
+    Check::Warn(format!(
         "{text}; network rules keep it out of {}: `portwarden registry network set NAME --allow-trusted-services true`",
         closed.join(", ")
-    )))
+    ))
 }
 
-async fn store(settings: &Settings, verify: bool) -> Check {
-    let store = match local::store(settings).await {
-        Ok(store) => store,
-        Err(e) => return Check::Warn(output::chain(&e)),
-    };
+/// What an index holds, and how many findings that are.
+fn counted(index: &Index) -> (Check, u64) {
+    let query = Query { limit: 1, now: crate::clock::now(), ..Query::default() };
+    let Ok(counts) = index.counts(&query) else { return (Check::Bad("the index does not answer".into()), 0) };
+    let found = counts.tally.findings() + counts.tally.hidden;
+    (Check::Good(format!("{} images, {found} findings, revision {}", counts.images, index.revision())), found)
+}
+
+/// Whether an index counts what the facts say. Rules and plans are a view of the join: both are asked without them.
+async fn joined(store: &Store) -> Check {
     let mut snapshot = match store.snapshot().await {
         Ok(snapshot) => snapshot,
         Err(e) => return Check::Bad(output::chain(&e.into())),
     };
-    let index = Index::build(&snapshot);
-    let query = Query { limit: 1, now: crate::clock::now(), ..Query::default() };
-    let Ok(counts) = index.counts(&query) else { return Check::Bad("the index does not answer".into()) };
-    let found = counts.tally.findings() + counts.tally.hidden;
-    let text = format!("{} images, {found} findings, revision {}", counts.images, index.revision());
-    if !verify {
-        return Check::Good(text);
-    }
-    // Rules and plans are a view of the join: without them the index must count what the facts say.
     snapshot.rules.clear();
     snapshot.plans.clear();
-    let Ok(counts) = Index::build(&snapshot).counts(&query) else {
-        return Check::Bad("the index does not answer".into());
-    };
-    let found = counts.tally.findings() + counts.tally.hidden;
-    match joined(&snapshot) {
-        plain if plain == found => Check::Good(format!("{text}; a plain join of the facts counts the same {plain}")),
-        plain => {
-            Check::Bad(format!("{text}; a plain join of the facts counts {plain}: restart the server, and report it"))
-        }
+    let (check, found) = counted(&Index::build(&snapshot));
+    match plain(&snapshot) {
+        _ if matches!(check, Check::Bad(_)) => check,
+        plain if plain == found => Check::Good(format!("a plain join of the facts counts the same {plain} findings")),
+        plain => Check::Bad(format!(
+            "{found} findings, and a plain join of the facts counts {plain}: restart the server, and report it"
+        )),
     }
 }
 
-/// What the secrets in the database are sealed with; without a store there are none.
-async fn secrets(settings: &Settings) -> Option<Check> {
-    let (store, kept) = (local::store(settings).await.ok()?, settings.store());
-    let check = match (&kept.key_file, store.is_sealing(), kept.usual_key) {
+/// What the secrets in the database are sealed with.
+fn secrets(settings: &Settings, store: &Store) -> Check {
+    let kept = settings.store();
+    match (&kept.key_file, store.is_sealing(), kept.usual_key) {
         (Some(file), ..) => Check::Good(format!("sealed with {}", file.display())),
         (None, true, _) => Check::Good(format!(
             "sealed with {}: a copy of the database alone opens nothing, a copy of the folder does; --key-file keeps the key elsewhere",
@@ -216,16 +234,11 @@ async fn secrets(settings: &Settings) -> Option<Check> {
         (None, false, false) => Check::Warn(
             "not sealed, or with a key that this command does not know; name one file for every process by --key-file or PORTWARDEN_KEY_FILE".into(),
         ),
-    };
-    Some(check)
+    }
 }
 
 /// Whether the chain of the audit is whole.
-async fn audit(settings: &Settings) -> Check {
-    let store = match local::store(settings).await {
-        Ok(store) => store,
-        Err(e) => return Check::Warn(output::chain(&e)),
-    };
+async fn audit(store: &Store) -> Check {
     match store.verify_audit(0).await {
         Ok((chain, _)) => match chain.broken {
             None => Check::Good(format!("chain whole, {} rows", chain.rows)),
@@ -242,7 +255,7 @@ async fn audit(settings: &Settings) -> Check {
 }
 
 /// Counts findings by joining the facts one by one, as plainly as can be: open presence × its inventory × package × open match.
-fn joined(snapshot: &Snapshot) -> u64 {
+fn plain(snapshot: &Snapshot) -> u64 {
     let open = |until: Micros| until == Micros::FOREVER;
     let mut matches: HashMap<Id, u64> = HashMap::new();
     for found in snapshot.matches.iter().filter(|m| open(m.until)) {

@@ -193,7 +193,7 @@ fn parts(settings: &Settings, store: &Store, handle: &Handle, knowledge: &Knowle
         database: database(knowledge, &settings.data),
         public_url: url.trim_end_matches('/').into(),
         now: crate::clock::now,
-        system: Arc::new(super::system::teller(settings)),
+        system: Arc::new(super::system::teller(settings, store, handle)),
         sample: super::sample::image_or_none,
     }
 }
@@ -262,7 +262,9 @@ fn spawn_feeds(
     shutdown: CancellationToken,
 ) {
     if settings.serve.offline {
-        tracing::info!("offline: feeds are not fetched; use `portwarden db update --from` or `db import`");
+        tracing::info!(
+            "offline: feeds are not fetched; use `portwarden db update --from` or `db import`"
+        );
         return;
     }
     let base = match settings.serve.feeds_base.as_deref().map(str::parse).transpose() {

@@ -3,12 +3,20 @@
 use super::{doctor, local};
 use crate::settings::{Role, Settings};
 use model::text::size;
-use server::{LimitView, SystemView};
+use server::{Handle, LimitView, SystemView, Telling};
+use store::Store;
 
 /// Makes what answers that, for a process that begins now.
-pub fn teller(settings: &Settings) -> impl Fn() -> SystemView + Send + Sync + use<> {
-    let (settings, started) = (settings.clone(), crate::clock::now().rfc3339());
-    move || SystemView { started: started.clone(), ..view(&settings) }
+pub fn teller(settings: &Settings, store: &Store, index: &Handle) -> impl Fn() -> Telling + Send + Sync + use<> {
+    let seen = (settings.clone(), store.clone(), index.clone());
+    let started = crate::clock::now().rfc3339();
+    move || {
+        let ((settings, store, index), started) = (seen.clone(), started.clone());
+        Box::pin(async move {
+            let checks = doctor::views(&settings, &store, &index).await;
+            SystemView { started, checks, ..view(&settings) }
+        })
+    }
 }
 
 fn view(settings: &Settings) -> SystemView {
@@ -20,7 +28,6 @@ fn view(settings: &Settings) -> SystemView {
         data: settings.data.display().to_string(),
         blobs: blobs.unwrap_or_else(|| settings.data.join("blobs").display().to_string()),
         limits: limits(settings),
-        checks: doctor::views(settings),
         ..SystemView::default()
     }
 }

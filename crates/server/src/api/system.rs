@@ -11,9 +11,7 @@ use axum::extract::{RawQuery, State};
 pub async fn view(parts: &Parts) -> Result<SystemView, Problem> {
     let kept = parts.store.kept().await?;
     let storage = StorageView { blobs: kept.blobs, blob_bytes: kept.blob_bytes, database_bytes: kept.database_bytes };
-    let system = std::sync::Arc::clone(&parts.system); // it asks the disk
-    let seen = tokio::task::spawn_blocking(move || system()).await.map_err(|_| Problem::starting())?;
-    Ok(SystemView { database: kept.engine.to_owned(), storage, ..seen })
+    Ok(SystemView { database: kept.engine.to_owned(), storage, ..(parts.system)().await })
 }
 
 /// `GET /system`

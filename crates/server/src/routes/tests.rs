@@ -34,7 +34,7 @@ async fn parts(folder: &tempfile::TempDir) -> Parts {
         index,
         database,
         public_url: "http://registry.test".into(),
-        system: Arc::new(crate::system::SystemView::default),
+        system: Arc::new(|| Box::pin(async { crate::system::SystemView::default() })),
         now: || Micros(1_800_000_000_000_000),
         sample: || None,
     }

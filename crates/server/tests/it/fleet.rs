@@ -196,7 +196,7 @@ impl Fleet {
             database: Arc::new(move || view.clone()),
             public_url: "http://registry.test:5000".into(),
             now,
-            system: Arc::new(server::SystemView::default),
+            system: Arc::new(|| Box::pin(async { server::SystemView::default() })),
             sample,
         };
         let subscription = store.registry("local").await.unwrap().unwrap().subscription_guid;
