@@ -11,6 +11,8 @@ mod logging;
 mod output;
 mod proxy;
 mod settings;
+#[cfg(test)]
+mod shown;
 mod tls;
 
 use clap::Parser;

@@ -227,6 +227,25 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Makes what answers with pages of the console, over a new store that holds the sample image.
+#[cfg(test)]
+pub async fn pages(folder: &std::path::Path) -> impl AsyncFn(String) -> String {
+    let common = crate::settings::Common { data: Some(folder.to_owned()), ..Default::default() };
+    let settings = Settings::load(&common, None).unwrap();
+    drop(local::open(&settings).await.unwrap());
+    let ask = Ask::open(&settings, &At::default()).await.unwrap();
+    ask.post("/sample", &Value::Null).await.unwrap();
+    let Way::Here { router, asker } = ask.0 else { unreachable!() };
+    async move |path: String| {
+        let request = Request::builder().uri(path.as_str()).header(header::ACCEPT, "text/html");
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(asker.clone());
+        let response = router.as_ref().clone().oneshot(request).await.unwrap();
+        let bytes = axum::body::to_bytes(response.into_body(), ANSWER_BYTES).await.unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -263,7 +263,7 @@ fn spawn_feeds(
 ) {
     if settings.serve.offline {
         tracing::info!(
-            "offline: feeds are not fetched; use `portwarden db update --from` or `db import`"
+            "offline: feeds are not fetched; use `portwarden db update --from DIR` or `portwarden db import FILE`"
         );
         return;
     }

@@ -179,14 +179,14 @@ async fn show(visit: &Visit, question: &Question, wrong: Option<(Form, Problem)>
         here,
     };
     let path = if login { "/logs/login" } else { "/logs/repository" };
-    let command = format!("portwarden log {}", if login { "login" } else { "repository" });
+    let command = if login { "portwarden log login" } else { "portwarden log repository" };
     let pager = Pager {
         first: question.after.as_ref().map(|_| question.to("")).unwrap_or_default(),
         next: asked.next.as_deref().map(|next| question.to(next)).unwrap_or_default(),
     };
     let frame = Frame::new(visit, "activity").still();
     let shown = render(&Logs {
-        frame: frame.programs(visit, &link(path, &given), &command),
+        frame: frame.programs(visit, &link(path, &given), command),
         tabs: vec![tab("Pushes and pulls", "", !login), tab("Logins", "login", login)],
         login,
         filtered: !given.is_empty(),
