@@ -5,7 +5,7 @@
 //! A file is never changed once it has its name, so a reader of an older generation is never disturbed.
 
 use advisory::Database;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,9 @@ pub enum Error {
     /// A database to import is not newer than the one in force.
     #[error("{path} is generation {offered}, and generation {current} is in force already; import a newer one")]
     Older { path: PathBuf, offered: i64, current: i64 },
+    /// A database that another worker sent says something else than the one in force.
+    #[error("{path} does not say what the database in force says ({wanted})")]
+    Other { path: PathBuf, wanted: String },
     /// A database to import is too large to be one.
     #[error("{path} is larger than {LIMIT_BYTES} bytes and no advisory database")]
     TooLarge { path: PathBuf },
@@ -49,6 +52,14 @@ pub(crate) fn map(file: &File) -> io::Result<memmap2::Mmap> {
     // replaced by renaming another one over it, never by writing into it or cutting it short. Whoever may write to the data
     // folder can stop the process anyway. The bytes are read as plain bytes, with every offset checked.
     unsafe { memmap2::Mmap::map(file) }
+}
+
+/// Where a database from another worker arrives, held by one process at a time.
+pub(crate) struct Arrival {
+    /// The file to write.
+    pub(crate) path: PathBuf,
+    /// Let go of when the process ends.
+    _lock: File,
 }
 
 /// The folder of the databases.
@@ -132,6 +143,50 @@ impl Folder {
         let mut source = File::open(&path).map_err(|source| Error::File { what: "open", path, source })?;
         durably(to, |file| io::copy(&mut source, file).map(drop))?;
         Ok(generation)
+    }
+
+    /// Returns the data folder.
+    pub(crate) fn data(&self) -> &Path {
+        self.0.parent().unwrap_or(&self.0)
+    }
+
+    /// Opens the kept database that says exactly this, whatever its number.
+    pub(crate) fn open_content(&self, content_hash: &str) -> Option<Database> {
+        let kept = self.kept().into_iter().filter_map(|generation| open(&self.path(generation)).ok());
+        kept.into_iter().find(|db| db.content_hash() == content_hash)
+    }
+
+    /// Holds the place at which a database from another worker arrives; `None` while another process has it.
+    pub(crate) fn arrival(&self) -> Result<Option<Arrival>, Error> {
+        self.make()?;
+        let path = self.0.join(".arriving.lock");
+        let failed = |source| Error::File { what: "lock", path: path.clone(), source };
+        let lock = File::create(&path).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Arrival { path: self.0.join(".arriving.pwdb"), _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Names what arrived as the one in force, after checking every byte and what it says. Nothing is done (`None`) when the one in
+    /// force is not `held` any more: then there is a newer one.
+    pub(crate) fn take(&self, arrival: &Arrival, content_hash: &str, held: i64) -> Result<Option<Database>, Error> {
+        let path = &arrival.path;
+        let damaged = |source| Error::Open { path: path.clone(), source };
+        let arrived = open(path)?;
+        arrived.verify().map_err(damaged)?;
+        if arrived.content_hash() != content_hash {
+            return Err(Error::Other { path: path.clone(), wanted: content_hash.to_owned() });
+        }
+        if self.current()?.unwrap_or(0) != held {
+            return Ok(None);
+        }
+        let generation = arrived.generation();
+        let kept = self.path(generation);
+        fs::rename(path, &kept).map_err(|source| Error::File { what: "rename", path: kept.clone(), source })?;
+        self.name(generation)?;
+        Ok(Some(arrived))
     }
 
     fn make(&self) -> Result<(), Error> {

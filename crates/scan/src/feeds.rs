@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use store::FeedRow;
 
 /// Files asked for at the same time: enough to hide the way to the servers, few enough to be a polite guest.
 const AT_ONCE: usize = 6;
@@ -210,6 +211,13 @@ pub fn status(data: &Path) -> Result<Status, Error> {
 /// Returns the feeds of a database as they were asked last.
 pub fn feeds_of(database: &Database, data: &Path) -> Vec<FeedState> {
     asked_last(database, &shelf::last_update(data))
+}
+
+/// The same as the store keeps it for processes that ask no feed themselves.
+pub(crate) fn rows_of(database: &Database, data: &Path) -> Vec<FeedRow> {
+    let row =
+        |feed: FeedState| FeedRow { name: feed.name, records: feed.records, date: feed.date, fetched: feed.fetched };
+    feeds_of(database, data).into_iter().map(row).collect()
 }
 
 /// An update without news leaves the file alone and knows better when its feeds were asked.

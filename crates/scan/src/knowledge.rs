@@ -19,6 +19,7 @@ struct Inner {
     folder: Folder,
     current: RwLock<Arc<Database>>,
     generation: watch::Sender<i64>,
+    arriving: tokio::sync::Mutex<()>,
 }
 
 impl Knowledge {
@@ -44,7 +45,8 @@ impl Knowledge {
 
     fn of(folder: Folder, database: Database) -> Self {
         let (generation, _) = watch::channel(database.generation());
-        Self(Arc::new(Inner { folder, current: RwLock::new(Arc::new(database)), generation }))
+        let arriving = tokio::sync::Mutex::default();
+        Self(Arc::new(Inner { folder, current: RwLock::new(Arc::new(database)), generation, arriving }))
     }
 
     /// Returns the database in force.
@@ -52,13 +54,33 @@ impl Knowledge {
         Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns the database of an older generation, where its file is still kept; 0 is the built-in one.
-    pub fn older(&self, generation: i64) -> Option<Database> {
-        if generation == 0 {
-            return advisory::starter().ok();
+    /// Returns the database that says exactly this, where its file is still kept.
+    pub(crate) fn that_says(&self, content_hash: &str) -> Option<Database> {
+        self.0.folder.open_content(content_hash)
+    }
+
+    /// The folder in which its files are.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.0.folder
+    }
+
+    /// Waits until no other task of this process takes a database over.
+    pub(crate) async fn arriving(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.arriving.lock().await
+    }
+
+    /// Puts a database that another worker built in force here, unless there is another one than `held` by now.
+    pub(crate) fn put(&self, newer: Database, held: &str) -> bool {
+        let generation = newer.generation();
+        {
+            let mut current = self.0.current.write().unwrap_or_else(PoisonError::into_inner);
+            if current.content_hash() != held {
+                return false;
+            }
+            *current = Arc::new(newer);
         }
-        let database = crate::database::open(&self.0.folder.path(generation)).ok()?;
-        (database.generation() == generation).then_some(database)
+        self.0.generation.send_replace(generation);
+        true
     }
 
     /// Returns a receiver that sees every generation that comes into force, the present one first.

@@ -15,6 +15,7 @@ mod rematch;
 pub mod report;
 pub mod sandbox;
 mod scan;
+mod shared;
 mod story;
 mod vulnerability;
 pub mod window;

@@ -76,7 +76,14 @@ async fn claim_for_ever(story: Story, name: String, shutdown: CancellationToken,
     let store = story.layers.store().clone();
     while !shutdown.is_cancelled() {
         match store.claim(&name).await {
-            Ok(Some(job)) => run(&story, &store, job, &over).await,
+            Ok(Some(job)) => {
+                if run(&story, &store, job, &over).await == Next::LeaveToOthers {
+                    tokio::select! {
+                        () = tokio::time::sleep(LOOK) => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                }
+            }
             Ok(None) => {
                 tokio::select! {
                     () = store.wait_for_work(LOOK) => {}
@@ -113,27 +120,49 @@ async fn import_for_ever(story: Story, name: String, shutdown: CancellationToken
     }
 }
 
+/// What a worker does after a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// It takes another.
+    GoOn,
+    /// It cannot do what waits now, and others may.
+    LeaveToOthers,
+}
+
 /// Runs a job as long as its lease holds, and decides what comes next.
-async fn run(story: &Story, store: &Store, job: Job, over: &CancellationToken) {
-    if job.attempt > CLAIMS {
+async fn run(story: &Story, store: &Store, job: Job, over: &CancellationToken) -> Next {
+    // A re-match is never given up: without it nobody would learn what new advisories say.
+    if job.attempt > CLAIMS && job.kind != JobKind::Rematch {
         let text = format!("the work was begun {} times and never ended", job.attempt);
         let done = give_up(store, &job, "crash", text, now()).await;
-        return log_if_failed(&job, done);
+        log_if_failed(&job, done);
+        return Next::GoOn;
     }
     let result = tokio::select! {
         result = guarded(story, &job) => result,
         () = lease_lost(store, &job) => {
             tracing::warn!(job = job.id, "the lease was lost, the work was stopped");
-            return;
+            return Next::GoOn;
         }
         () = over.cancelled() => {
             tracing::info!(job = job.id, "given back, for another worker or the next start");
-            return log_if_failed(&job, store.release(&job, Duration::ZERO).await.map_err(Error::from));
+            log_if_failed(&job, store.release(&job, "").await.map_err(Error::from));
+            return Next::GoOn;
         }
     };
-    if let Err(error) = result {
-        let settled = settle(store, &job, error).await;
-        log_if_failed(&job, settled);
+    match result {
+        Ok(()) => Next::GoOn,
+        Err(error @ Error::Behind { .. }) => {
+            let text = in_full(&error);
+            tracing::warn!(job = job.id, error = text, "left to a worker that has the database in force");
+            log_if_failed(&job, store.release(&job, &text).await.map_err(Error::from));
+            Next::LeaveToOthers
+        }
+        Err(error) => {
+            let settled = settle(store, &job, error).await;
+            log_if_failed(&job, settled);
+            Next::GoOn
+        }
     }
 }
 
@@ -187,7 +216,7 @@ async fn settle(store: &Store, job: &Job, error: Error) -> Result<(), Error> {
         tracing::warn!(job = job.id, "the lease was lost, the result was refused");
         return Ok(());
     }
-    if matches!(error.remedy(), Remedy::Retry)
+    if (matches!(error.remedy(), Remedy::Retry) || job.kind == JobKind::Rematch)
         && let Some(at) = store.retry(job, &text).await?
     {
         tracing::info!(job = job.id, error = text, again = at.rfc3339(), "to be tried again");
@@ -200,7 +229,7 @@ async fn settle(store: &Store, job: &Job, error: Error) -> Result<(), Error> {
 /// Writes why a job comes to nothing.
 async fn give_up(store: &Store, job: &Job, code: &str, text: String, begun: Micros) -> Result<(), Error> {
     match job.kind {
-        JobKind::Rematch => Ok(store.finish(job).await?),
+        JobKind::Rematch => Ok(store.retry(job, &text).await.map(drop)?),
         JobKind::Import(_) => Ok(store.end_import(job, Some(&text)).await?),
         JobKind::Image(_) => record_refusal(store, job, &Refused::new(code, text), begun).await,
     }
@@ -213,5 +242,59 @@ fn log_if_failed(job: &Job, result: Result<(), Error>) {
             error = in_full(&error),
             "the end of a job could not be written; its lease runs out"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::{Sandbox, Settings};
+    use advisory::Builder;
+    use store::{Class, NewJob};
+
+    /// A store with a database in force and a re-match that waits.
+    async fn story(data: &std::path::Path) -> Story {
+        let store = Store::open(&store::Settings { data: data.into(), ..Default::default() }).await.unwrap();
+        let folder = crate::database::Folder::of(data);
+        folder.publish(3, &Builder::new().finish(3, Micros(1), Vec::new())).unwrap();
+        let knowledge = Knowledge::open(data).unwrap();
+        store.adopt(3, knowledge.current().content_hash()).await.unwrap();
+        store.enqueue(NewJob { kind: JobKind::Rematch, class: Class::Reconcile }).await.unwrap();
+        Story { knowledge, layers: Layers::new(store, Sandbox::new(Settings::default())) }
+    }
+
+    #[tokio::test]
+    async fn a_re_match_comes_again_after_any_error_and_is_done_however_often_it_was_begun() {
+        for error in [Error::Defect, Error::TooLong, Error::Restless(20)] {
+            let data = tempfile::tempdir().unwrap();
+            let story = story(data.path()).await;
+            let store = story.layers.store();
+            let text = in_full(&error);
+            let job = Job { attempt: CLAIMS + 1, ..store.claim("w").await.unwrap().unwrap() };
+            settle(store, &job, error).await.unwrap();
+            let row = store.jobs(1).await.unwrap().remove(0);
+            assert_eq!((row.kind, row.state, &row.reason), ("rematch", "retry-at", &text));
+        }
+        let data = tempfile::tempdir().unwrap();
+        let story = story(data.path()).await;
+        let store = story.layers.store();
+        let job = Job { attempt: CLAIMS + 1, ..store.claim("w").await.unwrap().unwrap() };
+        assert_eq!(run(&story, store, job, &CancellationToken::new()).await, Next::GoOn);
+        assert!(store.jobs(1).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_worker_with_an_older_database_cannot_do_is_left_to_others_and_costs_no_attempt() {
+        let data = tempfile::tempdir().unwrap();
+        let story = story(data.path()).await;
+        let store = story.layers.store();
+        store.adopt(9, "only elsewhere").await.unwrap();
+        for _ in 0..20 {
+            let job = store.claim("w").await.unwrap().expect("it can be taken at once");
+            assert_eq!(job.attempt, 1);
+            assert_eq!(run(&story, store, job, &CancellationToken::new()).await, Next::LeaveToOthers);
+        }
+        let row = store.jobs(1).await.unwrap().remove(0);
+        assert_eq!(row.reason, "the advisory database here is generation 3, and 9 is in force");
     }
 }

@@ -125,7 +125,7 @@ async fn rematch(store: &Store) -> Outcome {
                 last.severity = Severity::Critical;
             }
             given.extend(matches.iter().map(|m| vulnerability(&m.vulnerability)));
-            rematched.push(Rematched { package: row.id, matches });
+            rematched.push(Rematched { package: row.id, matches, notes_changed: false });
         }
         changed += store.sweep(target, &rematched, &given).await?;
         given.clear();

@@ -106,16 +106,26 @@ impl Blobs {
                 moved => return moved.map_err(Error::disk("put a blob in its place")),
             }
         }
-        let bytes = tokio::fs::File::open(file).await.map_err(Error::disk("open an upload"))?;
+        self.send(file, &place(digest)).await?;
+        tokio::fs::remove_file(file).await.map_err(Error::disk("remove an upload"))
+    }
+
+    /// Copies a file to a place.
+    pub(crate) async fn send(&self, file: &Path, place: &ObjectPath) -> Result<()> {
+        let bytes = tokio::fs::File::open(file).await.map_err(Error::disk("open a file to keep it"))?;
         let mut read = tokio_util::io::ReaderStream::with_capacity(bytes, READ_BYTES);
-        let upload = self.objects.put_multipart(&place(digest)).await?;
+        let upload = self.objects.put_multipart(place).await?;
         let mut upload = object_store::WriteMultipart::new_with_chunk_size(upload, 8 << 20);
-        while let Some(part) = read.try_next().await.map_err(Error::disk("read an upload"))? {
+        while let Some(part) = read.try_next().await.map_err(Error::disk("read a file to keep it"))? {
             upload.wait_for_capacity(4).await?;
             upload.put(part);
         }
         upload.finish().await?;
-        tokio::fs::remove_file(file).await.map_err(Error::disk("remove an upload"))
+        Ok(())
+    }
+
+    pub(crate) fn objects(&self) -> &dyn ObjectStore {
+        self.objects.as_ref()
     }
 }
 

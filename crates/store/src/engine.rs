@@ -330,6 +330,15 @@ impl Tx {
         self.one(sql, values).await?.ok_or(sqlx::Error::RowNotFound)?.int(0)
     }
 
+    /// Holds a name until the transaction ends: others that want the same one wait. SQLite has one writer anyway.
+    pub(crate) async fn lock_name(&mut self, name: &str) -> Result<()> {
+        if matches!(self, Self::Postgres(_)) {
+            let values = [Value::from(name)];
+            self.run("SELECT pg_advisory_xact_lock(7230195, hashtext($1))", &values).await?;
+        }
+        Ok(())
+    }
+
     /// Writes many rows of `columns` values each: `head` (…),(…) `tail`. Returns the rows that `tail` gives back.
     pub(crate) async fn insert(
         &mut self,

@@ -72,33 +72,6 @@ pub struct Job {
     pub claimed: Micros,
 }
 
-/// A job as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobRow {
-    /// Row id.
-    pub id: Id,
-    /// `image`, `rematch` or `import`.
-    pub kind: &'static str,
-    /// Why.
-    pub class: Class,
-    /// The image's digest, or empty.
-    pub digest: String,
-    /// Full name of the repository, or empty.
-    pub repository: String,
-    /// `queued`, `running` or `retry-at`.
-    pub state: &'static str,
-    /// When it may be claimed.
-    pub due: Micros,
-    /// How often it was claimed.
-    pub attempt: i64,
-    /// Why it was put back the last time.
-    pub reason: String,
-    /// Who holds it, or empty.
-    pub worker: String,
-    /// When it was queued.
-    pub since: Micros,
-}
-
 impl Class {
     /// Every class, most urgent first.
     pub const ALL: [Self; 6] =
@@ -123,12 +96,16 @@ impl Class {
 
 /// When a job comes again after its first, second, … transient error.
 const AGAIN: [u64; 5] = [10, 40, 180, 600, 1800];
+/// The same for a re-match, which is never given up: the last one is for every further error.
+const REMATCH_AGAIN: [u64; 4] = [10, 40, 180, 600];
 /// Leases that may be lost without a word (a crash of the whole worker) before the job counts as poison.
 const LOST: i64 = 3;
+/// After so many seconds a re-match that ended its workers that often is taken again: other work is done in between.
+const REMATCH_LOST: u64 = 30;
 /// Kinds as they are stored.
 const IMAGE: i64 = 1;
-const REMATCH: i64 = 2;
-const IMPORT: i64 = 3;
+pub(crate) const REMATCH: i64 = 2;
+pub(crate) const IMPORT: i64 = 3;
 
 const JOB: &str = "SELECT j.id, j.lease, j.kind, j.image, j.class, COALESCE(i.digest, ''), j.registry, j.repository, j.attempt, j.lost, j.worker, COALESCE(i.coverage, 0) FROM job j LEFT JOIN image i ON i.id = j.image AND j.kind = 1";
 
@@ -148,27 +125,6 @@ impl Store {
         };
         write.commit().await?;
         Ok(id)
-    }
-
-    /// Queues every image that has a verdict of its packages to be judged again, in one transaction: what feeds cover has changed.
-    /// Layers that are known are not read again. Returns how many images.
-    pub async fn judge_again(&self) -> Result<u64> {
-        let mut write = self.write().await?;
-        let sql = "SELECT i.id, r.registry, p.repository FROM image i JOIN repository_image p ON p.image = i.id \
-            JOIN repository r ON r.id = p.repository WHERE i.verdict IN ($1, $2) AND i.coverage NOT IN (2, 3) AND p.until = $3 ORDER BY i.id, p.id";
-        let verdicts = values![Verdict::Complete as i64, Verdict::Gaps as i64, i64::MAX];
-        let rows = write.tx.all(sql, verdicts).await?;
-        let (mut queued, mut last) = (0, 0);
-        for row in rows {
-            let image = row.int(0)?;
-            if image != last {
-                add_image_job(&mut write, image, Class::Coverage, row.int(1)?, row.int(2)?).await?;
-                queued += 1;
-            }
-            last = image;
-        }
-        write.commit().await?;
-        Ok(queued)
     }
 
     /// Takes the most urgent job but an import under a lease. Within a priority, registries take turns.
@@ -255,6 +211,11 @@ impl Store {
         let until = write.now.saturating_add(self.lease());
         let take = "UPDATE job SET lease = $2, leased_until = $3, worker = $4, attempt = $5, lost = $6 WHERE id = $1";
         write.run(take, values![job.id, job.lease, until, self.worker_name(worker), job.attempt, lost]).await?;
+        if kind == JobKind::Rematch && lost >= LOST {
+            let due = write.now.saturating_add(Duration::from_secs(REMATCH_LOST));
+            let text = format!("its worker ended {lost} times before the re-match did");
+            write.run("UPDATE job SET due = $2, reason = $3 WHERE id = $1", values![job.id, due, text]).await?;
+        }
         Ok(Some(job))
     }
 
@@ -272,10 +233,14 @@ impl Store {
     }
 
     /// Puts a job back after a transient error: 10 s, 40 s, 3 min, 10 min, 30 min with jitter. Returns when it comes again,
-    /// or nothing when it was tried often enough: then record the failure.
+    /// or nothing when it was tried often enough: then record the failure. A re-match always comes again, 10 minutes later at most.
     pub async fn retry(&self, job: &Job, reason: &str) -> Result<Option<Micros>> {
         let tried = usize::try_from(job.attempt - 1).unwrap_or(0);
-        let Some(seconds) = AGAIN.get(tried) else { return Ok(None) };
+        let seconds = match job.kind {
+            JobKind::Rematch => REMATCH_AGAIN.get(tried).or(REMATCH_AGAIN.last()),
+            JobKind::Image(_) | JobKind::Import(_) => AGAIN.get(tried),
+        };
+        let Some(seconds) = seconds else { return Ok(None) };
         let jitter = u64::from(uuid::Uuid::new_v4().as_bytes()[0]); // 0–25 % in 256 steps, so that a flock spreads out
         let wait = Duration::from_millis(seconds * 1000 + seconds * 250 * jitter / 256);
         let mut write = self.fenced(job).await?;
@@ -289,12 +254,12 @@ impl Store {
         Ok(Some(due))
     }
 
-    /// Gives a job back untouched, for another worker or a later moment (a shut-down, a database that is not here yet).
-    pub async fn release(&self, job: &Job, wait: Duration) -> Result<()> {
+    /// Gives a job back untouched, for another worker or the next start; the attempt does not count. `reason` is shown with it.
+    pub async fn release(&self, job: &Job, reason: &str) -> Result<()> {
         let mut write = self.fenced(job).await?;
-        let due = write.now.saturating_add(wait);
-        let sql = "UPDATE job SET due = $2, leased_until = 0, worker = '', attempt = attempt - 1 WHERE id = $1";
-        write.run(sql, values![job.id, due]).await?;
+        let sql =
+            "UPDATE job SET due = $2, leased_until = 0, worker = '', attempt = attempt - 1, reason = $3 WHERE id = $1";
+        write.run(sql, values![job.id, write.now, reason]).await?;
         if let JobKind::Image(image) = job.kind {
             set_work(&mut write, image, Work::Queued).await?;
         }
@@ -307,8 +272,9 @@ impl Store {
     pub async fn finish(&self, job: &Job) -> Result<()> {
         let mut write = self.fenced(job).await?;
         if job.kind == JobKind::Rematch && generation::pending(&mut write.tx).await? {
-            let sql = "UPDATE job SET leased_until = 0, worker = '', lost = 0 WHERE id = $1";
-            write.run(sql, values![job.id]).await?;
+            let sql = "UPDATE job SET due = $2, leased_until = 0, worker = '', attempt = 0, lost = 0 WHERE id = $1";
+            write.run(sql, values![job.id, write.now]).await?;
+            write.wakes();
         } else {
             end_job(&mut write, job).await?;
         }
@@ -336,17 +302,6 @@ impl Store {
         let _ = tokio::time::timeout(limit, self.work().notified()).await;
     }
 
-    /// Lists unfinished jobs, the next one first.
-    pub async fn jobs(&self, n: u32) -> Result<Vec<JobRow>> {
-        let sql = format!(
-            "SELECT j.id, j.kind, j.class, COALESCE(i.digest, ''), COALESCE(g.name || '/' || r.name, ''), CAST(CASE WHEN j.leased_until >= {0} THEN 1 ELSE 0 END AS BIGINT), CAST(CASE WHEN j.due > {0} THEN 1 ELSE 0 END AS BIGINT), j.due, j.attempt, j.reason, j.worker, j.since FROM job j
-             LEFT JOIN image i ON i.id = j.image AND j.kind = 1 LEFT JOIN repository r ON r.id = j.repository LEFT JOIN registry g ON g.id = j.registry ORDER BY j.priority, j.turn, j.id LIMIT $1",
-            self.engine().clock()
-        );
-        let rows = self.engine().all(&sql, values![i64::from(n)]).await?;
-        rows.iter().map(job_row).collect()
-    }
-
     /// Frees what dead processes of this installation held, so that it goes on at once.
     pub(crate) async fn release_leases_of(&self, instance: &str) -> Result<()> {
         let mut tx = self.engine().begin().await?;
@@ -355,31 +310,6 @@ impl Store {
         tx.run(sql, values![format!("{instance}:%")]).await?;
         tx.commit().await
     }
-}
-
-fn job_row(row: &Row) -> Result<JobRow> {
-    let state = match (row.int(5)?, row.int(6)?) {
-        (0, 0) => "queued",
-        (0, _) => "retry-at",
-        _ => "running",
-    };
-    Ok(JobRow {
-        id: row.int(0)?,
-        kind: match row.int(1)? {
-            REMATCH => "rematch",
-            IMPORT => "import",
-            _ => "image",
-        },
-        class: Class::from_number(row.int(2)?),
-        digest: row.text(3)?,
-        repository: row.text(4)?,
-        state,
-        due: row.at(7)?,
-        attempt: row.int(8)?,
-        reason: row.text(9)?,
-        worker: if state == "running" { row.text(10)? } else { String::new() },
-        since: row.at(11)?,
-    })
 }
 
 /// Queues the reading of an image, unless the same waits already.
@@ -425,6 +355,14 @@ pub(crate) async fn add_image_jobs(write: &mut Write<'_>, images: &[(Id, Id, Id)
 /// Queues the re-match, unless it waits or runs already. Before everything else: it is short, and new results wait for it.
 pub(crate) async fn add_rematch(write: &mut Write<'_>) -> Result<Id> {
     add(write, REMATCH, 0, Class::Reconcile, 0, 0, 0).await
+}
+
+/// Lets a re-match that failed begin anew: there is another generation to match with. `job` is locked by this transaction.
+pub(crate) async fn renew_rematch(write: &mut Write<'_>, job: Id) -> Result<()> {
+    let sql = "UPDATE job SET due = $2, attempt = 0, lost = 0, reason = '' WHERE id = $1";
+    write.run(sql, values![job, write.now]).await?;
+    write.wakes();
+    Ok(())
 }
 
 /// Queues an import.

@@ -4,10 +4,10 @@ use crate::engine::{Row, Value, values};
 use crate::generation::{Generation, in_force, read};
 use crate::matches::Judged;
 use crate::packages::Learnt;
-use crate::queue::{Job, add_rematch, end_job};
+use crate::queue::{Job, REMATCH, add_rematch, end_job, renew_rematch};
 use crate::vulnerabilities::Vulnerability;
-use crate::write::What;
-use crate::{Error, Result, Store, matches, vulnerabilities};
+use crate::write::{What, Write};
+use crate::{Error, OfferedDatabase, Recheck, Result, Store, databases, matches, recheck, vulnerabilities};
 use model::PackageKey;
 use model::facts::Id;
 use model::finding::Match;
@@ -31,6 +31,8 @@ pub struct Rematched {
     pub package: Id,
     /// All its matches now.
     pub matches: Vec<Match>,
+    /// Whether what could not be compared of it is another than before: then the verdicts of its images may change as well.
+    pub notes_changed: bool,
 }
 
 impl Store {
@@ -40,14 +42,28 @@ impl Store {
     }
 
     /// Puts a generation in force and queues the re-match (a job of kind `Rematch`) in the same transaction. The same content
-    /// under a new number needs no re-match. A generation older than the one in force is refused.
+    /// under a new number needs no re-match. A generation older than the one in force is refused, and so is another content
+    /// under its number: a number stands for one content.
     pub async fn adopt(&self, generation: i64, content_hash: &str) -> Result<Generation> {
-        let mut write = self.write().await?;
+        self.adopt_database(&OfferedDatabase { generation, content_hash, ..OfferedDatabase::default() }).await
+    }
+
+    /// The same for a database that others can have from the blob store.
+    pub async fn adopt_database(&self, offered: &OfferedDatabase<'_>) -> Result<Generation> {
+        let (generation, content_hash) = (offered.generation, offered.content_hash);
+        let mut tx = self.engine().begin().await?;
+        // Job rows are locked before the revision.
+        let waiting = format!("SELECT id FROM job WHERE kind = {REMATCH}{}", self.engine().lock());
+        let waiting = tx.one(&waiting, values![]).await?.map(|row| row.int(0)).transpose()?;
+        let mut write = Write::ordered(self, tx).await?;
         let mut now = read(&mut write.tx).await?;
-        if generation < now.target {
+        let known = generation == now.target && content_hash == now.content_hash;
+        if generation < now.target || (generation == now.target && !known && !now.content_hash.is_empty()) {
             return Err(Error::StaleGeneration { given: generation, current: now.target });
         }
-        if generation == now.target && content_hash == now.content_hash {
+        databases::remember(&mut write, offered).await?;
+        if known {
+            write.commit().await?;
             return Ok(now);
         }
         let nothing_to_do =
@@ -63,7 +79,10 @@ impl Store {
         write.run(sql, values![now.target, now.swept, content_hash, write.now]).await?;
         self.step("adopt:knowledge");
         if now.swept < now.target {
-            add_rematch(&mut write).await?;
+            match waiting {
+                Some(job) => renew_rematch(&mut write, job).await?,
+                None => drop(add_rematch(&mut write).await?),
+            }
         }
         self.step("adopt:queued");
         write.commit().await?;
@@ -115,6 +134,8 @@ impl Store {
         let ids = vulnerabilities::ensure(&mut write, &judged, vulnerabilities, generation, &mut learnt).await?;
         let changed = matches::write(&mut write, &judged, &ids, generation).await?;
         self.step("sweep:matches");
+        let changed_notes = packages.iter().filter(|p| p.notes_changed).map(|p| Recheck::Package(p.package));
+        recheck::note(&mut write, &changed_notes.collect::<Vec<_>>()).await?;
         let ids: Vec<Value> = packages.iter().map(|p| p.package.into()).collect();
         write
             .tx
@@ -133,6 +154,7 @@ impl Store {
         let mut write = self.fenced(job).await?;
         in_force(&mut write.tx, generation).await?;
         write.run("UPDATE knowledge SET swept = target WHERE one = 1", values![]).await?;
+        write.run("DELETE FROM recheck", values![]).await?;
         self.step("finish:swept");
         end_job(&mut write, job).await?;
         self.step("finish:ended");

@@ -139,6 +139,8 @@ impl Store {
         let path = self.upload_path(id);
         let sink = blocking("make an upload", move || Sink::open(&path, true)).await?;
         let mut tx = self.engine().begin().await?;
+        // Counted and added by one at a time.
+        tx.lock_name(principal).await?;
         let under_way = tx.int("SELECT COUNT(*) FROM upload WHERE principal = $1", values![principal]).await?;
         if under_way >= PER_PRINCIPAL {
             let _ = std::fs::remove_file(self.upload_path(id)); // the row was never there

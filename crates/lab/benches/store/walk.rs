@@ -114,8 +114,10 @@ impl<'a> Walk<'a> {
         let mut chunks = Vec::new();
         for chunk in rows.chunks(CHUNK) {
             let matches = |id: &Id| self.matches.get(id).cloned().unwrap_or_default();
-            let rows: Vec<Rematched> =
-                chunk.iter().map(|row| Rematched { package: row.id, matches: matches(&row.id) }).collect();
+            let rows: Vec<Rematched> = chunk
+                .iter()
+                .map(|row| Rematched { package: row.id, matches: matches(&row.id), notes_changed: false })
+                .collect();
             let named: BTreeSet<&String> = rows.iter().flat_map(|r| &r.matches).map(|m| &m.vulnerability).collect();
             let named: Vec<Vulnerability> =
                 named.into_iter().filter_map(|name| self.vulnerabilities.get(name).cloned()).collect();

@@ -36,6 +36,9 @@ struct State {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Built {
     generation: i64,
+    /// What it says: two processes may give two contents one number.
+    #[serde(default)]
+    content_hash: String,
     /// The program that built it: another one may read more out of the same bytes.
     program: String,
     /// Hash of every file that was read, by URL.
@@ -75,7 +78,7 @@ impl Shelf {
 
     /// Returns whether the database in force was built from exactly what the plans would read now, by this very program.
     pub fn built_from(&self, plans: &[Plan], current: &Database) -> bool {
-        self.state.built == Some(built(plans, current.generation()))
+        self.state.built == Some(built(plans, current.generation(), current.content_hash()))
     }
 
     /// Lets new files take their place and writes down what is known now.
@@ -93,7 +96,7 @@ impl Shelf {
                 self.state.feeds.insert(plan.state.name.clone(), plan.state.clone());
             }
         }
-        self.state.built = Some(built(plans, updated.generation));
+        self.state.built = Some(built(plans, updated.generation, &updated.content_hash));
         let text = serde_json::to_vec_pretty(&self.state)
             .map_err(|error| Error::File { path: self.folder.join("state.json"), source: error.into() })?;
         durably(&self.folder.join("state.json"), |file| file.write_all(&text))?;
@@ -101,10 +104,10 @@ impl Shelf {
     }
 }
 
-fn built(plans: &[Plan], generation: i64) -> Built {
+fn built(plans: &[Plan], generation: i64, content_hash: &str) -> Built {
     let files =
         plans.iter().flat_map(|plan| &plan.files).map(|file| (file.state.url.clone(), file.state.sha256.clone()));
-    Built { generation, program: program(), files: files.collect() }
+    Built { generation, content_hash: content_hash.to_owned(), program: program(), files: files.collect() }
 }
 
 /// Names this build of the program: version, length and time of its file.

@@ -6,6 +6,7 @@ mod escape;
 mod images;
 #[cfg(debug_assertions)] // steps have names in these builds only
 mod pairs;
+mod shared;
 #[cfg(debug_assertions)] // steps have names in these builds only
 mod swap;
 mod walk;

@@ -23,7 +23,8 @@ pub struct World {
     pub knowledge: Knowledge,
     layers: Layers,
     pub shutdown: CancellationToken,
-    _trial: Option<Trial>,
+    /// Its database, gone with this value.
+    trial: Option<Trial>,
 }
 
 impl World {
@@ -33,14 +34,25 @@ impl World {
 
     /// A world on a database of PostgreSQL, or on SQLite.
     pub async fn on(trial: Option<Trial>) -> Self {
+        let mut world = Self::at(trial.as_ref().map(Trial::url), None).await;
+        world.trial = trial;
+        world
+    }
+
+    /// One of several worlds with data folders of their own on one database, their blobs in one folder.
+    pub async fn at(database: Option<String>, blobs: Option<String>) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let database = trial.as_ref().map(Trial::url);
-        let settings =
-            store::Settings { data: data.path().into(), database, lease: Some(LEASE), ..store::Settings::default() };
+        let settings = store::Settings {
+            data: data.path().into(),
+            database,
+            blobs,
+            lease: Some(LEASE),
+            ..store::Settings::default()
+        };
         let store = Store::open(&settings).await.unwrap();
         let knowledge = Knowledge::open(data.path()).unwrap();
         let layers = Layers::new(store.clone(), sandbox());
-        Self { data, store, knowledge, layers, shutdown: CancellationToken::new(), _trial: trial }
+        Self { data, store, knowledge, layers, shutdown: CancellationToken::new(), trial: None }
     }
 
     /// Starts workers and what puts generations in force.
@@ -53,6 +65,10 @@ impl World {
     pub fn start_workers(&self) {
         let workers = Workers { name: "test".into(), at_a_time: 3 };
         tokio::spawn(scan::worker(self.layers.clone(), self.knowledge.clone(), workers, self.shutdown.clone()));
+    }
+
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
     }
 
     async fn registry(&self) -> i64 {

@@ -3,6 +3,7 @@
 mod access;
 mod content;
 mod faults;
+mod generations;
 mod network;
 mod notices;
 mod people;

@@ -198,6 +198,7 @@ fn whoever_follows_the_changes_has_what_a_snapshot_has() {
                     let rematched = rows.iter().map(|row| crate::Rematched {
                         package: row.id,
                         matches: vec![found("CVE-2", Severity::Critical)],
+                        notes_changed: false,
                     });
                     store.sweep(5, &rematched.collect::<Vec<_>>(), &[vulnerability("CVE-2")]).await.unwrap();
                 }
@@ -292,7 +293,7 @@ fn a_vulnerability_keeps_its_row_when_it_gets_a_cve_and_gives_up_names_that_are_
         let matches = vec![found("CVE-9", Severity::High), found("PYSEC-1", Severity::Low)];
         let given =
             [Vulnerability { aliases: vec!["GHSA-1".into()], ..vulnerability("CVE-9") }, vulnerability("PYSEC-1")];
-        store.sweep(1, &[crate::Rematched { package: row.id, matches }], &given).await.unwrap();
+        store.sweep(1, &[crate::Rematched { package: row.id, matches, notes_changed: false }], &given).await.unwrap();
         let (split, _) = store.vulnerability("PYSEC-1").await.unwrap().unwrap();
         assert_ne!(split, id);
         assert_eq!(store.vulnerability("GHSA-1").await.unwrap().unwrap().0, id);

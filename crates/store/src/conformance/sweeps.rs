@@ -45,7 +45,7 @@ fn a_re_match_moves_only_what_changed_and_remembers_since_when() {
         let matches =
             vec![found("CVE-1", Severity::High), found("CVE-2", Severity::Critical), found("CVE-4", Severity::Low)];
         let given: Vec<Vulnerability> = ["CVE-1", "CVE-2", "CVE-4"].map(vulnerability).to_vec();
-        let rematched = [Rematched { package: row.id, matches }];
+        let rematched = [Rematched { package: row.id, matches, notes_changed: false }];
         assert_eq!(store.sweep(1, &rematched, &given).await.unwrap(), 3);
         assert_eq!(store.to_rematch(None).await.unwrap(), [], "done");
         assert_eq!(store.sweep(1, &rematched, &given).await.unwrap(), 0, "once more changes nothing");
@@ -92,7 +92,7 @@ impl Knowledge {
     }
 
     fn rematched(&self, generation: i64, row: &crate::PackageRow) -> Rematched {
-        Rematched { package: row.id, matches: self.matches(generation, &row.key.name) }
+        Rematched { package: row.id, matches: self.matches(generation, &row.key.name), notes_changed: false }
     }
 }
 

@@ -96,7 +96,8 @@ fn with_the_plan_off_pushes_are_taken_and_nothing_is_scanned_or_metered() {
             assert_eq!((image.coverage, image.work), (Coverage::PlanOff, Work::Idle));
         }
         assert_eq!(fresh.metered().await, 1, "the one that was judged in time");
-        assert_eq!(store.judge_again().await.unwrap(), 0, "feeds that cover more are no reason either");
+        store.recheck(0, &[crate::Recheck::All]).await.unwrap();
+        assert_eq!(store.queue_rechecks(0).await.unwrap(), 0, "feeds that cover more are no reason either");
         assert_eq!(store.set_plan(node, OFF, &caller()).await.unwrap().closed, 0, "it is off already");
 
         let preview = store.plan_preview(node).await.unwrap();
