@@ -15,6 +15,7 @@ pub use resource::{Field, Resource, read};
 pub use rule::ALL;
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The type of a registry.
 pub const REGISTRY: &str = "Microsoft.ContainerRegistry/registries";
@@ -210,15 +211,31 @@ pub fn rule(name: &str) -> Option<&'static Rule> {
 /// Counts the resources of a control: (healthy, unhealthy). One is healthy when every rule of the control that is about it
 /// passes.
 pub fn tally(records: &[Record], control: Control) -> (u64, u64) {
-    let mut states: std::collections::BTreeMap<(&str, &str), bool> = std::collections::BTreeMap::new();
+    let failing = failing(records, control);
+    let healthy = failing.values().filter(|rules| rules.is_empty()).count() as u64;
+    (healthy, failing.len() as u64 - healthy)
+}
+
+/// Returns how many unhealthy resources of its control a rule stands for; what fails by several rules is shared evenly, so that the
+/// shares of all rules add up to the unhealthy resources.
+pub fn share(records: &[Record], rule: &Rule) -> f64 {
+    let Some(control) = rule.control else { return 0.0 };
+    let failing = failing(records, control);
+    failing.values().filter(|rules| rules.contains(&rule.name)).map(|rules| 1.0 / rules.len() as f64).sum()
+}
+
+/// The resources of a control, each with the rules that it does not pass.
+fn failing(records: &[Record], control: Control) -> BTreeMap<(&str, &str), Vec<&'static str>> {
+    let mut all: BTreeMap<(&str, &str), Vec<&'static str>> = BTreeMap::new();
     for record in
         records.iter().filter(|r| r.rule.control == Some(control) && !r.rule.preview && r.outcome != "Suppressed")
     {
-        let state = states.entry((&record.target_type, &record.target_name)).or_insert(true);
-        *state &= record.outcome == "Pass";
+        let rules = all.entry((&record.target_type, &record.target_name)).or_default();
+        if record.outcome != "Pass" {
+            rules.push(record.rule.name);
+        }
     }
-    let healthy = states.values().filter(|healthy| **healthy).count() as u64;
-    (healthy, states.len() as u64 - healthy)
+    all
 }
 
 #[cfg(test)]

@@ -194,9 +194,44 @@ fn of_rule(rule: &'static posture::Rule) -> Recommendation {
         azure_title: "",
         severity,
         description: rule.recommendation,
-        steps: &[],
+        steps: steps_of(rule.name),
         control: rule.control.map(posture::Control::title),
         asked: Asked::Posture(rule),
+    }
+}
+
+/// What to do about a posture rule: here, or in Azure where a registry of this product cannot fail it.
+fn steps_of(rule: &str) -> &'static [(&'static str, &'static str)] {
+    match rule {
+        "Azure.ACR.ContainerScan" => {
+            &[("Enable the plan.", "portwarden plan set --name ContainerRegistry --tier standard")]
+        }
+        "Portwarden.ContainerScan" => &[
+            ("Enable the plan.", "portwarden plan set --name ContainerRegistry --tier standard"),
+            ("See which images were not judged.", "portwarden image list verdict:none,unsupported,failed"),
+            ("Update the advisories.", "portwarden db update"),
+        ],
+        "Azure.ACR.Firewall" => &[
+            ("See the network rules.", "portwarden registry network show REGISTRY"),
+            (
+                "List who may, and deny the rest.",
+                "portwarden registry network set REGISTRY --default-action Deny --ip-rules 203.0.113.0/24",
+            ),
+        ],
+        "Azure.ACR.AdminUser" => {
+            &[("Disable the admin account.", "az acr update --name REGISTRY --admin-enabled false")]
+        }
+        "Azure.ACR.AnonymousAccess" => {
+            &[("Ask everybody for a login.", "az acr update --name REGISTRY --anonymous-pull-enabled false")]
+        }
+        "Azure.ACR.ReplicaLocation" => {
+            &[("Take replicas elsewhere away.", "az acr replication delete --registry REGISTRY --name LOCATION")]
+        }
+        "Azure.ACR.Logs" => &[(
+            "Send both logs somewhere.",
+            "az monitor diagnostic-settings create --resource REGISTRY-ID --name logs --workspace WORKSPACE-ID --logs '[{\"categoryGroup\": \"allLogs\", \"enabled\": true}]'",
+        )],
+        _ => &[],
     }
 }
 
@@ -211,7 +246,7 @@ mod tests {
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), count);
-        assert!(all().iter().all(|one| !one.title.is_empty() && !one.description.is_empty()));
+        assert!(all().iter().all(|one| !one.title.is_empty() && !one.description.is_empty() && !one.steps.is_empty()));
     }
 
     #[test]

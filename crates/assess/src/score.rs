@@ -11,6 +11,9 @@ pub const VULNERABILITIES: &str = "Remediate vulnerabilities";
 /// The most points that it gives.
 pub const VULNERABILITIES_MAX: u32 = 6;
 
+/// At most so many scopes are written out in a sum.
+const SPELLED: usize = 4;
+
 /// A control with its resources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Control {
@@ -92,6 +95,20 @@ impl Score {
     }
 }
 
+/// Returns that sum with its numbers: `(10 × 61 % + 4 × 30 %) / 14 = 52 %`; of many scopes only the two sides.
+pub fn together_formula(scores: &[Score]) -> String {
+    let Some(ratio) = together(scores) else { return Score::default().formula() };
+    let counted: Vec<(u64, f64)> = scores.iter().filter_map(|score| Some((score.weight(), score.ratio()?))).collect();
+    let weight: u64 = counted.iter().map(|(weight, _)| weight).sum();
+    let sum = if counted.len() <= SPELLED {
+        let one = |(weight, ratio): &(u64, f64)| format!("{weight} × {:.0} %", ratio * 100.0);
+        format!("({})", counted.iter().map(one).collect::<Vec<_>>().join(" + "))
+    } else {
+        format!("{:.2}", counted.iter().map(|(weight, ratio)| *weight as f64 * ratio).sum::<f64>())
+    };
+    format!("{sum} / {weight} = {:.0} %", ratio * 100.0)
+}
+
 /// Returns the ratio of several scopes together: each weighs as much as it has resources. `None` if nothing counts.
 pub fn together(scores: &[Score]) -> Option<f64> {
     let weight: u64 = scores.iter().map(Score::weight).sum();
@@ -121,6 +138,19 @@ mod tests {
         assert_eq!(score.max(), 10, "a control without resources does not count");
         assert_eq!(score.formula(), "2.31 / 10 = 23 %");
         assert_eq!(Score::default().ratio(), None);
+    }
+
+    #[test]
+    fn the_sum_of_several_scopes_is_the_one_that_their_ratio_comes_from() {
+        let one = |healthy, unhealthy| Score { controls: vec![control(6, healthy, unhealthy)] };
+        for (scores, want) in [
+            (vec![one(10, 0), one(0, 1)], "(10 × 100 % + 1 × 0 %) / 11 = 91 %"),
+            (vec![one(1, 1), one(0, 0)], "(2 × 50 %) / 2 = 50 %"),
+            (vec![one(1, 1); 5], "5.00 / 10 = 50 %"),
+            (vec![], "nothing counts yet"),
+        ] {
+            assert_eq!(together_formula(&scores), want);
+        }
     }
 
     proptest::proptest! {

@@ -109,6 +109,12 @@ impl Index {
         }
     }
 
+    /// Returns when an image leaves, or left, the last of the windows of its places.
+    pub(crate) fn window_of_image(&self, image: usize) -> i64 {
+        let registry = |p: usize| self.repositories[self.presences[p].repository as usize].registry as usize;
+        self.presences_of_image(image).map(|p| self.window_end(p, registry(p))).max().unwrap_or(0)
+    }
+
     /// Returns when an image leaves, or left, the window of one of its places.
     fn window_end(&self, presence: usize, registry: usize) -> i64 {
         let of = self.registries[registry].subscription;

@@ -9,7 +9,10 @@ use crate::lanes::Lanes;
 use crate::rows::{FindingRow, Place};
 use crate::view::{Now, View};
 use model::advisory::{Category, VendorState};
-use model::facts::{ExemptionFact, Id, PackageFact, PlanFact, RegistryFact, SubscriptionFact, VulnerabilityFact};
+use model::facts::{
+    ExemptionFact, Id, ImageFact, PackageFact, PlanFact, RegistryFact, RepositoryFact, Snapshot, SubscriptionFact,
+    VulnerabilityFact,
+};
 use model::finding::{join_halves, match_half, place_half};
 use model::severity::{Severity, SeveritySource};
 use model::time::Micros;
@@ -251,9 +254,18 @@ impl Index {
         self.orphans
     }
 
-    /// Returns whether a repository is known, by its row id.
-    pub fn knows_repository(&self, id: Id) -> bool {
-        self.repository_ids.get(id).is_some()
+    /// Returns whether changed rows say of past moments something else than was known: where things are, how far an image was read.
+    pub fn rewrites_past(&self, rows: &Snapshot) -> bool {
+        let moved = |row: &RepositoryFact| self.repository_ids.get(row.id).is_some();
+        let read = |row: &ImageFact| {
+            let known = self.image_ids.get(row.id).map(|at| &self.images[at as usize]);
+            known.is_some_and(|was| {
+                let gaps = (was.verdict == Verdict::Gaps) != (row.verdict == Verdict::Gaps);
+                // A first verdict is of a reading that begins with it.
+                (gaps && was.verdict != Verdict::None) || was.coverage != row.coverage
+            })
+        };
+        !rows.registries.is_empty() || rows.repositories.iter().any(moved) || rows.images.iter().any(read)
     }
 
     /// Returns every subscription that is there.

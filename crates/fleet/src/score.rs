@@ -138,6 +138,8 @@ pub struct StateRow {
 pub(crate) struct States<'a> {
     index: &'a Index,
     test: &'a ImageTest,
+    /// A past moment: what images say of themselves is of now.
+    at: Option<i64>,
     /// By repository: digests that are exempt; the empty one stands for all.
     exempt: HashMap<u32, Vec<&'a str>>,
 }
@@ -153,7 +155,33 @@ impl<'a> States<'a> {
                 exempt.entry(repository as u32).or_default().push(&exemption.digest);
             }
         }
-        Self { index, test: &settings.test, exempt }
+        Self { index, test: &settings.test, at, exempt }
+    }
+
+    /// Returns why an image is not asked, or could not be read, in a place. Of a past moment only this is known: an accessory
+    /// was one always, the window closed after the last push or pull, a plan was off where the place is frozen.
+    fn coverage(&self, image: usize, frozen: bool) -> Coverage {
+        match (self.index.images[image].coverage, self.at) {
+            (Coverage::Accessory, _) => Coverage::Accessory,
+            _ if frozen => Coverage::PlanOff,
+            (now, None) => now,
+            (Coverage::OutsideWindow, Some(at)) if self.index.window_of_image(image) <= at => Coverage::OutsideWindow,
+            _ => Coverage::InWindow,
+        }
+    }
+
+    /// Returns how far an image was read: at a past moment by the reading that held then.
+    fn verdict(&self, image: usize) -> Verdict {
+        let now = self.index.images[image].verdict;
+        if self.at.is_none() {
+            return now;
+        }
+        let mut readings = self.index.readings_of_image(image).map(|r| &self.index.readings[r]);
+        match (readings.any(|reading| holds(reading.since, reading.until, self.at)), now) {
+            (false, _) => Verdict::None,
+            (true, Verdict::Gaps) => Verdict::Gaps,
+            (true, _) => Verdict::Complete,
+        }
     }
 
     /// Returns how a place stands and why.
@@ -165,7 +193,7 @@ impl<'a> States<'a> {
         if exempt {
             return (ImageState::NotApplicable, "exempt");
         }
-        let coverage = if frozen { Coverage::PlanOff } else { image.coverage };
+        let coverage = self.coverage(row.image as usize, frozen);
         if matches!(coverage, Coverage::Accessory | Coverage::OutsideWindow | Coverage::PlanOff) {
             return (ImageState::NotApplicable, coverage.as_str());
         }
@@ -174,7 +202,8 @@ impl<'a> States<'a> {
 
     /// Returns how a place stands of which the question is asked.
     fn tested(&self, row: &Presence, image: &Image, coverage: Coverage, lanes: &Lanes) -> (ImageState, &'static str) {
-        let complete = image.verdict == Verdict::Complete;
+        let verdict = self.verdict(row.image as usize);
+        let complete = verdict == Verdict::Complete;
         match self.test {
             ImageTest::Findings(floor) => {
                 let counts = |s: &&Severity| **s == Severity::Unknown || **s >= *floor;
@@ -184,12 +213,10 @@ impl<'a> States<'a> {
                 if coverage == Coverage::BlockedByNetwork {
                     return (ImageState::Unverified, coverage.as_str());
                 }
-                (if complete { ImageState::Healthy } else { ImageState::Unverified }, image.verdict.as_str())
+                (if complete { ImageState::Healthy } else { ImageState::Unverified }, verdict.as_str())
             }
-            ImageTest::Judged => {
-                (if complete { ImageState::Healthy } else { ImageState::Unhealthy }, image.verdict.as_str())
-            }
-            ImageTest::Supported(_) if image.verdict == Verdict::None => (ImageState::Unverified, "none"),
+            ImageTest::Judged => (if complete { ImageState::Healthy } else { ImageState::Unhealthy }, verdict.as_str()),
+            ImageTest::Supported(_) if verdict == Verdict::None => (ImageState::Unverified, "none"),
             ImageTest::Supported(over) => match over.iter().any(|name| name.matches(self.index.text(image.os))) {
                 true => (ImageState::Unhealthy, "end-of-life"),
                 false => (ImageState::Healthy, "supported"),

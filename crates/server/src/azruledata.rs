@@ -92,9 +92,36 @@ fn properties(known: &Known<'_>) -> Value {
 }
 
 fn below(known: &Known<'_>) -> Vec<Value> {
-    let code = if known.health.unhealthy == 0 { "Healthy" } else { "Unhealthy" };
+    let code = health(&known.health);
     let assessment = json!({"Name": VULNERABILITIES, "ResourceType": "Microsoft.Security/assessments", "Properties": {"status": {"code": code}}});
     let logs = json!({"Name": "resource-logs", "ResourceType": "Microsoft.Insights/diagnosticSettings",
         "Properties": {"logs": [{"categoryGroup": "allLogs", "enabled": true}]}});
     known.standard.then_some(assessment).into_iter().chain([logs]).collect()
+}
+
+/// The state of an assessment. What could not be judged is not healthy.
+fn health(images: &ScoreTally) -> &'static str {
+    match images {
+        ScoreTally { unhealthy: 0, unverified: 0, healthy: 0, .. } => "NotApplicable",
+        ScoreTally { unhealthy: 0, unverified: 0, .. } => "Healthy",
+        _ => "Unhealthy",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::health;
+    use fleet::ScoreTally;
+
+    #[test]
+    fn images_are_healthy_together_only_when_each_that_counts_was_judged_and_is_clean() {
+        for (healthy, unhealthy, unverified, want, why) in [
+            (2, 0, 0, "Healthy", "all clean"),
+            (2, 1, 0, "Unhealthy", "one has findings"),
+            (2, 0, 1, "Unhealthy", "one was never judged"),
+            (0, 0, 0, "NotApplicable", "only exempt ones, or none"),
+        ] {
+            assert_eq!(health(&ScoreTally { healthy, unhealthy, unverified, not_applicable: 1 }), want, "{why}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! In: counts at the end of a day, how long findings stay. Out: the same again, from memory, until a new generation of advisories is in force. Nothing is
 //! stored.
 
-use fleet::{Counts, Remediation};
+use fleet::{Counts, Remediation, ScoreTally};
 use model::time::Micros;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,13 +24,15 @@ pub struct History(Mutex<Known>);
 pub(crate) struct Known {
     generation: i64,
     pub(crate) days: HashMap<(String, i64), Counts>,
+    /// Images by what was found in them.
+    pub(crate) scores: HashMap<(String, i64), ScoreTally>,
     /// How long findings stay, and when that was asked.
     pub(crate) remediation: HashMap<String, (Micros, Arc<Remediation>)>,
     pub(crate) counting: HashSet<String>,
 }
 
 /// A day: its last microsecond, and what was counted then; `None` where that is still to come.
-pub type Day = (Micros, Option<Counts>);
+pub type Day<T = Counts> = (Micros, Option<T>);
 
 impl History {
     /// Forgets what was counted.
@@ -40,7 +42,8 @@ impl History {
 
     pub(crate) fn known(&self, generation: i64) -> MutexGuard<'_, Known> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.generation != generation || known.days.len() > MOST || known.remediation.len() > MOST_SCOPES {
+        let kept = known.days.len() + known.scores.len();
+        if known.generation != generation || kept > MOST || known.remediation.len() > MOST_SCOPES {
             *known = Known { generation, counting: std::mem::take(&mut known.counting), ..Known::default() };
         }
         known

@@ -131,12 +131,10 @@ impl Handle {
         let Some(index) = index.as_mut() else { return 0 };
         // Two callers may have asked for the same changes: the second finds them applied.
         if changes.revision > index.revision() {
-            let rows = &changes.rows;
-            let moved =
-                rows.repositories.iter().any(|row| index.knows_repository(row.id)) || !rows.registries.is_empty();
+            let past = index.rewrites_past(&changes.rows);
             index.apply(changes);
-            if moved {
-                self.history.forget(); // past days were counted where things were
+            if past {
+                self.history.forget(); // past days were counted as things were then known
             }
         }
         index.revision()

@@ -3,28 +3,69 @@
 //! In: a question to the index. Out: its counts at the end of each UTC day; the days until findings were gone. What was asked once is
 //! kept in memory (`history`); what takes long is counted behind the answer.
 
-use crate::history::{DAY, Day};
+use crate::history::{DAY, Day, Known};
 use crate::parts::Parts;
-use fleet::{Counts, Query, Remediation};
+use crate::problem::Problem;
+use crate::recommend::{self, Question};
+use fleet::{Counts, Index, Query, Remediation, ScoreTally};
 use model::role::Scope;
 use model::time::Micros;
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long an answer waits for days that nobody counted yet.
-const PATIENCE: Duration = Duration::from_millis(40);
+pub const PATIENCE: Duration = Duration::from_millis(40);
 
-/// Counts the ends of the last days before today, oldest first. `key` tells questions apart that differ in filter or scope.
+/// What is counted of past days and kept.
+trait Counted: Copy + Send + 'static {
+    fn kept(known: &mut Known) -> &mut HashMap<(String, i64), Self>;
+}
+
+impl Counted for Counts {
+    fn kept(known: &mut Known) -> &mut HashMap<(String, i64), Self> {
+        &mut known.days
+    }
+}
+
+impl Counted for ScoreTally {
+    fn kept(known: &mut Known) -> &mut HashMap<(String, i64), Self> {
+        &mut known.scores
+    }
+}
+
+/// Counts findings at the ends of the last days before today, oldest first. `key` tells questions apart that differ in filter or scope.
 pub fn days(parts: &Parts, key: &str, query: &Query, days: i64) -> Vec<Day> {
-    let today = query.now.0.div_euclid(DAY);
+    let (query, today) = (query.clone(), query.now.0.div_euclid(DAY));
+    let ask = move |index: &Index, at| Ok(index.counts(&Query { as_of: Some(at), ..query.clone() })?);
+    ends(parts, key, today - days..today, PATIENCE, ask)
+}
+
+/// Counts images by what was found in them at the ends of some days, oldest first, as the score of a question counts them.
+pub fn scores(parts: &Parts, question: &Question, days: Range<i64>, patience: Duration) -> Vec<Day<ScoreTally>> {
+    let query = &question.query;
+    let key = format!("{} {:?} {:?}", question.node.to_path(), query.scope, query.filter);
+    let question = question.clone();
+    ends(parts, &key, days, patience, move |index, at| recommend::past(index, &question, at))
+}
+
+/// Asks the ends of some days, the youngest first; what nobody has the patience for is counted after the answer.
+fn ends<T: Counted>(
+    parts: &Parts,
+    key: &str,
+    days: Range<i64>,
+    patience: Duration,
+    ask: impl Fn(&Index, Micros) -> Result<T, Problem> + Send + 'static,
+) -> Vec<Day<T>> {
     let began = Instant::now();
     let generation = parts.index.ask(|index| Ok(index.generation())).unwrap_or_default();
     let mut out = Vec::new();
     let mut missing = Vec::new();
-    for day in (today - days..today).rev() {
-        let kept = parts.index.history().known(generation).days.get(&(key.to_owned(), day)).copied();
+    for day in days.rev() {
+        let kept = T::kept(&mut parts.index.history().known(generation)).get(&(key.to_owned(), day)).copied();
         let counted = match kept {
-            None if began.elapsed() < PATIENCE => count(parts, key, query, generation, day),
+            None if began.elapsed() < patience => count(parts, key, generation, day, &ask),
             kept => kept,
         };
         if counted.is_none() {
@@ -33,32 +74,44 @@ pub fn days(parts: &Parts, key: &str, query: &Query, days: i64) -> Vec<Day> {
         out.push((Micros((day + 1) * DAY - 1), counted));
     }
     out.reverse();
-    count_behind(parts, key, query, generation, missing);
+    count_behind(parts, key, generation, missing, ask);
     out
 }
 
-fn count(parts: &Parts, key: &str, query: &Query, generation: i64, day: i64) -> Option<Counts> {
-    let query = Query { as_of: Some(Micros((day + 1) * DAY - 1)), ..query.clone() };
+fn count<T: Counted>(
+    parts: &Parts,
+    key: &str,
+    generation: i64,
+    day: i64,
+    ask: &impl Fn(&Index, Micros) -> Result<T, Problem>,
+) -> Option<T> {
     // Kept within the question: else a change that lets go of what was counted could come between.
     let counted = parts.index.ask(|index| {
-        let counts = index.counts(&query)?;
-        parts.index.history().known(generation).days.insert((key.to_owned(), day), counts);
-        Ok(counts)
+        let counted = ask(index, Micros((day + 1) * DAY - 1))?;
+        T::kept(&mut parts.index.history().known(generation)).insert((key.to_owned(), day), counted);
+        Ok(counted)
     });
     counted.ok()
 }
 
 /// Counts what is missing after the answer; each question once at a time.
-fn count_behind(parts: &Parts, key: &str, query: &Query, generation: i64, missing: Vec<i64>) {
-    if missing.is_empty() || !parts.index.history().known(generation).counting.insert(key.to_owned()) {
+fn count_behind<T: Counted>(
+    parts: &Parts,
+    key: &str,
+    generation: i64,
+    missing: Vec<i64>,
+    ask: impl Fn(&Index, Micros) -> Result<T, Problem> + Send + 'static,
+) {
+    let name = format!("{} {key}", std::any::type_name::<T>());
+    if missing.is_empty() || !parts.index.history().known(generation).counting.insert(name.clone()) {
         return;
     }
-    let (parts, key, query) = (parts.clone(), key.to_owned(), query.clone());
+    let (parts, key) = (parts.clone(), key.to_owned());
     tokio::task::spawn_blocking(move || {
         for day in missing {
-            count(&parts, &key, &query, generation, day);
+            count(&parts, &key, generation, day, &ask);
         }
-        parts.index.history().known(generation).counting.remove(&key);
+        parts.index.history().known(generation).counting.remove(&name);
     });
 }
 

@@ -26,6 +26,8 @@ use store::{Assignment, Exemption, Principal, Suppression};
 const FRESH_DAYS: i64 = 90;
 /// Why a registry is not reached.
 const BLOCKED: &str = "Network rules keep the scanner out, and trusted services may not pass.";
+/// The recommendation that every image is judged.
+const UNJUDGED: &str = "images-unjudged";
 /// The outcome of a rule that does not count.
 const SUPPRESSED: &str = "Suppressed";
 
@@ -98,63 +100,105 @@ pub async fn question(parts: &Parts, principal: &Principal, node: Scope, query: 
     })
 }
 
-impl Question {
-    /// The same question about a narrower part of the tree.
-    pub fn within(&self, node: Scope) -> Result<Self, Problem> {
-        let mut query = self.query.clone();
-        if let Some(guid) = node.subscription.as_deref() {
-            query.filter.field("subscription", guid)?;
-        }
-        Ok(Self { node, query, ..self.clone() })
-    }
-}
-
-/// Every recommendation with how it stands, those with most to gain first.
-pub fn summaries(index: &Index, question: &Question) -> Result<Vec<Summary>, Problem> {
-    let standing = Standing::of(index, question)?;
-    let all = recommendation::all().into_iter().map(|recommendation| standing.summary(index, question, recommendation));
-    let mut all = all.collect::<Result<Vec<Summary>, Problem>>()?;
-    let order = |s: &Summary| (s.tally.unhealthy == 0, std::cmp::Reverse(s.recommendation.severity));
-    all.sort_by(|a, b| order(a).cmp(&order(b)).then(b.gain.total_cmp(&a.gain)));
-    Ok(all)
-}
-
-/// One recommendation with how it stands.
-pub fn one(index: &Index, question: &Question, key: &str) -> Result<Summary, Problem> {
-    let found = find(key)?;
-    Standing::of(index, question)?.summary(index, question, found)
-}
-
 /// The recommendation of a key.
 pub fn find(key: &str) -> Result<Recommendation, Problem> {
     let found = recommendation::all().into_iter().find(|r| r.key == key);
     found.ok_or_else(|| Problem::absent("recommendation", key))
 }
 
-/// What every recommendation of a question needs: worked out once.
-struct Standing<'a> {
-    controls: Vec<Control>,
+/// How a part of the tree stands: what the score and every recommendation of a question need, worked out once.
+pub struct Standing<'a> {
+    index: &'a Index,
+    question: &'a Question,
+    /// Images by what was found in them.
+    images: fleet::Score,
     registries: Vec<Judged<'a>>,
 }
 
 impl<'a> Standing<'a> {
-    fn of(index: &'a Index, question: &Question) -> Result<Self, Problem> {
-        let registries = judged(index, question)?;
-        let controls = controls(&total(index, &question.query, &findings())?, &registries);
-        Ok(Self { controls, registries })
+    /// Asks the index.
+    pub fn of(index: &'a Index, question: &'a Question) -> Result<Self, Problem> {
+        let images = states_of(index, question, &findings())?;
+        let registries = judged(index, question, &images)?;
+        Ok(Self { index, question, images, registries })
     }
 
-    fn summary(&self, index: &Index, question: &Question, recommendation: Recommendation) -> Result<Summary, Problem> {
+    /// How it would stand if some images had no findings; digests separated by commas.
+    pub fn fixed(mut self, digests: &str) -> Result<Self, Problem> {
+        let mut filter = self.question.query.filter.clone();
+        filter.field("image", digests)?;
+        let query = Query { filter, limit: 1, ..self.question.query.clone() };
+        for (of, fixed) in self.index.score(&query, &findings())?.subscriptions {
+            for (_, tally) in self.images.subscriptions.iter_mut().filter(|(id, _)| *id == of) {
+                let fixed = fixed.unhealthy.min(tally.unhealthy);
+                (tally.healthy, tally.unhealthy) = (tally.healthy + fixed, tally.unhealthy - fixed);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Images by what was found in them.
+    pub fn images(&self) -> ScoreTally {
+        sum(&self.images)
+    }
+
+    /// The secure score of all of it.
+    pub fn score(&self) -> Score {
+        controls(&self.images(), &records(self.registries.iter()))
+    }
+
+    /// The secure score of each subscription; those where nothing counts left out.
+    pub fn split(&self) -> Vec<(&'a SubscriptionFact, Score)> {
+        let of = |subscription: &'a SubscriptionFact| {
+            let images = self.images.subscriptions.iter().find(|(id, _)| *id == subscription.id);
+            let here = self.registries.iter().filter(|of| of.registry.subscription.id == subscription.id);
+            (subscription, controls(&images.map(|(_, tally)| *tally).unwrap_or_default(), &records(here)))
+        };
+        self.index.subscriptions().iter().map(of).filter(|(_, score)| score.weight() > 0).collect()
+    }
+
+    /// Points ÷ most points; of several subscriptions each weighed by its resources. `None` if nothing counts.
+    pub fn ratio(&self) -> Option<f64> {
+        let parts: Vec<Score> = self.split().into_iter().map(|(_, score)| score).collect();
+        if parts.len() > 1 { score::together(&parts) } else { self.score().ratio() }
+    }
+
+    /// Every recommendation with how it stands, those with most to gain first.
+    pub fn summaries(&self) -> Result<Vec<Summary>, Problem> {
+        let all = recommendation::all().into_iter().map(|recommendation| self.summary(recommendation));
+        let mut all = all.collect::<Result<Vec<Summary>, Problem>>()?;
+        let order = |s: &Summary| (s.tally.unhealthy == 0, std::cmp::Reverse(s.recommendation.severity));
+        all.sort_by(|a, b| order(a).cmp(&order(b)).then(b.gain.total_cmp(&a.gain)));
+        Ok(all)
+    }
+
+    /// One recommendation with how it stands.
+    pub fn summary(&self, recommendation: Recommendation) -> Result<Summary, Problem> {
+        let (index, question) = (self.index, self.question);
         let tally = match image_settings(&recommendation, question) {
-            Some(settings) => total(index, &question.query, &settings)?,
+            Some(_) if recommendation.key == VULNERABILITIES => self.images(),
+            Some(settings) => sum(&states_of(index, question, &settings)?),
             None => count(&states(index, question, &self.registries, &recommendation)),
         };
-        let control = self.controls.iter().find(|control| Some(control.name.as_str()) == recommendation.control);
-        let gain = if tally.unhealthy == 0 { 0.0 } else { control.map_or(0.0, Control::gain) };
+        let gain = if tally.unhealthy == 0 { 0.0 } else { self.gain(&recommendation) };
         let of_it = question.assignments.iter().filter(|a| a.recommendation == recommendation.key);
         let held = of_it.filter(|a| a.scope.holds(&question.node));
-        let assignment = held.max_by_key(|a| a.scope.to_path().len()).cloned();
+        let assignment = held.max_by_key(|a| a.scope.depth()).cloned();
         Ok(Summary { recommendation, tally, gain, assignment })
+    }
+
+    /// Points that following a recommendation would add to its control.
+    fn gain(&self, recommendation: &Recommendation) -> f64 {
+        let score = self.score();
+        let of = score.controls.iter().find(|control| Some(control.name.as_str()) == recommendation.control);
+        let Some(control) = of.filter(|control| control.unhealthy > 0) else { return 0.0 };
+        match recommendation.asked {
+            Asked::Posture(rule) => {
+                let share = posture::share(&records(self.registries.iter()), rule);
+                control.gain() * share / control.unhealthy as f64
+            }
+            _ => control.gain(),
+        }
     }
 }
 
@@ -178,14 +222,19 @@ pub fn findings() -> ScoreSettings {
     ScoreSettings { recommendation: VULNERABILITIES.to_owned(), ..ScoreSettings::default() }
 }
 
-fn total(index: &Index, query: &Query, settings: &ScoreSettings) -> Result<ScoreTally, Problem> {
-    let score = index.score(&Query { limit: 1, ..query.clone() }, settings)?;
-    Ok(score.subscriptions.iter().fold(ScoreTally::default(), |sum, (_, tally)| ScoreTally {
+/// Asks how images stand.
+fn states_of(index: &Index, question: &Question, settings: &ScoreSettings) -> Result<fleet::Score, Problem> {
+    Ok(index.score(&Query { limit: 1, ..question.query.clone() }, settings)?)
+}
+
+/// Images of all subscriptions together.
+fn sum(score: &fleet::Score) -> ScoreTally {
+    score.subscriptions.iter().fold(ScoreTally::default(), |sum, (_, tally)| ScoreTally {
         healthy: sum.healthy + tally.healthy,
         unhealthy: sum.unhealthy + tally.unhealthy,
         not_applicable: sum.not_applicable + tally.not_applicable,
         unverified: sum.unverified + tally.unverified,
-    }))
+    })
 }
 
 fn count(states: &[RegistryState]) -> ScoreTally {
@@ -213,11 +262,10 @@ struct Judged<'a> {
     records: Vec<Record>,
 }
 
-/// The registries within the scope of a question. The images of all of them are counted in two questions to the index.
-fn watched<'a>(index: &'a Index, question: &Question) -> Result<Vec<Watched<'a>>, Problem> {
-    let query = Query { limit: 1, ..question.query.clone() };
-    let of = |test: ImageTest| index.score(&query, &ScoreSettings { test, recommendation: String::new() });
-    let (judged, health) = (of(ImageTest::Judged)?, of(ImageTest::Findings(Severity::Low))?);
+/// The registries within the scope of a question, with how their images stand by what was found in them, and by whether they were judged.
+fn watched<'a>(index: &'a Index, question: &Question, health: &fleet::Score) -> Result<Vec<Watched<'a>>, Problem> {
+    let unjudged = ScoreSettings { test: ImageTest::Judged, recommendation: UNJUDGED.to_owned() };
+    let judged = states_of(index, question, &unjudged)?;
     let tally = |score: &fleet::Score, id| {
         score.registries.iter().find(|(of, _)| *of == id).map(|(_, tally)| *tally).unwrap_or_default()
     };
@@ -234,7 +282,7 @@ fn watched<'a>(index: &'a Index, question: &Question) -> Result<Vec<Watched<'a>>
             network: question.networks.get(&registry.id).filter(|_| registry.kind == "embedded"),
             standard: index.plan_off_since(registry.id, question.query.now).is_none(),
             judged: tally(&judged, registry.id),
-            health: tally(&health, registry.id),
+            health: tally(health, registry.id),
             data_age_hours: question.data_age_hours,
         });
         found.push(Watched { subscription, registry, scope, shown });
@@ -243,12 +291,12 @@ fn watched<'a>(index: &'a Index, question: &Question) -> Result<Vec<Watched<'a>>
 }
 
 /// What the rules say of the registries within the scope of a question.
-fn judged<'a>(index: &'a Index, question: &Question) -> Result<Vec<Judged<'a>>, Problem> {
+fn judged<'a>(index: &'a Index, question: &Question, health: &fleet::Score) -> Result<Vec<Judged<'a>>, Problem> {
     let judge = |mut registry: Watched<'a>| {
         let records = checked(question, &registry.scope, std::mem::take(&mut registry.shown));
         Judged { registry, records }
     };
-    Ok(watched(index, question)?.into_iter().map(judge).collect())
+    Ok(watched(index, question, health)?.into_iter().map(judge).collect())
 }
 
 /// What every posture rule says of a resource.
@@ -273,7 +321,7 @@ pub fn registries(
     question: &Question,
     recommendation: &Recommendation,
 ) -> Result<Vec<RegistryState>, Problem> {
-    Ok(states(index, question, &judged(index, question)?, recommendation))
+    Ok(states(index, question, &Standing::of(index, question)?.registries, recommendation))
 }
 
 fn states(
@@ -335,7 +383,7 @@ pub fn posture(index: &Index, question: &Question) -> Result<Vec<(Scope, Record)
     let of = |Judged { registry, records }: Judged<'_>| {
         records.into_iter().map(move |record| (registry.scope.clone(), record))
     };
-    let registries = judged(index, question)?.into_iter().flat_map(of);
+    let registries = Standing::of(index, question)?.registries.into_iter().flat_map(of);
     let plan = |(scope, shown): (Scope, Value)| {
         checked(question, &scope, shown).into_iter().map(move |record| (scope.clone(), record))
     };
@@ -344,23 +392,23 @@ pub fn posture(index: &Index, question: &Question) -> Result<Vec<(Scope, Record)
 
 /// The registries, and the plans of subscriptions, as `Export-AzRuleData` writes them.
 pub fn resources(index: &Index, question: &Question) -> Result<Vec<Value>, Problem> {
-    let registries = watched(index, question)?.into_iter().map(|registry| registry.shown);
+    let health = states_of(index, question, &findings())?;
+    let registries = watched(index, question, &health)?.into_iter().map(|registry| registry.shown);
     Ok(registries.chain(plans(index, question).into_iter().map(|(_, shown)| shown)).collect())
 }
 
-/// The secure score of what is asked.
-pub fn score(index: &Index, question: &Question) -> Result<Score, Problem> {
-    Ok(Score { controls: Standing::of(index, question)?.controls })
+/// What the posture rules say of some registries.
+fn records<'s, 'a: 's>(registries: impl Iterator<Item = &'s Judged<'a>>) -> Vec<Record> {
+    registries.flat_map(|of| of.records.iter().cloned()).collect()
 }
 
 /// The control of findings and those of posture.
-fn controls(images: &ScoreTally, registries: &[Judged<'_>]) -> Vec<Control> {
-    let records: Vec<Record> = registries.iter().flat_map(|of| of.records.iter().cloned()).collect();
+fn controls(images: &ScoreTally, records: &[Record]) -> Score {
     let of_posture = posture::Control::ALL.into_iter().map(|of| {
-        let (healthy, unhealthy) = posture::tally(&records, of);
+        let (healthy, unhealthy) = posture::tally(records, of);
         Control { name: of.title().to_owned(), max: of.max(), healthy, unhealthy, not_applicable: 0 }
     });
-    std::iter::once(control(images)).chain(of_posture).collect()
+    Score { controls: std::iter::once(control(images)).chain(of_posture).collect() }
 }
 
 /// The control of findings.
@@ -374,20 +422,13 @@ pub fn control(images: &ScoreTally) -> Control {
     }
 }
 
-/// The score if some images were fixed.
-pub fn what_if(index: &Index, question: &Question, digests: &str) -> Result<Score, Problem> {
-    let mut filter = question.query.filter.clone();
-    filter.field("image", digests)?;
-    let fixed = total(index, &Query { filter, ..question.query.clone() }, &findings())?.unhealthy;
-    let mut score = self::score(index, question)?;
-    for control in score.controls.iter_mut().filter(|control| control.name == score::VULNERABILITIES) {
-        let fixed = fixed.min(control.unhealthy);
-        (control.healthy, control.unhealthy) = (control.healthy + fixed, control.unhealthy - fixed);
-    }
-    Ok(score)
+/// Images by what was found in them.
+pub fn images(index: &Index, question: &Question) -> Result<ScoreTally, Problem> {
+    Ok(sum(&states_of(index, question, &findings())?))
 }
 
-/// The control of findings at a past moment.
-pub fn past(index: &Index, question: &Question, at: Micros) -> Result<Control, Problem> {
-    Ok(control(&total(index, &Query { as_of: Some(at), ..question.query.clone() }, &findings())?))
+/// Images by what was found in them at a past moment.
+pub fn past(index: &Index, question: &Question, at: Micros) -> Result<ScoreTally, Problem> {
+    let query = Query { as_of: Some(at), limit: 1, ..question.query.clone() };
+    Ok(sum(&index.score(&query, &findings())?))
 }

@@ -25,6 +25,33 @@ fn rows(world: &Snapshot, at: Option<Micros>) -> Vec<(Row<'_>, Vec<&RuleFact>)> 
     rows.map(|row| (row, hidden_by(world, &row, &tags(world, &row.spot, at), at, NOW))).collect()
 }
 
+/// Whether an image is not asked of; of a past moment its last use says so.
+fn outside(world: &Snapshot, spot: &Spot<'_>, at: Option<Micros>) -> bool {
+    let Some(at) = at else {
+        return matches!(spot.image.coverage, Coverage::PlanOff | Coverage::OutsideWindow | Coverage::Accessory);
+    };
+    let end = |place: &PresenceFact| {
+        let repository = world.repositories.iter().find(|r| r.id == place.repository).expect("its repository");
+        let registry = world.registries.iter().find(|r| r.id == repository.registry).expect("its registry");
+        let days =
+            world.subscriptions.iter().find(|s| s.id == registry.subscription).expect("its subscription").window_days;
+        place.last_push.max(place.last_pull).0 + days * DAY
+    };
+    let left = world.presences.iter().filter(|p| p.image == spot.image.id).map(end).max().is_none_or(|end| end <= at.0);
+    spot.image.coverage == Coverage::Accessory || (spot.image.coverage == Coverage::OutsideWindow && left)
+}
+
+/// How far an image was read.
+fn verdict(world: &Snapshot, spot: &Spot<'_>, at: Option<Micros>) -> Verdict {
+    let held = world.image_inventories.iter().any(|r| r.image == spot.image.id && holds(r.since, r.until, at));
+    match (at, held, spot.image.verdict) {
+        (None, _, now) => now,
+        (_, false, _) => Verdict::None,
+        (_, true, Verdict::Gaps) => Verdict::Gaps,
+        (_, true, _) => Verdict::Complete,
+    }
+}
+
 /// How images stand, by subscription, with the findings that are open.
 fn states(
     world: &Snapshot,
@@ -44,14 +71,14 @@ fn states(
                 && (e.digest.is_empty() || e.digest == spot.image.digest)
         });
         let off = frozen(world, spot.registry, &spot.subscription.guid, at).is_some();
-        let outside = matches!(spot.image.coverage, Coverage::PlanOff | Coverage::OutsideWindow | Coverage::Accessory);
+        let (outside, verdict) = (outside(world, &spot, at), verdict(world, &spot, at));
         let counts = |r: &&Row<'_>| r.found.severity >= Severity::Low || r.found.severity == Severity::Unknown;
         let here = |r: &&Row<'_>| r.spot.presence.id == spot.presence.id && open.contains(&r.ids());
         let state = if exempt || off || outside {
             ImageState::NotApplicable
         } else if all.iter().filter(here).any(|r| counts(&r)) {
             ImageState::Unhealthy
-        } else if spot.image.verdict == Verdict::Complete && spot.image.coverage != Coverage::BlockedByNetwork {
+        } else if verdict == Verdict::Complete && (at.is_some() || spot.image.coverage != Coverage::BlockedByNetwork) {
             ImageState::Healthy
         } else {
             ImageState::Unverified

@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p lab --bench pages`; `FLEET_IMAGES=20000` chooses the size, `FLEET_RULES=1000` how many disable rules there are,
 //! `PORTWARDEN_TEST_POSTGRES=postgres://…` names a server for the second half, `STORE_ENGINES=postgres` (or `sqlite`) leaves the
-//! other one out. Times are p50 / p95 in milliseconds as the client sees them, then the server's processor time of one request.
+//! other one out; words after `--` leave out every page and list whose address holds none of them. Times are p50 / p95 in milliseconds as the client sees them, then the server's processor time of one request.
 
 mod client;
 mod server;
@@ -145,13 +145,18 @@ fn measure(engine: &str, settings: &Settings, token: &str) -> Result<()> {
     let mut asking = Asking { server, client, missed: Vec::new() };
     let total = asking.json("/api/v1/findings?limit=1&q=status:all")?["total"].clone();
     println!("\n{engine}: {total} findings; p50 / p95 ms, processor ms of one request, bytes as they come");
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let wanted = |path: &String| words.is_empty() || words.iter().any(|word| path.contains(word.as_str()));
     let pages = asking.pages()?;
     asking.first_visit()?;
-    for path in &pages {
+    for path in pages.iter().filter(|path| wanted(path)) {
         asking.time(path, Some(LATER))?;
     }
-    for path in asking.lists()? {
-        asking.time(&path, None)?;
+    for path in asking.lists()?.iter().filter(|path| wanted(path)) {
+        asking.time(path, None)?;
+    }
+    if !words.is_empty() {
+        return Ok(());
     }
     asking.previews()?;
     let other = settings.database.is_some().then(|| Server::start(settings)).transpose()?;
@@ -201,9 +206,9 @@ impl Asking {
     fn pages(&mut self) -> Result<Vec<String>> {
         let finding = &self.json("/api/v1/findings?limit=1")?["items"][0];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let (id, vulnerability) = (text(&finding["id"]), text(&finding["vulnerability"]));
+        let (id, vulnerability) = (text(&finding["id"]), text(&finding["finding_id"]));
         let rule = text(&self.json("/api/v1/rules?limit=1")?["items"][0]["id"]);
-        let key = text(&self.json("/api/v1/recommendations?limit=1")?["items"][0]["key"]);
+        let key = text(&self.json("/api/v1/recommendations")?["items"][0]["key"]);
         let mut pages: Vec<String> = PAGES.iter().map(|page| (*page).to_owned()).collect();
         pages.push(format!("/findings/{id}"));
         pages.push(format!("/vulnerabilities/{vulnerability}"));
@@ -276,10 +281,17 @@ impl Asking {
         lists.push("/api/v1/counts".into());
         lists.push("/api/v1/score/history".into());
         let mut seen = BTreeSet::new();
-        lists.retain(|path| {
-            seen.insert(path.clone()) && self.client.send("GET", path, "").is_ok_and(|a| a.status == 200)
-        });
-        Ok(lists)
+        lists.retain(|path| seen.insert(path.clone()));
+        let mut whole = Vec::new();
+        for path in lists {
+            let answer = self.client.send("GET", &path, "")?;
+            if answer.status == 200 {
+                whole.push(path);
+            } else {
+                println!("  {path}: not measured, {} is the answer", answer.status);
+            }
+        }
+        Ok(whole)
     }
 
     /// Address of a page far down a list.

@@ -7,7 +7,7 @@ use crate::export::{self, Asked};
 use crate::params::{Format, Name, Params, accepted, encoded};
 use crate::parts::Parts;
 use crate::problem::Problem;
-use crate::recommend::{self, Question, RegistryState, Summary};
+use crate::recommend::{self, Question, RegistryState, Standing, Summary};
 use crate::view::{CountsView, List, PlaceView, moment};
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -171,7 +171,9 @@ pub async fn asked(parts: &Parts, asker: &Asker, params: &mut Params) -> Result<
 
 /// Every recommendation of a scope.
 pub fn all(parts: &Parts, question: &Question) -> Result<Vec<RecommendationView>, Problem> {
-    parts.index.ask(|index| Ok(recommend::summaries(index, question)?.iter().map(RecommendationView::from).collect()))
+    parts
+        .index
+        .ask(|index| Ok(Standing::of(index, question)?.summaries()?.iter().map(RecommendationView::from).collect()))
 }
 
 /// A page of the resources of one recommendation; of registries there are few, they come on one page.
@@ -219,7 +221,8 @@ pub async fn one(
     let mut params = Params::parse(query.as_deref());
     let question = asked(&parts, &asker, &mut params).await?;
     params.finish()?;
-    parts.index.ask(|index| Ok(Json(RecommendationView::from(&recommend::one(index, &question, &key.0)?))))
+    let found = recommend::find(&key.0)?;
+    parts.index.ask(|index| Ok(Json(RecommendationView::from(&Standing::of(index, &question)?.summary(found)?))))
 }
 
 /// `GET /recommendations/{key}/resources`

@@ -6,17 +6,19 @@ use crate::export;
 use crate::history::DAY;
 use crate::params::{Params, accepted};
 use crate::parts::Parts;
+use crate::past;
 use crate::problem::Problem;
-use crate::recommend::{self, Question};
+use crate::recommend::{self, Question, Standing};
 use assess::score::{self, Control, Score};
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use fleet::Index;
+use fleet::{Index, ScoreTally};
 use model::Micros;
-use model::role::Scope;
+use model::facts::SubscriptionFact;
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// The most days of a history.
@@ -27,11 +29,11 @@ const MOST_DAYS: i64 = 365;
 pub struct ScoreView {
     /// The part of the tree that it is of.
     pub scope: String,
-    /// Points, to two digits.
+    /// Points, to two digits; of several subscriptions `percentage` × `max`.
     pub current: f64,
     /// The most points of the controls that count.
     pub max: u32,
-    /// Points ÷ most points, to four digits; `null` if nothing counts. Of several subscriptions: each weighed by its resources.
+    /// Points ÷ most points, to four digits; `null` if nothing counts. Of several subscriptions each is weighed by its resources.
     pub percentage: Option<f64>,
     /// Resources that count.
     pub weight: u64,
@@ -117,77 +119,74 @@ impl From<&Control> for ControlView {
     }
 }
 
-/// The score of a question; of everything it is made of its subscriptions.
-pub fn view(index: &Index, question: &Question, fixed: Option<&str>) -> Result<ScoreView, Problem> {
-    let whole = match fixed {
-        Some(digests) => recommend::what_if(index, question, digests)?,
-        None => recommend::score(index, question)?,
-    };
-    let parts = if question.node.subscription.is_none() { split(index, question, fixed)? } else { Vec::new() };
+/// The score of what stands; of everything it is made of its subscriptions.
+pub fn view(index: &Index, question: &Question, standing: &Standing<'_>) -> ScoreView {
+    let whole = standing.score();
+    let parts = if question.node.subscription.is_none() { standing.split() } else { Vec::new() };
     let scores: Vec<Score> = parts.iter().map(|(_, score)| score.clone()).collect();
-    Ok(ScoreView {
+    let several = scores.len() > 1;
+    let ratio = if several { score::together(&scores) } else { whole.ratio() };
+    let current = ratio.filter(|_| several).map_or(whole.current(), |ratio| ratio * f64::from(whole.max()));
+    ScoreView {
         scope: question.node.to_path(),
-        current: two(whole.current()),
+        current: two(current),
         max: whole.max(),
-        percentage: if parts.len() > 1 { score::together(&scores) } else { whole.ratio() },
+        percentage: ratio,
         weight: whole.weight(),
-        formula: whole.formula(),
+        formula: if several { score::together_formula(&scores) } else { whole.formula() },
         controls: whole.controls.iter().map(ControlView::from).collect(),
-        subscriptions: parts.into_iter().map(|(view, _)| view).collect(),
+        subscriptions: parts.into_iter().map(SubscriptionScore::from).collect(),
         as_of: question.query.as_of.map(Micros::rfc3339),
         generation: index.generation(),
-    })
+    }
 }
 
-fn split(index: &Index, question: &Question, fixed: Option<&str>) -> Result<Vec<(SubscriptionScore, Score)>, Problem> {
-    let mut all = Vec::new();
-    for subscription in index.subscriptions() {
-        let node = Scope { subscription: Some(subscription.guid.clone()), ..Scope::ALL };
-        let narrow = question.within(node)?;
-        let score = match fixed {
-            Some(digests) => recommend::what_if(index, &narrow, digests)?,
-            None => recommend::score(index, &narrow)?,
-        };
-        if score.weight() == 0 {
-            continue;
-        }
-        let view = SubscriptionScore {
+impl From<(&SubscriptionFact, Score)> for SubscriptionScore {
+    fn from((subscription, score): (&SubscriptionFact, Score)) -> Self {
+        Self {
             subscription: subscription.guid.clone(),
             name: subscription.name.clone(),
             percentage: score.ratio(),
             weight: score.weight(),
             formula: score.formula(),
-        };
-        all.push((view, score));
+        }
     }
-    Ok(all)
 }
 
-/// By how many points the control of findings has changed in some days; `None` where one of the two days has none.
-pub fn change(index: &Index, question: &Question, days: i64) -> Result<Option<f64>, Problem> {
-    let now = question.query.now;
-    let before = recommend::past(index, question, Micros(now.0.saturating_sub(days * DAY)))?.current();
-    let after = recommend::past(index, question, now)?.current();
-    Ok(after.zip(before).map(|(after, before)| two(after) - two(before)))
+/// By how many points the control of findings has changed since the end of a day some days ago; `None` where it had none then, has
+/// none now, or nobody counted that day yet.
+pub fn change(parts: &Parts, question: &Question, images: &ScoreTally, days: i64) -> Option<f64> {
+    let day = question.query.now.0.div_euclid(DAY) - days;
+    let before = past::scores(parts, question, day..day + 1, past::PATIENCE).pop()?.1?;
+    let points = |tally: &ScoreTally| recommend::control(tally).current();
+    points(images).zip(points(&before)).map(|(after, before)| two(after) - two(before))
 }
 
-/// The control of findings at the end of the last days, and now.
-pub fn history(index: &Index, question: &Question, days: i64) -> Result<Vec<ScoreDay>, Problem> {
-    let now = question.query.now;
-    let today = now.0.div_euclid(DAY);
-    let mut all = Vec::new();
-    for day in today - days + 1..=today {
-        let at = if day == today { now } else { Micros((day + 1) * DAY - 1) };
-        let control = recommend::past(index, question, at)?;
-        all.push(ScoreDay {
-            date: Micros(day * DAY).rfc3339().chars().take(10).collect(),
+/// The control of findings at the end of the last days, and as it is now; days that nobody counted yet are left out.
+pub fn history(
+    parts: &Parts,
+    question: &Question,
+    images: &ScoreTally,
+    days: i64,
+    patience: Duration,
+) -> Vec<ScoreDay> {
+    let today = question.query.now.0.div_euclid(DAY);
+    let past = past::scores(parts, question, today - days + 1..today, patience);
+    let now = (question.query.now, Some(*images));
+    past.into_iter().chain([now]).filter_map(|(at, tally)| Some(ScoreDay::new(at, &tally?))).collect()
+}
+
+impl ScoreDay {
+    fn new(at: Micros, tally: &ScoreTally) -> Self {
+        let control = recommend::control(tally);
+        Self {
+            date: at.rfc3339().chars().take(10).collect(),
             current: control.current().map(two),
             healthy: control.healthy,
             unhealthy: control.unhealthy,
             formula: control.formula(),
-        });
+        }
     }
-    Ok(all)
 }
 
 /// `GET /score`
@@ -200,7 +199,14 @@ pub async fn score(
     let fixed = params.take("fixed")?;
     let question = asked(&parts, &asker, &mut params).await?;
     params.finish()?;
-    parts.index.ask(|index| Ok(Json(view(index, &question, fixed.as_deref())?)))
+    parts.index.ask(|index| {
+        let standing = Standing::of(index, &question)?;
+        let standing = match &fixed {
+            Some(digests) => standing.fixed(digests)?,
+            None => standing,
+        };
+        Ok(Json(view(index, &question, &standing)))
+    })
 }
 
 /// `GET /score/history`
@@ -220,6 +226,10 @@ pub async fn past(
     };
     let question = asked(&parts, &asker, &mut params).await?;
     params.finish()?;
-    let items = parts.index.ask(|index| history(index, &question, days))?;
+    let images = parts.index.ask(|index| recommend::images(index, &question))?;
+    // A year takes seconds where nobody asked for it before.
+    let (asked, counted) = (parts.clone(), question);
+    let all = tokio::task::spawn_blocking(move || history(&asked, &counted, &images, days, Duration::MAX));
+    let items = all.await.map_err(|_| Problem::starting())?;
     export::whole(&parts, format, items)
 }

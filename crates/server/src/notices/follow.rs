@@ -10,7 +10,7 @@ use crate::access;
 use crate::history::DAY;
 use crate::parts::Parts;
 use crate::problem::Problem;
-use crate::recommend;
+use crate::recommend::{self, Standing};
 use fleet::{Filter, Query, Scope as Within, Topic};
 use model::notice::Kind;
 use model::role::{Action, Grant, Role, Scope, allowed};
@@ -253,8 +253,8 @@ impl Looking<'_> {
     async fn held(&mut self, scope: &Scope, path: &str) -> Result<Option<(i64, i64)>, Problem> {
         let query = Query { limit: 1, now: self.news.now, ..Query::default() };
         let question = recommend::question(self.parts, &reader(scope), scope.clone(), query).await?;
-        let score = self.parts.index.ask(|index| recommend::score(index, &question))?;
-        let Some(is) = score.ratio().map(|part| (part * 10_000.0).round() as i64) else { return Ok(None) };
+        let ratio = self.parts.index.ask(|index| Ok(Standing::of(index, &question)?.ratio()))?;
+        let Some(is) = ratio.map(|part| (part * 10_000.0).round() as i64) else { return Ok(None) };
         let now = self.news.now;
         let (was, since) = *self.to.scores.entry(path.to_owned()).or_insert((is, now));
         let fell = was - is >= facts::SCORE_DROP;

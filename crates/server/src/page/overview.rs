@@ -14,7 +14,7 @@ use crate::api::rules::change;
 use crate::api::{sample, score};
 use crate::past;
 use crate::problem::Problem;
-use crate::recommend;
+use crate::recommend::{self, Standing};
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use begin::Begin;
@@ -151,10 +151,11 @@ async fn build(visit: &Visit) -> Result<Page, Problem> {
 async fn scored(visit: &Visit, node: &Scope, path: &str, now: Micros) -> Result<(Tile, Vec<Gain>), Problem> {
     let query = Query { limit: 1, now, ..Query::default() };
     let question = recommend::question(&visit.parts, &visit.who, node.clone(), query).await?;
-    let (score, change, best) = visit.parts.index.ask(|index| {
-        let best = recommend::summaries(index, &question)?;
-        Ok((score::view(index, &question, None)?, score::change(index, &question, WEEK)?, best))
+    let (score, images, best) = visit.parts.index.ask(|index| {
+        let standing = Standing::of(index, &question)?;
+        Ok((score::view(index, &question, &standing), standing.images(), standing.summaries()?))
     })?;
+    let change = score::change(&visit.parts, &question, &images, WEEK);
     let gain = |one: recommend::Summary| Gain {
         text: one.recommendation.title,
         link: frame::link(&format!("/recommendations/{}", one.recommendation.key), &[("scope", path)]),

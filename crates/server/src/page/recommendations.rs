@@ -13,7 +13,7 @@ use crate::body::Form;
 use crate::params::{Name, Params, encoded};
 use crate::parts::Parts;
 use crate::problem::Problem;
-use crate::recommend::{self, Question};
+use crate::recommend::{self, Question, Standing};
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use fleet::{ImageState, Index, Query, StateRow};
@@ -206,7 +206,7 @@ fn build(
     form: &Filled,
     exemptions: Vec<ExemptionView>,
 ) -> Result<OnePage, Problem> {
-    let summary = recommend::one(index, question, key)?;
+    let summary = Standing::of(index, question)?.summary(recommend::find(key)?)?;
     let settings = recommend::image_settings(&summary.recommendation, question);
     let one = RecommendationView::from(&summary);
     let path = scoped.path();

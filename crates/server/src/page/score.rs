@@ -6,8 +6,9 @@ use super::scope::Scoped;
 use super::visit::Visit;
 use crate::api::score::{self as api, ScoreDay, ScoreView};
 use crate::params::Params;
+use crate::past;
 use crate::problem::Problem;
-use crate::recommend;
+use crate::recommend::{self, Standing};
 use askama::Template;
 use axum::response::Response;
 
@@ -25,6 +26,8 @@ struct ScorePage {
     what_if: Option<ScoreView>,
     days: Vec<ScoreDay>,
     line: String,
+    /// Days that are still being counted.
+    missing: i64,
     gains: Vec<Step>,
 }
 
@@ -40,11 +43,13 @@ async fn build(visit: &Visit) -> Result<ScorePage, Problem> {
     params.finish()?;
     let question = question(visit, &scoped, 1).await?;
     let path = scoped.path();
-    let (score, what_if, days, best) = visit.parts.index.ask(|index| {
-        let what_if = (!fixed.is_empty()).then(|| api::view(index, &question, Some(&fixed))).transpose()?;
-        let best = recommend::summaries(index, &question)?;
-        Ok((api::view(index, &question, None)?, what_if, api::history(index, &question, DAYS)?, best))
+    let (score, what_if, images, best) = visit.parts.index.ask(|index| {
+        let standing = Standing::of(index, &question)?;
+        let (score, best, images) = (api::view(index, &question, &standing), standing.summaries()?, standing.images());
+        let fixed = (!fixed.is_empty()).then(|| standing.fixed(&fixed)).transpose()?;
+        Ok((score, fixed.map(|standing| api::view(index, &question, &standing)), images, best))
     })?;
+    let days = api::history(&visit.parts, &question, &images, DAYS, past::PATIENCE);
     let gain = |s: recommend::Summary| Step {
         link: frame::link(&format!("/recommendations/{}", s.recommendation.key), &[("scope", &path)]),
         text: format!("{}: +{:.2}", s.recommendation.title, s.gain),
@@ -55,6 +60,7 @@ async fn build(visit: &Visit) -> Result<ScorePage, Problem> {
         frame: frame.scoped(visit, &scoped, "/score", "")?,
         percent: percent(&score),
         line: line(&days),
+        missing: DAYS.saturating_sub(days.len() as i64),
         gains: best.into_iter().filter(|s| s.gain > 0.0).take(3).map(gain).collect(),
         score,
         if_fixed: what_if.as_ref().map(percent).unwrap_or_default(),
