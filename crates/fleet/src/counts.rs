@@ -22,6 +22,15 @@ impl Index {
         self.counts_in(query, TextIn::Places)
     }
 
+    /// Counts the findings of the places that pass: `counts().tally.findings()`, from what is kept of every place where nothing is
+    /// asked of findings.
+    pub fn open_findings(&self, query: &Query) -> Result<u64, QueryError> {
+        let plan = Plan::new(self, &Query { limit: 1, ..query.clone() }, TextIn::Matches)?;
+        let (sums, mut findings) = (Sums::new(&plan), 0);
+        plan.each_place(|presence| findings += sums.place(presence).tally().findings());
+        Ok(findings)
+    }
+
     fn counts_in(&self, query: &Query, text_in: TextIn) -> Result<Counts, QueryError> {
         let query = Query { limit: 1, ..query.clone() };
         let mut plan = Plan::new(self, &query, text_in)?;

@@ -441,6 +441,12 @@ fn check_counts(index: &Index, question: &Question<'_>) {
     let (rows, hidden, disabled) = question.rows();
     let holding = question.holding(&rows);
     let counts = index.counts(&question.query).expect("counts");
+    assert_eq!(
+        index.open_findings(&question.query).expect("a number"),
+        counts.tally.findings(),
+        "{:?}",
+        question.query
+    );
     let distinct = |of: &mut dyn Iterator<Item = Id>| of.collect::<BTreeSet<_>>().len() as u64;
     assert_eq!(counts.tally, tally([&rows, &hidden, &disabled], |_| true), "{:?}", question.query);
     assert_eq!(counts.vulnerabilities, distinct(&mut rows.iter().map(|r| r.vulnerability.id)));

@@ -124,7 +124,8 @@ const SMALL: u64 = 500;
 
 /// Says how long findings stay in a part of the tree; `None` while that is being counted for the first time.
 pub fn remediation(parts: &Parts, key: &str, node: &Scope, query: &Query) -> Option<Arc<Remediation>> {
-    let (generation, images) = parts.index.ask(|i| Ok((i.generation(), i.counts(query)?.images))).unwrap_or_default();
+    let few = Query { limit: 1, after: None, sort: Default::default(), ..query.clone() };
+    let (generation, images) = parts.index.ask(|i| Ok((i.generation(), i.images(&few)?.total))).unwrap_or_default();
     let kept = parts.index.history().known(generation).remediation.get(key).cloned();
     let found = kept.as_ref().map(|(_, found)| Arc::clone(found));
     if kept.is_some_and(|(at, _)| query.now.0.saturating_sub(at.0) < GOOD_FOR) {

@@ -142,14 +142,14 @@ impl Grow<'_> {
         let mut filter = Filter::default();
         filter.field("registry", registry)?;
         filter.field("repository", name)?;
-        Ok(self.index.counts(&Query { filter, ..self.query.clone() })?.tally.findings())
+        Ok(self.index.open_findings(&Query { filter, ..self.query.clone() })?)
     }
 
     fn node(&mut self, scope: Scope, name: String, within: Within, hidden: usize) -> Result<(), Problem> {
         if !self.may(&scope) {
             return Ok(());
         }
-        let open = self.index.counts(&Query { scope: within, ..self.query.clone() })?.tally.findings();
+        let open = self.index.open_findings(&Query { scope: within, ..self.query.clone() })?;
         self.push(scope, name, open, hidden);
         Ok(())
     }
