@@ -4,6 +4,7 @@
 //! Out: config, layers or children, subject, annotations; or which field is wrong and why. What two clients could read
 //! differently is refused: keys that are there twice, both `layers` and `manifests`, a media type that is not the content's.
 
+mod head;
 mod kind;
 
 use crate::digest::Digest;
@@ -11,6 +12,7 @@ use crate::json;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+pub use head::{HEAD_BYTES, is_compressed, unpacks};
 pub use kind::{Kind, is_filesystem_layer, is_image_config, tag_subject};
 
 /// OCI image manifest.

@@ -5,9 +5,11 @@ use crate::client::{Client, Location};
 use crate::layout::Layout;
 use crate::{Error, layout};
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, TryStreamExt};
 use model::Digest;
+use model::manifest::HEAD_BYTES;
 use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// How to reach registries.
@@ -172,6 +174,27 @@ impl Source {
             Self::Layout(LayoutSource(layout)) => layout.layer(digest),
             Self::Archive(ArchiveSource(archive)) => archive.layer(digest),
             Self::Registry(client, location) => client.blob(location, digest).await,
+        }
+    }
+
+    /// The first bytes of a layer, as many as tell what it is.
+    pub async fn head(&self, digest: &Digest) -> Result<Vec<u8>, Error> {
+        let broken = |source| Error::Read { path: digest.to_string(), source };
+        match self.layer(digest).await? {
+            Body::File { file, offset, size } => {
+                let mut head = vec![0; HEAD_BYTES.min(usize::try_from(size).unwrap_or(HEAD_BYTES))];
+                file.read_exact_at(&mut head, offset).map_err(broken)?;
+                Ok(head)
+            }
+            Body::Stream { mut bytes, .. } => {
+                let mut head = Vec::with_capacity(HEAD_BYTES);
+                while head.len() < HEAD_BYTES
+                    && let Some(piece) = bytes.try_next().await.map_err(broken)?
+                {
+                    head.extend(piece.iter().take(HEAD_BYTES - head.len()));
+                }
+                Ok(head)
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use http::{Response, StatusCode, header};
 use model::digest::Algorithm;
 use model::manifest::{LIMIT_BYTES, Manifest};
 use model::{Digest, reference};
-use store::{Class, ManifestKind, NewManifest};
+use store::{Class, NewManifest};
 
 /// Most tags that one push may move.
 const TAGS: usize = 100;
@@ -57,6 +57,7 @@ pub(crate) async fn put(ask: &Ask, name: &str, target: &Target, body: Body) -> R
     let tags = tags(ask, target)?;
     let subject = read.subject.as_ref().map(|s| s.digest.clone());
     let registry = &ask.registry;
+    let kind = registry.store.kind_of(&read).await?;
     let new = NewManifest {
         registry: registry.entry.id,
         repository: name.to_owned(),
@@ -64,7 +65,7 @@ pub(crate) async fn put(ask: &Ask, name: &str, target: &Target, body: Body) -> R
         digest: digest.clone(),
         media_type: read.media_type.to_owned(),
         bytes,
-        kind: ManifestKind::of(&read),
+        kind,
         subject: subject.clone(),
         artifact_type: read.referrer_type().unwrap_or_default().to_owned(),
         annotations: serde_json::to_string(&read.annotations).unwrap_or_default(),

@@ -12,6 +12,7 @@ use crate::{Error, Layers};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use model::Digest;
+use model::manifest::{HEAD_BYTES, unpacks};
 use std::io;
 use std::time::Duration;
 use store::{End, Follower, StagedUpload};
@@ -26,8 +27,6 @@ const FOLLOWED: usize = 64;
 const IDLE: Duration = Duration::from_secs(10);
 /// An upload slower than this would keep others from being read early.
 const LONGEST: Duration = Duration::from_secs(120);
-/// As much of a blob as shows whether it is a tar: its magic stands at byte 257.
-const HEAD_BYTES: usize = 262;
 
 /// Follows uploads until the end is asked for.
 pub async fn early_reader(layers: Layers, shutdown: CancellationToken) {
@@ -87,14 +86,7 @@ async fn head(follower: &mut Follower) -> Result<Option<Vec<Bytes>>, Error> {
         start.extend(piece.iter().take(HEAD_BYTES - start.len()));
         pieces.push(piece);
     }
-    Ok(looks_like_a_layer(&start).then_some(pieces))
-}
-
-/// Returns whether bytes begin as gzip, zstd (or its skippable frame) or tar do.
-fn looks_like_a_layer(start: &[u8]) -> bool {
-    let skippable = matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
-    let tar = start.get(257..262) == Some(b"ustar");
-    start.starts_with(&[0x1f, 0x8b]) || start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || skippable || tar
+    Ok(unpacks(&start).then_some(pieces))
 }
 
 /// An upload that is being read.
@@ -160,27 +152,5 @@ impl Arriving<'_> {
         }
         self.layers.keep(outcome, false).await?;
         Ok(Some(digest))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_looks_like_a_layer_is_read_early_and_nothing_else() {
-        let mut tar = vec![0u8; 512];
-        tar[257..262].copy_from_slice(b"ustar");
-        for (start, want, why) in [
-            (&[0x1f, 0x8b, 8][..], true, "gzip"),
-            (&[0x28, 0xb5, 0x2f, 0xfd, 0], true, "zstd"),
-            (&[0x5a, 0x2a, 0x4d, 0x18, 0], true, "a skippable frame of zstd"),
-            (&tar, true, "tar"),
-            (&tar[..261], false, "cut before the end of the magic"),
-            (b"{\"architecture\":\"amd64\"}", false, "a configuration"),
-            (b"", false, "nothing"),
-        ] {
-            assert_eq!(looks_like_a_layer(start), want, "{why}");
-        }
     }
 }

@@ -48,23 +48,6 @@ impl Refused {
     }
 }
 
-/// Returns whether a manifest is an image, as opposed to an attestation, a signature, a chart or another artefact.
-pub fn is_image(manifest: &Manifest) -> bool {
-    let Content::Image { config, .. } = &manifest.content else { return false };
-    let configured = matches!(
-        config.media_type.as_str(),
-        "application/vnd.oci.image.config.v1+json" | "application/vnd.docker.container.image.v1+json"
-    );
-    configured && manifest.artifact_type.is_none() && manifest.subject.is_none()
-}
-
-/// Returns whether a child of an index is an image that is to be read.
-pub fn is_image_child(child: &Descriptor) -> bool {
-    let unknown = child.platform.as_ref().is_some_and(|p| p.os == "unknown");
-    let referring = child.annotations.contains_key("vnd.docker.reference.type");
-    !unknown && !referring && child.artifact_type.is_none()
-}
-
 impl Image {
     /// Puts manifest and configuration together. `config` is its verified bytes, or why they cannot be had.
     pub fn of(manifest: &Manifest, config: Result<&[u8], String>) -> Result<Self, Refused> {

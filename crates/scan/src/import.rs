@@ -4,7 +4,6 @@
 //! Bytes go through the uploads of the store, so that layers are read while they arrive, and an import that was cut off anywhere goes on
 //! with the byte where it was. A blob that is here already is not fetched, if whoever asked may pull it here.
 
-use crate::image;
 use crate::{Error, error::in_full};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -16,7 +15,7 @@ use oci::{Client, Location, Options, Root};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use store::{Caller, Class, Job, ManifestKind, NewManifest, Store, Upload};
+use store::{Caller, Class, Job, NewManifest, Store, Upload};
 
 /// Blobs that are fetched at a time.
 const AT_A_TIME: usize = 3;
@@ -138,8 +137,8 @@ impl<'a> Copy<'a> {
             platform == *wanted || platform.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };
         let Some(child) = manifest.children().iter().find(fits) else {
-            let there: Vec<String> =
-                manifest.children().iter().filter(|c| image::is_image_child(c)).map(name).collect();
+            let there = manifest.children().iter().map(name).filter(|name| !matches!(&**name, "" | "unknown/unknown"));
+            let there: Vec<String> = there.collect();
             return Err(Error::NoPlatform { wanted: wanted.clone(), there: there.join(", ") });
         };
         Ok(self.client.manifest(&self.from.at(&child.digest)).await?)
@@ -351,6 +350,7 @@ impl<'a> Copy<'a> {
         let Found { root, manifest, tag } = found;
         let row = self.row;
         let own = tag == row.tag;
+        let kind = self.store.kind_of(&manifest).await?;
         let new = NewManifest {
             registry: row.registry,
             repository: row.repository.clone(),
@@ -358,7 +358,7 @@ impl<'a> Copy<'a> {
             digest: root.digest,
             media_type: manifest.media_type.to_owned(),
             bytes: root.bytes.into(),
-            kind: ManifestKind::of(&manifest),
+            kind,
             subject: manifest.subject.as_ref().map(|subject| subject.digest.clone()),
             artifact_type: manifest.referrer_type().unwrap_or_default().to_owned(),
             annotations: serde_json::to_string(&manifest.annotations).unwrap_or_default(),

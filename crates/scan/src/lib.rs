@@ -26,5 +26,5 @@ pub use error::Error;
 pub use knowledge::Knowledge;
 pub use layers::Layers;
 pub use rematch::follow_generations;
-pub use scan::{assess_image, scan};
+pub use scan::{Scanned, assess_image, scan};
 pub use work::{Workers, worker};

@@ -6,11 +6,12 @@
 use crate::image::{Image, Refused};
 use advisory::Database;
 use assess::{Assessed, Remediation, Why};
-use model::Micros;
 use model::cvss;
 use model::finding::{Match, finding_id};
 use model::inventory::{Inventory, Note, Placed};
+use model::manifest::{Descriptor, Kind, Manifest};
 use model::package::PackageKey;
+use model::{Digest, Micros};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -42,6 +43,36 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be read or judged.
     pub notes: Vec<Note>,
+    /// What the same reference lists beside its images and was not scanned: no container engine would run it.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A manifest that a reference lists and that is no image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Its digest.
+    pub digest: String,
+    /// What the index says that it is for: `unknown/unknown`, or empty.
+    pub platform: String,
+    /// What it is: `application/vnd.in-toto+json`.
+    pub artifact_type: String,
+    /// Whether it could be looked at; one that is not there is left out for what the index says of it.
+    pub present: bool,
+}
+
+impl LeftOut {
+    pub(crate) fn of(digest: &Digest, platform: String, manifest: &Manifest) -> Self {
+        let artifact_type = match manifest.kind() {
+            Kind::Accessory { artifact_type } => artifact_type,
+            Kind::Image | Kind::Index => manifest.media_type.to_owned(),
+        };
+        Self { digest: digest.to_string(), platform, artifact_type, present: true }
+    }
+
+    pub(crate) fn absent(child: &Descriptor, platform: String) -> Self {
+        let artifact_type = child.artifact_type.as_ref().unwrap_or(&child.media_type).clone();
+        Self { digest: child.digest.to_string(), platform, artifact_type, present: false }
+    }
 }
 
 /// The distribution of an image.
@@ -213,6 +244,7 @@ impl Report {
             packages: inventory.packages.iter().map(package).collect(),
             findings,
             notes: assessed.notes,
+            left_out: Vec::new(),
         }
     }
 
@@ -230,6 +262,7 @@ impl Report {
             packages: Vec::new(),
             findings: Vec::new(),
             notes: vec![crate::image::gap(refused.code, refused.text.clone())],
+            left_out: Vec::new(),
         }
     }
 }

@@ -4,13 +4,13 @@
 //! Out: a report for every image that the reference names, in the order of the index.
 
 use crate::image::{self, Image, Refused};
-use crate::report::Report;
+use crate::report::{LeftOut, Report};
 use crate::sandbox::{Outcome, Sandbox};
 use crate::{Error, error::in_full, layers};
 use advisory::Database;
 use model::Digest;
 use model::inventory::Inventory;
-use model::manifest::{Descriptor, Manifest};
+use model::manifest::{Descriptor, Kind, Manifest, unpacks};
 use oci::{Body, Root, Source};
 use std::collections::HashMap;
 use std::io::{Seek, SeekFrom};
@@ -24,6 +24,15 @@ const LIMIT_DEPTH: usize = 2;
 /// What is read once though many images have it.
 type Known = Mutex<HashMap<Digest, Arc<OnceCell<Result<Arc<LayerOutcome>, Refused>>>>>;
 
+/// What came of a scan.
+#[derive(Debug)]
+pub struct Scanned {
+    /// A report for every image.
+    pub reports: Vec<Report>,
+    /// What the reference lists and is no image.
+    pub left_out: Vec<LeftOut>,
+}
+
 /// Scans every image that a source names.
 ///
 /// `platform` (`linux/arm64`) chooses among the images of an index. An error means that the reference itself could not be had; what
@@ -34,13 +43,19 @@ pub async fn scan(
     platform: Option<&str>,
     sandbox: &Sandbox,
     db: &Database,
-) -> Result<Vec<Report>, Error> {
+) -> Result<Scanned, Error> {
     let scan = Scan { source, reference, platform, sandbox, db, known: Known::default() };
-    let mut reports = Vec::new();
-    for root in source.roots().await? {
-        scan.root(root, &mut reports).await?;
+    let mut scanned = Scanned { reports: Vec::new(), left_out: Vec::new() };
+    let roots = source.roots().await?;
+    // One that was named is answered for; of several, as of what an index lists, those that are no images are left out.
+    let depth = usize::from(roots.len() > 1);
+    for root in roots {
+        scan.root(root, depth, &mut scanned).await?;
     }
-    Ok(reports)
+    for report in &mut scanned.reports {
+        report.left_out.clone_from(&scanned.left_out);
+    }
+    Ok(scanned)
 }
 
 /// Judges an image whose layers were read, and reports it.
@@ -58,8 +73,8 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Goes through a manifest and what it lists, without recursion.
-    async fn root(&self, root: Root, reports: &mut Vec<Report>) -> Result<(), Error> {
+    /// Goes through a manifest and what it lists, without recursion. `listed`: 1 where something else lists it.
+    async fn root(&self, root: Root, listed: usize, scanned: &mut Scanned) -> Result<(), Error> {
         let mut waiting = vec![(root, String::new(), 0usize)];
         let mut seen = std::collections::HashSet::new();
         while let Some((root, platform, depth)) = waiting.pop() {
@@ -69,42 +84,73 @@ impl Scan<'_> {
             let manifest = match image::parse(&root.bytes, &root.media_type) {
                 Ok(manifest) => manifest,
                 Err(refused) => {
-                    reports.push(self.refused(&root, platform, &refused));
+                    scanned.reports.push(self.refused(&root, platform, &refused));
                     continue;
                 }
             };
             if manifest.children().is_empty() {
-                reports.extend(self.one(&root, &manifest, platform).await?);
+                self.leaf(&root, &manifest, platform, listed + depth > 0, scanned).await?;
                 continue;
             }
             if depth >= LIMIT_DEPTH {
                 let refused = Refused::new("index-depth", format!("more than {LIMIT_DEPTH} indexes in one another"));
-                reports.push(self.refused(&root, platform, &refused));
+                scanned.reports.push(self.refused(&root, platform, &refused));
                 continue;
             }
             for child in manifest.children().iter().rev().filter(|child| self.wanted(child)) {
                 match self.child(child).await? {
                     Ok((root, platform)) => waiting.push((root, platform, depth + 1)),
-                    Err(report) => reports.push(*report),
+                    Err(absent) => absent.add_to(scanned),
                 }
             }
         }
         Ok(())
     }
 
+    /// An image, or something else, which is left out if it was only listed.
+    async fn leaf(
+        &self,
+        root: &Root,
+        manifest: &Manifest,
+        platform: String,
+        listed: bool,
+        scanned: &mut Scanned,
+    ) -> Result<(), Error> {
+        if self.is_image(manifest).await? {
+            scanned.reports.push(self.one(root, manifest, platform).await?);
+        } else if listed {
+            scanned.left_out.push(LeftOut::of(&root.digest, platform, manifest));
+        } else {
+            let refused = Refused::new("accessory", format!("{} is not an image", root.digest));
+            scanned.reports.push(self.refused(root, platform, &refused));
+        }
+        Ok(())
+    }
+
     fn wanted(&self, child: &Descriptor) -> bool {
-        let chosen = match (self.platform, &child.platform) {
+        match (self.platform, &child.platform) {
             (Some(wanted), Some(platform)) => {
                 let platform = platform.to_string();
                 platform == wanted || platform.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('/'))
             }
             _ => true,
-        };
-        chosen && image::is_image_child(child)
+        }
+    }
+
+    /// Whether an engine would run it, by what it is and not by what an index says of it.
+    async fn is_image(&self, manifest: &Manifest) -> Result<bool, Error> {
+        for layer in manifest.statements() {
+            match self.source.head(&layer.digest).await {
+                Ok(head) if unpacks(&head) => return Ok(true),
+                Ok(_) | Err(oci::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(manifest.kind() == Kind::Image)
     }
 
     /// A child that is not there is that child's report; a registry that fails is everybody's error.
-    async fn child(&self, child: &Descriptor) -> Result<Result<(Root, String), Box<Report>>, Error> {
+    async fn child(&self, child: &Descriptor) -> Result<Result<(Root, String), Absent>, Error> {
         let platform = child.platform.as_ref().map(ToString::to_string).unwrap_or_default();
         let (digest, media_type) = (child.digest.clone(), child.media_type.clone());
         let error = match self.source.manifest(&digest).await {
@@ -112,34 +158,38 @@ impl Scan<'_> {
             Err(error) if matches!(error.remedy(), oci::Remedy::Retry) => return Err(error.into()),
             Err(error) => error,
         };
+        // What is not there cannot be run. Copies of an image often come without the statements that its index lists.
+        if matches!(error, oci::Error::NotFound { .. }) && is_said_to_be_a_statement(child) {
+            return Ok(Err(Absent::Statement(LeftOut::absent(child, platform))));
+        }
         let code = if matches!(error, oci::Error::WrongBytes { .. }) { "digest" } else { "blob-missing" };
         let refused = Refused::new(code, in_full(&error));
-        Ok(Err(Box::new(Report::refused(self.reference, digest.as_str(), platform, &refused, self.db))))
+        let report = Report::refused(self.reference, digest.as_str(), platform, &refused, self.db);
+        Ok(Err(Absent::Image(Box::new(report))))
     }
 
     fn refused(&self, root: &Root, platform: String, refused: &Refused) -> Report {
         Report::refused(self.reference, root.digest.as_str(), platform, refused, self.db)
     }
 
-    /// Reads and judges one image; nothing for an artefact that is none.
-    async fn one(&self, root: &Root, manifest: &Manifest, platform: String) -> Result<Option<Report>, Error> {
-        let Some(config) = image::config_of(manifest).filter(|_| image::is_image(manifest)) else {
-            let refused = Refused::new("accessory", format!("{} is not an image", root.digest));
-            return Ok(Some(self.refused(root, platform, &refused)));
-        };
-        let config = match self.source.config(config).await {
-            Ok(bytes) => Ok(bytes),
-            Err(error) if matches!(error.remedy(), oci::Remedy::Retry) => return Err(error.into()),
-            Err(error) => Err(in_full(&error)),
+    /// Reads and judges one image.
+    async fn one(&self, root: &Root, manifest: &Manifest, platform: String) -> Result<Report, Error> {
+        let config = match image::config_of(manifest) {
+            None => Err("an index has none".to_owned()),
+            Some(config) => match self.source.config(config).await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) if matches!(error.remedy(), oci::Remedy::Retry) => return Err(error.into()),
+                Err(error) => Err(in_full(&error)),
+            },
         };
         let image = match Image::of(manifest, config.as_deref().map_err(Clone::clone)) {
             Ok(image) => image,
-            Err(refused) => return Ok(Some(self.refused(root, platform, &refused))),
+            Err(refused) => return Ok(self.refused(root, platform, &refused)),
         };
-        Ok(Some(match self.inventory(&image).await? {
+        Ok(match self.inventory(&image).await? {
             Ok(inventory) => assess_image(self.reference, root.digest.as_str(), &image, &inventory, self.db),
             Err(refused) => self.refused(root, image.platform(), &refused),
-        }))
+        })
     }
 
     async fn inventory(&self, image: &Image) -> Result<Result<Inventory, Refused>, Error> {
@@ -188,4 +238,24 @@ impl Scan<'_> {
             Body::Stream { bytes, .. } => Ok(self.sandbox.read_layer(bytes, algorithm, alone).await?),
         }
     }
+}
+
+/// A child of an index that is not there.
+enum Absent {
+    Image(Box<Report>),
+    Statement(LeftOut),
+}
+
+impl Absent {
+    fn add_to(self, scanned: &mut Scanned) {
+        match self {
+            Self::Image(report) => scanned.reports.push(*report),
+            Self::Statement(left_out) => scanned.left_out.push(left_out),
+        }
+    }
+}
+
+/// Returns what an index says; whether it is so, only the child itself can tell.
+fn is_said_to_be_a_statement(child: &Descriptor) -> bool {
+    child.annotations.contains_key("vnd.docker.reference.type") || child.artifact_type.is_some()
 }

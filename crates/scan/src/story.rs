@@ -12,7 +12,7 @@ use model::{Digest, Micros, PackageKey};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
-use store::{Assessment, Failure, Job, LayerOutcome, Pulled, Store, StoredManifest};
+use store::{Assessment, Failure, Job, LayerOutcome, ManifestKind, Pulled, Store, StoredManifest};
 
 /// How often a result may meet a new generation before the job is put back.
 const TRIES: u32 = 5;
@@ -69,7 +69,7 @@ impl Story {
             Ok(manifest) => manifest,
             Err(refused) => return Ok(Err(refused)),
         };
-        if manifest.children().is_empty() && !image::is_image(&manifest) {
+        if let ManifestKind::Accessory { .. } = self.store().kind_of(&manifest).await? {
             return Ok(Err(Refused::new("accessory", format!("{} is not an image", stored.digest))));
         }
         let config = match image::config_of(&manifest) {

@@ -10,6 +10,7 @@ use crate::{Caller, Error, Result, Store};
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
 use model::facts::Id;
+use model::manifest::{HEAD_BYTES, unpacks};
 use model::{Digest, Micros};
 use object_store::path::Path as ObjectPath;
 use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt};
@@ -81,6 +82,26 @@ impl Blobs {
             bytes.extend_from_slice(&part);
         }
         Ok(bytes.into())
+    }
+
+    /// Reads the first bytes of a blob, as many as tell what it is; `None` = it is not there.
+    async fn head(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        let mut read = match self.read(digest, None).await {
+            Err(Error::NoBlob(_)) => return Ok(None),
+            read => read?,
+        };
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        while head.len() < HEAD_BYTES
+            && let Some(part) = read.stream.try_next().await.map_err(Error::disk("read a blob"))?
+        {
+            head.extend(part.iter().take(HEAD_BYTES - head.len()));
+        }
+        Ok(Some(head))
+    }
+
+    /// Returns whether a container engine would take a blob for a layer; one that is not there could be one.
+    pub(crate) async fn unpacks(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.head(digest).await?.is_none_or(|head| unpacks(&head)))
     }
 
     /// Returns the length of a blob, if it is there.

@@ -90,14 +90,11 @@ pub struct Child {
 }
 
 impl ManifestKind {
-    /// Says what a manifest is, and what must be there.
-    pub fn of(read: &Manifest) -> Self {
-        match (&read.content, read.kind()) {
-            (Content::Index(children), _) => Self::Index { children: children.iter().map(Child::of).collect() },
-            (Content::Image { .. }, Kind::Accessory { .. }) => {
-                Self::Accessory { blobs: read.blobs().map(Descriptor::of).collect() }
-            }
-            (Content::Image { config, layers }, _) => {
+    fn of(read: &Manifest, is_image: bool) -> Self {
+        match &read.content {
+            Content::Index(children) => Self::Index { children: children.iter().map(Child::of).collect() },
+            Content::Image { .. } if !is_image => Self::Accessory { blobs: read.blobs().map(Descriptor::of).collect() },
+            Content::Image { config, layers } => {
                 let platform = String::new(); // the configuration says it; the index's word comes with the index
                 let layers = layers.iter().map(Descriptor::of).collect();
                 Self::Image { config: Descriptor::of(config), layers, platform }
@@ -175,6 +172,15 @@ pub struct Page {
 }
 
 impl Store {
+    /// Says what a manifest is, and what must be there. Statements are believed for their bytes, not for their media types.
+    pub async fn kind_of(&self, read: &Manifest) -> Result<ManifestKind> {
+        let mut is_image = read.kind() == Kind::Image;
+        for layer in read.statements() {
+            is_image = is_image || self.blobs().unpacks(&layer.digest).await?;
+        }
+        Ok(ManifestKind::of(read, is_image))
+    }
+
     /// Returns the manifest of a tag or a digest, if the repository has it.
     pub async fn manifest(&self, registry: Id, repository: &str, reference: &str) -> Result<Option<StoredManifest>> {
         const BY_DIGEST: &str = "SELECT i.id, i.digest, m.media_type, m.content FROM repository r JOIN repository_image p ON p.repository = r.id AND p.until = $4

@@ -1,9 +1,10 @@
 //! What a manifest is to a scanner: an image, a list of images, or something else that travels in registries.
 //!
 //! In: a manifest. Out: its kind. What a container engine would run is an image whatever else is said of it, so that no
-//! annotation, tag or artifact type hides an image from the scanner.
+//! annotation, tag or artifact type hides an image from the scanner. Engines do not look at the types of layers either: whoever
+//! has the bytes of what is let off as statements looks at them with `unpacks`.
 
-use super::{Content, Manifest};
+use super::{Content, Descriptor, Manifest};
 use crate::digest::Digest;
 
 /// What a manifest is to a scanner.
@@ -21,18 +22,28 @@ pub enum Kind {
 }
 
 impl Manifest {
-    /// Returns what the manifest is to a scanner.
+    /// Returns what the manifest is to a scanner, if its `statements` are what they say.
     pub fn kind(&self) -> Kind {
-        let Content::Image { config, layers } = &self.content else { return Kind::Index };
+        let Content::Image { config, .. } = &self.content else { return Kind::Index };
         let named = |fallback: &str| Kind::Accessory {
             artifact_type: self.artifact_type.clone().unwrap_or_else(|| fallback.to_owned()),
         };
         if !is_image_config(&config.media_type) {
             return named(&config.media_type);
         }
-        match layers.first() {
-            Some(first) if layers.iter().all(|l| is_statement(&l.media_type)) => named(&first.media_type),
-            _ => Kind::Image,
+        self.statements().first().map_or(Kind::Image, |first| named(&first.media_type))
+    }
+
+    /// Returns the layers of what is no image only because all of them say that they are statements. When one of them unpacks, it is
+    /// an image.
+    pub fn statements(&self) -> &[Descriptor] {
+        match &self.content {
+            Content::Image { config, layers }
+                if is_image_config(&config.media_type) && layers.iter().all(|l| is_statement(&l.media_type)) =>
+            {
+                layers
+            }
+            _ => &[],
         }
     }
 

@@ -126,6 +126,7 @@ fn what_an_engine_would_run_is_an_image_whatever_is_said_of_it() {
         (of(oci, &[]), None, "an image without layers"),
         (of("application/vnd.docker.container.image.v1+json", &[tar]), None, "a Docker image"),
         (of("application/octet-stream", &[tar]), None, "an image of an early Docker"),
+        (with(of(oci, &[tar]), "subject", descriptor(OCI_IMAGE)), None, "a subject hides no image"),
         (with(of(oci, &[tar]), "artifactType", json!("application/x")), None, "an artifact type hides no image"),
         (of(oci, &["application/x-unknown"]), None, "an unknown layer hides no image"),
         (of(oci, &[statement, tar]), None, "one statement hides no layer"),

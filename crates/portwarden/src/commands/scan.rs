@@ -6,7 +6,8 @@ use super::{Exit, local, stop};
 use crate::output::{self, Format, visible};
 use crate::settings::Settings;
 use model::Severity;
-use scan::report::{Finding, Report};
+use scan::Scanned;
+use scan::report::{Finding, LeftOut, Report};
 use std::io::Write;
 
 /// What `scan` takes.
@@ -113,16 +114,21 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<E
     let source = oci::Source::open(&arguments.reference, &options).await?;
     let sandbox = local::sandbox(settings);
     let platform = arguments.platform.as_deref();
-    let reports = scan::scan(&source, &arguments.reference, platform, &sandbox, &database).await?;
+    let Scanned { reports, left_out } =
+        scan::scan(&source, &arguments.reference, platform, &sandbox, &database).await?;
     progress.end();
     if reports.is_empty() {
         let what = platform.map_or("image".to_owned(), |p| format!("image for {p}"));
-        return Err(stop(Exit::NotScannable, format!("{} holds no {what}", arguments.reference)));
+        let rest = if left_out.is_empty() { String::new() } else { format!("; left out: {}", names(&left_out)) };
+        return Err(stop(Exit::NotScannable, format!("{} holds no {what}{rest}", arguments.reference)));
     }
     match arguments.format {
         Format::Table => {
             let mut out = std::io::stdout().lock();
             reports.iter().try_for_each(|report| table(&mut out, report, arguments, &database))?;
+            if !left_out.is_empty() {
+                writeln!(out, "not scanned, as no container engine would run it: {}", names(&left_out))?;
+            }
         }
         Format::Json if reports.len() == 1 => output::json(&reports[0])?,
         Format::Json => output::json(&serde_json::json!({"schema": output::SCHEMA, "images": reports}))?,
@@ -135,6 +141,15 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<E
         Format::Csv => csv(&reports)?,
     }
     Ok(exit(&reports, gate, arguments.allow_gaps, settings))
+}
+
+/// Names what was left out: `application/vnd.in-toto+json sha256:…`.
+fn names(left_out: &[LeftOut]) -> String {
+    let name = |one: &LeftOut| {
+        let absent = if one.present { "" } else { " (not there)" };
+        format!("{} {}{absent}", visible(&one.artifact_type), one.digest)
+    };
+    left_out.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// The worst of the images decides: not scannable, then findings, then gaps.

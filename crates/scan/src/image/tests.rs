@@ -120,15 +120,3 @@ fn every_outcome_of_a_layer_has_its_verdict() {
         assert_eq!(got.map_err(|refused| (refused.verdict, refused.code)), want, "{why}");
     }
 }
-
-#[test]
-fn artefacts_are_told_from_images() {
-    for (config_type, want, why) in [
-        (CONFIG, true, "OCI"),
-        ("application/vnd.docker.container.image.v1+json", true, "Docker"),
-        ("application/vnd.oci.empty.v1+json", false, "an attached artefact"),
-        ("application/vnd.cncf.helm.config.v1+json", false, "a chart"),
-    ] {
-        assert_eq!(is_image(&manifest(config_type, &[])), want, "{why}");
-    }
-}
