@@ -2,10 +2,14 @@
 //!
 //! In: a tar file. Out: as for a layout. Nothing is unpacked: members are found once and read where they are, each through a handle of
 //! its own, as layers are read side by side.
-//! Old `docker save` files (`manifest.json`, no `index.json`) hold plain layers; their manifest is made up from the names.
+//! `docker save` files (`manifest.json`, no `index.json`) have no manifest; it is made up from what they hold. Layers are plain where
+//! Docker wrote them, compressed where crane, kaniko, ko or jib did; diff ids are of the plain bytes either way.
 
 use crate::{Body, DOCUMENT_LIMIT_BYTES, Error, Root, layout};
+use aws_lc_rs::digest::{Context, SHA256};
 use model::Digest;
+use model::digest::Algorithm;
+use model::manifest::is_compressed;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,6 +20,8 @@ use tempfile::NamedTempFile;
 
 /// More members than any image has: an archive with more is refused rather than held in memory.
 const MEMBER_LIMIT: usize = 100_000;
+/// As much of a member as is hashed at a time.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// A tar file with the places of its members.
 #[derive(Debug)]
@@ -158,8 +164,12 @@ impl Archive {
             let mut layers = Vec::new();
             for (name, diff_id) in image.layers.iter().zip(&diff_ids) {
                 let (_, size) = self.place(name)?;
-                layers.push(serde_json::json!({"mediaType": DOCKER_LAYER, "digest": diff_id, "size": size}));
-                made.layers.insert(diff_id.clone(), name.clone());
+                let (digest, media_type) = match self.compressed(name)? {
+                    Some(digest) => (digest, DOCKER_LAYER_GZIP),
+                    None => (diff_id.clone(), DOCKER_LAYER), // a claim, which whoever reads the layer holds against its bytes
+                };
+                layers.push(serde_json::json!({"mediaType": media_type, "digest": digest, "size": size}));
+                made.layers.insert(digest, name.clone());
             }
             let manifest = serde_json::json!({
                 "schemaVersion": 2, "mediaType": DOCKER_MANIFEST,
@@ -174,6 +184,24 @@ impl Archive {
             made.roots.push((digest, tag));
         }
         Ok(made)
+    }
+
+    /// The digest of a compressed member; nothing for a plain one.
+    fn compressed(&self, name: &str) -> Result<Option<Digest>, Error> {
+        let (offset, size) = self.place(name)?;
+        let mut piece = vec![0; PIECE_BYTES];
+        let (mut hash, mut done) = (Context::new(&SHA256), 0);
+        while done < size {
+            let wanted = usize::try_from(size - done).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
+            let part = piece.get_mut(..wanted).unwrap_or_default();
+            self.file.read_exact_at(part, offset + done).map_err(|source| self.read_error(source))?;
+            if done == 0 && !is_compressed(part) {
+                return Ok(None);
+            }
+            hash.update(part);
+            done += wanted as u64;
+        }
+        Ok((size > 0).then(|| Digest::from_hash(Algorithm::Sha256, hash.finish().as_ref())))
     }
 
     fn member(&self, name: &str) -> Result<Vec<u8>, Error> {
@@ -205,6 +233,7 @@ impl Archive {
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
 fn blob_name(digest: &Digest) -> String {
     let algorithm = digest.as_str().split(':').next().unwrap_or("sha256");

@@ -158,6 +158,34 @@ async fn docker_save_archives_old_and_new_plain_and_gzipped_are_read() {
 }
 
 #[tokio::test]
+async fn a_compressed_layer_of_an_archive_has_the_digest_of_its_own_bytes() {
+    let mut gzipped = Vec::new();
+    flate2::read::GzEncoder::new(&b"layer"[..], flate2::Compression::fast()).read_to_end(&mut gzipped).unwrap();
+    let skippable = [&[0x5a, 0x2a, 0x4d, 0x18, 0, 0, 0, 0][..], &vec![7; 600_000]].concat();
+    let ids = [Digest::sha256(b"layer"), Digest::sha256(b"another"), Digest::sha256(b"plain")];
+    let config = serde_json::json!({"rootfs": {"type": "layers", "diff_ids": ids}}).to_string();
+    // Names are what the writer likes.
+    let names = ["0a.tar.gz", "1b.tar", "2c.tar.gz"];
+    let saved = serde_json::json!([{"Config": "sha256:c", "RepoTags": null, "Layers": names}]).to_string();
+    let members = [gzipped.as_slice(), &skippable, b"plain"];
+    let mut all = vec![("sha256:c", config.as_bytes()), ("manifest.json", saved.as_bytes())];
+    all.extend(names.into_iter().zip(members));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tar");
+    std::fs::write(&path, tar_of(&all)).unwrap();
+    let source = Source::open(&path.display().to_string(), &Options::default()).await.unwrap();
+    let manifest = source.roots().await.unwrap().remove(0).bytes;
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    for ((at, member), why) in members.into_iter().enumerate().zip(["gzip", "zstd, longer than a piece", "plain"]) {
+        let layer = &manifest["layers"][at];
+        assert_eq!(layer["digest"].as_str(), Some(Digest::sha256(member).as_str()), "{why}");
+        assert_eq!(layer["size"].as_u64(), Some(member.len() as u64), "{why}");
+        let digest = Digest::parse(layer["digest"].as_str().unwrap()).unwrap();
+        assert_eq!(bytes(source.layer(&digest).await.unwrap()), member, "{why}");
+    }
+}
+
+#[tokio::test]
 async fn layers_of_an_archive_are_read_side_by_side() {
     let (one, two) = (vec![1_u8; 4096], vec![2_u8; 4096]);
     let ids = [Digest::sha256(&one), Digest::sha256(&two)];
