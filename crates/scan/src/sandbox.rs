@@ -150,7 +150,8 @@ impl Settings {
             wall: self.wall,
             output_bytes: self.output_bytes,
             algorithm,
-            lowered: (limits.seekable_bytes < walk.seekable_bytes).then_some(limits.seekable_bytes),
+            lowered: [(limits.whole_bytes, walk.whole_bytes), (limits.seekable_bytes, walk.seekable_bytes)]
+                .map(|(lowered, whole)| (lowered < whole).then_some(lowered)),
         }
     }
 }
@@ -172,15 +173,15 @@ pub struct Outcome {
     pub result: Result<LayerInventory, Failed>,
     /// How long it took.
     pub took: Duration,
-    /// The largest file to seek in, where that limit was lowered to a child's part of the memory.
-    pub(crate) seekable_limit: Option<u64>,
+    /// The largest file to hold and to seek in, where these limits were lowered to a child's part of the memory.
+    pub(crate) lowered: [Option<u64>; 2],
 }
 
 impl Outcome {
     /// Returns whether a second try alone, with all memory, may give more: memory was short, or the reader crashed.
     pub fn wants_second_try(&self) -> bool {
         match &self.result {
-            Ok(inventory) => was_short_of_memory(inventory, self.seekable_limit),
+            Ok(inventory) => was_short_of_memory(inventory, self.lowered),
             Err(failed) => matches!(failed.code, "limit-memory" | "compression-unsupported" | "crash"),
         }
     }
@@ -193,23 +194,24 @@ pub(crate) struct Nameless {
     pub tier: Tier,
     pub result: Result<LayerInventory, Failed>,
     pub took: Duration,
-    pub seekable_limit: Option<u64>,
+    pub lowered: [Option<u64>; 2],
 }
 
 impl Nameless {
     /// Names it by the digest that its bytes have.
     pub fn named(self, digest: Digest) -> Outcome {
-        let Self { bytes, tier, result, took, seekable_limit } = self;
-        Outcome { digest, bytes, tier, result, took, seekable_limit }
+        let Self { bytes, tier, result, took, lowered } = self;
+        Outcome { digest, bytes, tier, result, took, lowered }
     }
 }
 
 /// Returns whether files were left out for a limit that was lowered to a child's part of the memory, and not for one that every
 /// child has: reading a bomb twice would give nothing. The note ends with the limit.
-fn was_short_of_memory(inventory: &LayerInventory, lowered: Option<u64>) -> bool {
-    let Some(limit) = lowered.map(|limit| limit.to_string()) else { return false };
+fn was_short_of_memory(inventory: &LayerInventory, lowered: [Option<u64>; 2]) -> bool {
+    let limits: Vec<String> = lowered.into_iter().flatten().map(|limit| format!(" {limit}")).collect();
     let notes = inventory.files.iter().flat_map(|f| &f.notes).chain(&inventory.notes);
-    notes.into_iter().any(|n| n.code == "file-too-large" && n.text.ends_with(&limit))
+    let short = |text: &str| limits.iter().any(|limit| text.ends_with(limit));
+    notes.into_iter().any(|n| n.code == "file-too-large" && short(&n.text))
 }
 
 /// Why a layer gave no inventory: a fact about its bytes, not about this try.

@@ -37,7 +37,7 @@ pub(crate) struct Run {
     pub output_bytes: u64,
     /// How the bytes are to be hashed; nothing = somebody else does it.
     pub algorithm: Option<Algorithm>,
-    pub lowered: Option<u64>,
+    pub lowered: [Option<u64>; 2],
 }
 
 /// Where the bytes come from.
@@ -61,7 +61,7 @@ pub(crate) fn run(run: &Run, pool: &Pool, feed: Feed, stop: &AtomicBool) -> Resu
     reading.input = None;
     reading.collect()?;
     let (tier, result) = reading.judge()?;
-    Ok((digest, Nameless { bytes, tier, result, took: reading.started.elapsed(), seekable_limit: run.lowered }))
+    Ok((digest, Nameless { bytes, tier, result, took: reading.started.elapsed(), lowered: run.lowered }))
 }
 
 /// The hash of the bytes so far.

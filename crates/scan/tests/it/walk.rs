@@ -11,7 +11,7 @@ use scan::{Knowledge, Layers, Workers};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::trial::Trial;
-use store::{Class, Descriptor, ManifestKind, NewManifest, Store};
+use store::{Class, NewManifest, PutOutcome, Store};
 use tokio_util::sync::CancellationToken;
 
 /// Scans that are held at a step keep their jobs, on however slow a machine.
@@ -96,25 +96,21 @@ impl World {
 
     /// Pushes an image; returns its digest.
     pub async fn push(&self, made: &Made) -> Digest {
+        self.push_for(made).await.0
+    }
+
+    async fn push_for(&self, made: &Made) -> (Digest, PutOutcome) {
         let mut blobs = made.blobs();
         let (digest, manifest) = blobs.pop().unwrap();
         for (_, bytes) in &blobs {
             self.upload(bytes, 1, Duration::ZERO).await;
         }
-        self.put(&digest, &manifest).await;
-        digest
+        let outcome = self.put(&digest, &manifest).await;
+        (digest, outcome)
     }
 
-    async fn put(&self, digest: &Digest, bytes: &[u8]) {
+    async fn put(&self, digest: &Digest, bytes: &[u8]) -> PutOutcome {
         let manifest = model::manifest::Manifest::parse(bytes, None).unwrap();
-        let mut named = manifest.blobs().map(|blob| Descriptor {
-            digest: blob.digest.clone(),
-            bytes: blob.size as i64,
-            media_type: blob.media_type.clone(),
-            foreign: false,
-        });
-        let config = named.next().unwrap();
-        let kind = ManifestKind::Image { config, layers: named.collect(), platform: String::new() };
         let new = NewManifest {
             registry: self.registry().await,
             repository: "app".into(),
@@ -122,14 +118,14 @@ impl World {
             digest: digest.clone(),
             media_type: model::manifest::OCI_IMAGE.into(),
             bytes: bytes.to_vec().into(),
-            kind,
+            kind: self.store.kind_of(&manifest).await.unwrap(),
             subject: None,
             artifact_type: String::new(),
             annotations: String::new(),
             class: Class::Push,
             caller: store::Caller::default(),
         };
-        self.store.put_manifest(new).await.unwrap();
+        self.store.put_manifest(new).await.unwrap()
     }
 
     /// Waits until no job is left and every package agrees with the generation in force.
@@ -244,6 +240,27 @@ async fn an_image_that_cannot_be_read_has_its_verdict_and_hurts_no_other() {
     assert_eq!((of(&bad).verdict, of(&bad).reason.as_str()), (Verdict::Failed, "diff-id"));
     assert_eq!(of(&good).verdict, Verdict::Gaps, "starter knowledge");
     assert!(open_matches(&facts).contains_key(&("b".to_owned(), "1".to_owned())));
+    world.shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_engine_would_run_is_judged_whatever_is_said_of_it() {
+    let world = World::new().await;
+    world.publish(5, &[("django", "3")]);
+    world.start();
+    let mut pushed = Vec::new();
+    for (made, why) in Made::runnable() {
+        let (digest, outcome) = world.push_for(&made).await;
+        assert!(outcome.job.is_some(), "{why}: it is queued");
+        pushed.push((digest, why));
+    }
+    let (_, outcome) = world.push_for(&Made::statement()).await;
+    assert_eq!(outcome.job, None, "a statement is not read");
+    let facts = world.at_rest().await;
+    for (digest, why) in pushed {
+        let image = facts.images.iter().find(|i| i.digest == digest.as_str()).unwrap();
+        assert_eq!((image.verdict, image.work), (Verdict::Gaps, Work::Idle), "{why}: {}", image.reason);
+    }
     world.shutdown.cancel();
 }
 
