@@ -1,7 +1,7 @@
 //! Portwarden: inspects every container image that enters a registry.
 //!
 //! In: the command line. Out: standard output is data only; progress and logs go to standard error; the exit code says how it went
-//! (0 clean, 1 findings at or above `--fail-on`, 2 usage, 3 gaps, 4 not scannable, 5 registry or network, 6 no advisory database,
+//! (0 clean, 1 findings at or above `--fail-on`, 2 usage, 3 gaps, 4 not scannable, 5 registry or network, 6 no advisory database or a stale one,
 //! 70 internal error).
 
 mod clock;
@@ -32,7 +32,7 @@ use std::process::ExitCode;
   portwarden finding explain CVE-2023-45853
 
 Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 gaps (see --allow-gaps), 4 not scannable,
-5 registry or network, 6 no advisory database, 70 internal error."
+5 registry or network, 6 no advisory database or a stale one, 70 internal error."
 )]
 struct Arguments {
     #[command(flatten)]

@@ -47,7 +47,7 @@ pub enum Exit {
     NotScannable = 4,
     /// A registry, a login or the network.
     Upstream = 5,
-    /// No advisory database, or a feed that cannot be trusted.
+    /// No advisory database, one that is too old for a gate, or a feed that cannot be trusted.
     NoDatabase = 6,
     /// Something that should not happen.
     Internal = 70,

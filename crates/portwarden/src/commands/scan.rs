@@ -2,9 +2,12 @@
 //!
 //! In: a reference. Out: packages, findings, notes; a gate as exit code.
 
+mod gate;
+
 use super::{Exit, local, stop};
 use crate::output::{self, Format, visible};
 use crate::settings::Settings;
+use gate::Gate;
 use model::Severity;
 use scan::Scanned;
 use scan::report::{Finding, LeftOut, Report};
@@ -18,7 +21,12 @@ use std::io::Write;
   docker save app:1 | portwarden scan -           from standard input
   portwarden scan registry.example/app:1 --fail-on high,fixable --format json
 
---fail-on joins conditions: a severity (that or worse), fixable, kev. Without it findings never fail a scan; gaps give 3.")]
+  portwarden scan ./layout --fail-on high,new --baseline before.json
+                                                  what an earlier scan did not find
+
+--fail-on joins conditions: a severity (that or worse), fixable, kev, new, any. What lists hide does not count without --all. A scan with
+--fail-on never gives 0 when a feed was last fetched longer ago than --max-feed-age: that gives 6. Without --fail-on findings never fail a
+scan; gaps give 3.")]
 pub struct Arguments {
     /// Layout folder, archive, `-` for standard input, or registry reference
     #[arg(value_name = "REF")]
@@ -29,6 +37,12 @@ pub struct Arguments {
     /// Exit with 1 when a finding meets all of these
     #[arg(long, value_delimiter = ',', value_name = "CONDITIONS")]
     pub fail_on: Vec<String>,
+    /// With --fail-on new: the report of the image before, as --format json wrote it
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<std::path::PathBuf>,
+    /// With --fail-on: how long ago the feeds may have been fetched, as 48h or 7d
+    #[arg(long, value_name = "AGE", default_value = "48h", value_parser = gate::age)]
+    pub max_feed_age: std::time::Duration,
     /// Exit with 0 in spite of gaps
     #[arg(long)]
     pub allow_gaps: bool,
@@ -38,7 +52,7 @@ pub struct Arguments {
     /// Show packages too, also those without a finding
     #[arg(long)]
     pub packages: bool,
-    /// Show every finding, also negligible ones and kernel headers
+    /// Show and count every finding, also what lists hide: negligible ones, kernel headers, those under investigation
     #[arg(long)]
     pub all: bool,
     /// User for the registry, as NAME:PASSWORD [default: what docker and podman keep]
@@ -52,49 +66,10 @@ pub struct Arguments {
     pub ca_bundle: Option<std::path::PathBuf>,
 }
 
-/// When a finding fails the scan: all conditions hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Gate {
-    severity: Option<Severity>,
-    fixable: bool,
-    kev: bool,
-}
-
-impl Gate {
-    fn parse(words: &[String]) -> anyhow::Result<Option<Self>> {
-        if words.is_empty() {
-            return Ok(None);
-        }
-        let mut gate = Self { severity: None, fixable: false, kev: false };
-        for word in words {
-            match (word.as_str(), Severity::parse(word)) {
-                (_, Some(severity)) => gate.severity = Some(severity),
-                ("fixable", _) => gate.fixable = true,
-                ("kev", _) => gate.kev = true,
-                ("any", _) => {}
-                _ => {
-                    let allowed = "critical, high, medium, low, negligible, fixable, kev, any";
-                    return Err(stop(
-                        Exit::Usage,
-                        format!("--fail-on: {word:?} is not a condition; allowed: {allowed}"),
-                    ));
-                }
-            }
-        }
-        Ok(Some(gate))
-    }
-
-    fn meets(&self, finding: &Finding) -> bool {
-        let severity = Severity::parse(finding.severity).unwrap_or_default();
-        self.severity.is_none_or(|least| severity >= least)
-            && (!self.fixable || finding.patchable)
-            && (!self.kev || finding.kev.is_some())
-    }
-}
-
 /// Runs the command.
 pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let gate = Gate::parse(&arguments.fail_on)?;
+    let gate = Gate::parse(&arguments.fail_on, arguments.baseline.as_deref())?;
+    let lens = Lens { all: arguments.all, negligible: gate.as_ref().is_some_and(Gate::wants_negligible) };
     let login = match &arguments.login {
         Some(text) => {
             let (user, password) =
@@ -122,12 +97,36 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<E
         let rest = if left_out.is_empty() { String::new() } else { format!("; left out: {}", names(&left_out)) };
         return Err(stop(Exit::NotScannable, format!("{} holds no {what}{rest}", arguments.reference)));
     }
+    print(&reports, &left_out, arguments, lens, &database)?;
+    let Some(gate) = gate else { return Ok(exit(&reports, 0, None, arguments.allow_gaps)) };
+    let failing = reports.iter().flat_map(|r| &r.findings).filter(|f| lens.shows(f) && gate.meets(f)).count();
+    let feeds = scan::feeds::feeds_of(&database, &settings.data);
+    let stale = gate::stale(&feeds, database.starter_only(), crate::clock::now(), arguments.max_feed_age);
+    let exit = exit(&reports, failing, stale.as_deref(), arguments.allow_gaps);
+    match (exit, stale) {
+        _ if settings.quiet => {}
+        (Exit::Findings, _) => {
+            eprintln!("FAIL  {failing} {} --fail-on", if failing == 1 { "finding meets" } else { "findings meet" })
+        }
+        (Exit::NoDatabase, Some(why)) => eprintln!("STALE  {why}"),
+        _ => {}
+    }
+    Ok(exit)
+}
+
+fn print(
+    reports: &[Report],
+    left_out: &[LeftOut],
+    arguments: &Arguments,
+    lens: Lens,
+    database: &advisory::Database,
+) -> anyhow::Result<()> {
     match arguments.format {
         Format::Table => {
             let mut out = std::io::stdout().lock();
-            reports.iter().try_for_each(|report| table(&mut out, report, arguments, &database))?;
+            reports.iter().try_for_each(|report| table(&mut out, report, lens, arguments.packages, database))?;
             if !left_out.is_empty() {
-                writeln!(out, "not scanned, as no container engine would run it: {}", names(&left_out))?;
+                writeln!(out, "not scanned, as no container engine would run it: {}", names(left_out))?;
             }
         }
         Format::Json if reports.len() == 1 => output::json(&reports[0])?,
@@ -138,9 +137,9 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<E
                 .iter()
                 .try_for_each(|report| writeln!(out, "{}", serde_json::to_string(report).unwrap_or_default()))?;
         }
-        Format::Csv => csv(&reports)?,
+        Format::Csv => csv(reports)?,
     }
-    Ok(exit(&reports, gate, arguments.allow_gaps, settings))
+    Ok(())
 }
 
 /// Names what was left out: `application/vnd.in-toto+json sha256:…`.
@@ -152,39 +151,48 @@ fn names(left_out: &[LeftOut]) -> String {
     left_out.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// The worst of the images decides: not scannable, then findings, then gaps.
-fn exit(reports: &[Report], gate: Option<Gate>, allow_gaps: bool, settings: &Settings) -> Exit {
+/// The worst of the images decides: not scannable, then findings that meet the gate, then advisories too old for it, then gaps.
+fn exit(reports: &[Report], failing: usize, stale: Option<&str>, allow_gaps: bool) -> Exit {
     let is = |verdict: &str| reports.iter().any(|r| r.verdict == verdict);
     if is("failed") || is("unsupported") {
         return Exit::NotScannable;
     }
-    let failing = |gate: Gate| reports.iter().flat_map(|r| &r.findings).filter(|f| gate.meets(f)).count();
-    if let Some(n) = gate.map(failing).filter(|n| *n > 0) {
-        if !settings.quiet {
-            eprintln!("FAIL  {n} {} --fail-on", if n == 1 { "finding meets" } else { "findings meet" });
-        }
+    if failing > 0 {
         return Exit::Findings;
+    }
+    if stale.is_some() {
+        return Exit::NoDatabase;
     }
     if is("gaps") && !allow_gaps { Exit::Gaps } else { Exit::Clean }
 }
 
-/// What is hidden unless asked for, as in every list (`fleet`).
-fn hidden(finding: &Finding) -> bool {
-    finding.severity == "negligible"
-        || finding.category == "kernel-headers"
-        || finding.vendor_state == "under-investigation"
+/// What is shown and counted; the rest is hidden, as in every list (`fleet`).
+#[derive(Debug, Clone, Copy)]
+struct Lens {
+    all: bool,
+    negligible: bool,
+}
+
+impl Lens {
+    fn shows(self, finding: &Finding) -> bool {
+        let hidden = (finding.severity == "negligible" && !self.negligible)
+            || finding.category == "kernel-headers"
+            || finding.vendor_state == "under-investigation";
+        self.all || !hidden
+    }
 }
 
 fn table(
     out: &mut impl Write,
     report: &Report,
-    arguments: &Arguments,
+    lens: Lens,
+    packages: bool,
     database: &advisory::Database,
 ) -> std::io::Result<()> {
     let os = report.os.as_ref().map(|os| os.pretty_name.as_str()).filter(|n| !n.is_empty());
     writeln!(out, "{}  {}  {}", visible(&report.reference), report.platform, visible(os.unwrap_or("no distribution")))?;
     writeln!(out, "{}", report.digest)?;
-    if arguments.packages {
+    if packages {
         let row = |p: &scan::report::Package| {
             vec![p.kind.clone(), visible(&p.name), visible(&p.version), p.origin.clone(), visible(&p.path)]
         };
@@ -195,7 +203,7 @@ fn table(
             &report.packages.iter().map(row).collect::<Vec<_>>(),
         )?;
     }
-    let shown: Vec<&Finding> = report.findings.iter().filter(|f| arguments.all || !hidden(f)).collect();
+    let shown: Vec<&Finding> = report.findings.iter().filter(|f| lens.shows(f)).collect();
     if !shown.is_empty() {
         writeln!(out)?;
         // Worst last: the end of the output is what stays on the screen.
@@ -215,7 +223,7 @@ fn table(
         )?;
     }
     writeln!(out)?;
-    summary(out, report, shown.len(), database)
+    summary(out, report, &shown, database)
 }
 
 fn row(finding: &Finding) -> Vec<String> {
@@ -238,20 +246,24 @@ fn row(finding: &Finding) -> Vec<String> {
 }
 
 /// The line that is read last: it adds up.
-fn summary(out: &mut impl Write, report: &Report, shown: usize, database: &advisory::Database) -> std::io::Result<()> {
-    let of =
-        |severity: Severity| report.findings.iter().filter(|f| !hidden(f) && f.severity == severity.as_str()).count();
+fn summary(
+    out: &mut impl Write,
+    report: &Report,
+    shown: &[&Finding],
+    database: &advisory::Database,
+) -> std::io::Result<()> {
+    let of = |severity: Severity| shown.iter().filter(|f| f.severity == severity.as_str()).count();
     let parts: Vec<String> = Severity::WORST_FIRST
         .into_iter()
         .map(|s| (s, of(s)))
         .filter(|(_, n)| *n > 0)
         .map(|(s, n)| format!("{n} {}", s.as_str()))
         .collect();
-    let visible_total = report.findings.iter().filter(|f| !hidden(f)).count();
-    let fixable = report.findings.iter().filter(|f| !hidden(f) && f.patchable).count();
-    let findings = if visible_total == 1 { "finding" } else { "findings" };
+    let total = shown.len();
+    let fixable = shown.iter().filter(|f| f.patchable).count();
+    let findings = if total == 1 { "finding" } else { "findings" };
     let breakdown = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
-    let rest = report.findings.len() - shown;
+    let rest = report.findings.len() - total;
     let more = if rest > 0 { format!(", {rest} more with --all") } else { String::new() };
     let reasons = if report.reasons.is_empty() { String::new() } else { format!(" ({})", report.reasons.join(", ")) };
     let knowledge = if database.starter_only() {
@@ -261,7 +273,7 @@ fn summary(out: &mut impl Write, report: &Report, shown: usize, database: &advis
     };
     writeln!(
         out,
-        "{visible_total} {findings}{breakdown}, {fixable} fixable{more}; {} packages; {}{reasons}; {knowledge}",
+        "{total} {findings}{breakdown}, {fixable} fixable{more}; {} packages; {}{reasons}; {knowledge}",
         report.packages.len(),
         report.verdict
     )
@@ -327,20 +339,5 @@ impl Progress {
         if let Some(bar) = self.0 {
             bar.finish_and_clear();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gate_joins_its_conditions_and_refuses_unknown_ones() {
-        let parse = |text: &str| Gate::parse(&text.split(',').map(str::to_owned).collect::<Vec<_>>());
-        let want = Gate { severity: Some(Severity::High), fixable: true, kev: false };
-        assert_eq!(parse("high,fixable").unwrap(), Some(want));
-        assert_eq!(Gate::parse(&[]).unwrap(), None);
-        let error = parse("hihg").unwrap_err().to_string();
-        assert!(error.contains("\"hihg\"") && error.contains("critical, high"), "{error}");
     }
 }

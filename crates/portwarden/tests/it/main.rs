@@ -8,6 +8,7 @@ mod bad_input;
 mod check;
 mod clients;
 mod feeds;
+mod gate;
 mod hostile;
 mod house;
 mod http;
