@@ -9,7 +9,7 @@ use crate::story::{Story, now, record_refusal};
 use crate::{Error, Knowledge, Layers, import, rematch, window};
 use model::Micros;
 use std::time::Duration;
-use store::{Job, JobKind, Remedy, Store};
+use store::{Job, JobKind, Remedy, Room, Store};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -74,7 +74,19 @@ pub async fn worker(layers: Layers, knowledge: Knowledge, workers: Workers, shut
 
 async fn claim_for_ever(story: Story, name: String, shutdown: CancellationToken, over: CancellationToken) {
     let store = story.layers.store().clone();
+    let mut waits = false;
     while !shutdown.is_cancelled() {
+        let waited = std::mem::replace(&mut waits, store.room() < Room::Enough);
+        if waits {
+            if !waited {
+                tracing::warn!("the data folder's disk is nearly full; scans wait until there is more room");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = shutdown.cancelled() => {}
+            }
+            continue;
+        }
         match store.claim(&name).await {
             Ok(Some(job)) => {
                 if run(&story, &store, job, &over).await == Next::LeaveToOthers {

@@ -5,7 +5,7 @@
 
 use crate::engine::values;
 use crate::staging::{End, StagedUpload, UploadId};
-use crate::{Error, Result, Store};
+use crate::{Error, Result, Room, Store};
 use aws_lc_rs::digest::{Context, SHA256, SHA512};
 use bytes::Bytes;
 use model::Digest;
@@ -135,6 +135,9 @@ fn hash_file(file: &mut File, mut hash: Context) -> std::io::Result<(Context, u6
 impl Store {
     /// Begins an upload. It is bound to the registry, repository and principal, and ends after 24 hours.
     pub async fn begin_upload(&self, registry: Id, repository: &str, principal: &str) -> Result<UploadId> {
+        if self.room() == Room::None {
+            return Err(Error::disk("take an upload")(std::io::ErrorKind::StorageFull.into()));
+        }
         let id = UploadId::new();
         let path = self.upload_path(id);
         let sink = blocking("make an upload", move || Sink::open(&path, true)).await?;

@@ -11,7 +11,7 @@ use server::Handle;
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
-use store::Store;
+use store::{Room, Space, Store};
 
 /// What `doctor` takes.
 #[derive(Debug, clap::Args)]
@@ -112,24 +112,20 @@ fn folder(data: &Path) -> Check {
     }
     let probe = data.join(format!(".probe-{}", uuid::Uuid::new_v4().simple()));
     let written = std::fs::write(&probe, b"probe").and_then(|()| std::fs::remove_file(&probe));
-    match (written, free(data)) {
+    match (written, Space::of(data)) {
         (Err(e), _) => {
             Check::Bad(format!("{} is not writable ({e}); give it to the user that runs portwarden", data.display()))
         }
-        (Ok(()), Some((free, total))) if free * 20 < total => Check::Warn(format!(
-            "{}: only {} of {} free; scans stop at 95 % and pushes at 97 %",
-            data.display(),
-            size(free),
-            size(total)
-        )),
-        (Ok(()), Some((free, _))) => Check::Good(format!("{} is writable, {} free", data.display(), size(free))),
+        (Ok(()), Some(space)) => {
+            let left = format!("{}: {} of {} free", data.display(), size(space.free), size(space.total));
+            match space.room() {
+                Room::Enough => Check::Good(format!("{} is writable, {} free", data.display(), size(space.free))),
+                Room::Little => Check::Warn(format!("{left}; scans wait until there is more: give it a larger volume")),
+                Room::None => Check::Bad(format!("{left}; pushes are refused: give it a larger volume")),
+            }
+        }
         (Ok(()), None) => Check::Good(format!("{} is writable", data.display())),
     }
-}
-
-fn free(path: &Path) -> Option<(u64, u64)> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some((stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize))
 }
 
 fn size(bytes: u64) -> String {
