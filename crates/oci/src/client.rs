@@ -5,6 +5,7 @@
 
 use crate::credentials::{self, IDENTITY_TOKEN, Login};
 use crate::guard::{Resolver, refused_host, same_site};
+use crate::post::causes;
 use crate::{Body, DOCUMENT_LIMIT_BYTES, Error, Options, Root, layout};
 use base64::Engine;
 use bytes::Bytes;
@@ -116,7 +117,7 @@ impl Client {
             })?;
             builder = builder.tls_certs_merge(certificates);
         }
-        let http = builder.build().map_err(|e| Error::Unreachable { host: host.into(), why: e.to_string() })?;
+        let http = builder.build().map_err(|e| Error::Unreachable { host: host.into(), why: causes(&e) })?;
         Ok(Self {
             host: host.to_owned(),
             base,
