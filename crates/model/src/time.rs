@@ -29,12 +29,22 @@ impl Micros {
 
     /// Parses RFC 3339, or a date alone, which means the end of that UTC day.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::read(text, 23 * 3600 + 59 * 60 + 59, 999_999)
+    }
+
+    /// Parses RFC 3339, or a date alone, which means the beginning of that UTC day.
+    pub fn parse_begin(text: &str) -> Option<Self> {
+        Self::read(text, 0, 0)
+    }
+
+    /// Parses a moment, or a date at so many seconds and microseconds of that day.
+    fn read(text: &str, seconds: i64, micros: i64) -> Option<Self> {
         if let Ok(t) = text.parse::<jiff::Timestamp>() {
             return Some(Self(t.as_microsecond()));
         }
         let date: jiff::civil::Date = text.parse().ok()?;
-        let end = date.at(23, 59, 59, 999_999_000).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-        Some(Self(end.timestamp().as_microsecond()))
+        let begin = date.at(0, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond();
+        Some(Self(begin.checked_add(seconds * 1_000_000 + micros)?))
     }
 }
 
@@ -43,8 +53,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_alone_means_the_end_of_that_day() {
+    fn a_date_alone_means_the_end_of_that_day_or_its_beginning() {
         assert_eq!(Micros::parse("1970-01-01"), Some(Micros(86_399_999_999)));
+        assert_eq!(Micros::parse_begin("1970-01-02"), Some(Micros(86_400_000_000)));
+        assert_eq!(Micros::parse_begin("1970-01-01T00:00:01Z"), Some(Micros(1_000_000)));
         assert_eq!(Micros::parse("1970-01-01T00:00:01Z"), Some(Micros(1_000_000)));
         assert_eq!(Micros::parse("yesterday"), None);
         assert_eq!(Micros(1_000_000).rfc3339(), "1970-01-01T00:00:01Z");

@@ -53,10 +53,19 @@ impl Params {
         taken.into_iter().map(|(_, value)| value).collect()
     }
 
-    /// Takes a moment out.
+    /// Takes a moment out; a date is the end of that day.
     pub fn take_moment(&mut self, name: &str) -> Result<Option<Micros>, Problem> {
+        self.take_time(name, Micros::parse)
+    }
+
+    /// Takes the moment out that something begins with; a date is the beginning of that day.
+    pub fn take_begin(&mut self, name: &str) -> Result<Option<Micros>, Problem> {
+        self.take_time(name, Micros::parse_begin)
+    }
+
+    fn take_time(&mut self, name: &str, parse: fn(&str) -> Option<Micros>) -> Result<Option<Micros>, Problem> {
         let Some(text) = self.take(name)? else { return Ok(None) };
-        let moment = Micros::parse(&text);
+        let moment = parse(&text);
         let wrong = || Problem::parameter(name, format!("{name}={text:?} is not RFC 3339 or a date"));
         moment.ok_or_else(wrong).map(Some)
     }
@@ -220,6 +229,13 @@ mod tests {
         ] {
             assert_eq!(local(address), want, "{address:?}");
         }
+    }
+
+    #[test]
+    fn since_a_day_and_until_it_hold_that_day() {
+        let mut params = Params::parse(Some("since=1970-01-02&until=1970-01-02"));
+        let (since, until) = (params.take_begin("since").unwrap(), params.take_moment("until").unwrap());
+        assert_eq!((since, until), (Some(Micros(86_400_000_000)), Some(Micros(2 * 86_400_000_000 - 1))));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct List {
     /// Only in this scope and below
     #[arg(long)]
     pub scope: Option<String>,
-    /// Not before: RFC 3339, or a date (its end)
+    /// Not before: RFC 3339, or a date (its beginning, UTC)
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// Before: RFC 3339, or a date (its end)

@@ -63,7 +63,7 @@ pub struct Question {
     /// Only the scanner's lines
     #[arg(long, conflicts_with = "identity")]
     scanner: bool,
-    /// Not before: RFC 3339, or a date (its end, UTC)
+    /// Not before: RFC 3339, or a date (its beginning, UTC)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Before

@@ -94,7 +94,7 @@ pub async fn ask(parts: &Parts, asker: &Asker, mut params: Params) -> Result<Ask
         actor: params.take("actor")?,
         action: params.take("action")?,
         object: params.take("object")?,
-        since: params.take_moment("since")?,
+        since: params.take_begin("since")?,
         until: params.take_moment("until")?,
         before: after.map_err(|_| Problem::parameter("after", "after is not a cursor of this list"))?,
         scopes: readable(parts, asker)?,

@@ -162,7 +162,7 @@ pub async fn ask(parts: &Parts, asker: &Asker, login: bool, mut params: Params) 
     let after = params.take("after")?.map(|text| text.parse::<Id>()).transpose();
     let mut filter = LogFilter {
         login,
-        since: params.take_moment("since")?,
+        since: params.take_begin("since")?,
         until: params.take_moment("until")?,
         registry: params.take("registry")?.map(|name| tree.registry(&name).map(|found| found.id)).transpose()?,
         result: params.take("result")?.map(|text| result(&text)).transpose()?,

@@ -68,7 +68,7 @@ fn fields(form: &Filled) -> Vec<Field> {
         Field::text("action", "Action", "").example("token"),
         Field::text("object", "What", ""),
         Field::text("scope", "Scope", ""),
-        Field::text("since", "Since", "").hint("A time, or a day (its end, UTC)."),
+        Field::text("since", "Since", "").hint("A time, or a day (its beginning, UTC)."),
         Field::text("until", "Until", ""),
     ];
     all.into_iter().map(|field| form.field(field)).collect()

@@ -97,7 +97,7 @@ fn fields(form: &Filled, login: bool) -> Vec<Field> {
     }
     all.push(Field::select("result", "Result", "", &[any, ("ok", "succeeded"), ("failed", "failed")]));
     all.push(Field::select("scanner", "Scanner", "", &[any, ("yes", "only the scanner"), ("no", "only others")]));
-    all.push(Field::text("since", "Since", "").hint("A time, or a day (its end, UTC)."));
+    all.push(Field::text("since", "Since", "").hint("A time, or a day (its beginning, UTC)."));
     all.push(Field::text("until", "Until", ""));
     all.into_iter().map(|field| form.field(field)).collect()
 }
