@@ -24,6 +24,7 @@ mod params;
 mod parts;
 mod past;
 mod problem;
+pub mod queue;
 mod recommend;
 mod routes;
 mod sarif;

@@ -2,12 +2,13 @@
 
 use crate::index::Handle;
 use crate::system::SystemView;
+use crate::view::moment;
 use bytes::Bytes;
 use model::time::Micros;
 use serde::Serialize;
 use std::pin::Pin;
 use std::sync::Arc;
-use store::Store;
+use store::{FeedRow, Store};
 
 /// What the advisory database is, as surfaces show it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
@@ -22,6 +23,34 @@ pub struct DatabaseView {
     pub starter_only: bool,
     /// The feeds it was built from.
     pub feeds: Vec<FeedView>,
+}
+
+impl DatabaseView {
+    /// Returns what is in force, of which a process may hold another one or none: its feeds as any process asked them last.
+    pub async fn in_force(held: Self, store: &Store) -> store::Result<Self> {
+        let known = store.generation().await?;
+        if known.target == 0 {
+            return Ok(held);
+        }
+        let mut view = held;
+        if view.content_hash != known.content_hash {
+            let built = store.known_database(known.target).await?.map_or(Micros(0), |known| known.built);
+            let (generation, content_hash) = (known.target, known.content_hash);
+            view = Self { generation, content_hash, built: moment(built), ..Self::default() };
+        }
+        for row in store.feeds().await? {
+            let FeedRow { name, records, date, fetched } = row;
+            let row = FeedView { name, records, date: moment(date), fetched: moment(fetched) };
+            let later =
+                |feed: &FeedView| feed.fetched.as_deref().and_then(Micros::parse).is_none_or(|at| at <= fetched);
+            match view.feeds.iter_mut().find(|feed| feed.name == row.name) {
+                Some(feed) if later(feed) => *feed = row,
+                Some(_) => {}
+                None => view.feeds.push(row),
+            }
+        }
+        Ok(view)
+    }
 }
 
 /// A feed.

@@ -42,7 +42,10 @@ fn machine(settings: &Settings) -> Vec<Named> {
 async fn kept(settings: &Settings, store: &Store, index: &Handle) -> Vec<Named> {
     let counted =
         index.ask(|index| Ok(counted(index).0)).unwrap_or_else(|_| Check::Warn("the index is not built yet".into()));
-    vec![("store", counted), ("secrets", secrets(settings, store)), ("scanner", scanner(store).await)]
+    let mut checks = vec![("store", counted), ("secrets", secrets(settings, store)), ("scanner", scanner(store).await)];
+    checks.push(("queue", queue(store).await));
+    checks.extend(told_feeds(store).await.map(|check| ("feeds", check)));
+    checks
 }
 
 /// The same as the console shows it.
@@ -137,6 +140,11 @@ fn advisories(settings: &Settings) -> Check {
         Ok(status) => status,
         Err(e) => return Check::Bad(format!("{}; run `portwarden db update`", output::chain(&e.into()))),
     };
+    if status.generation == 0 && settings.database.is_some() {
+        return Check::Good(
+            "none in this folder; the line `feeds` says which are in force, if workers fetched any".into(),
+        );
+    }
     if status.generation == 0 {
         return Check::Warn(
             "only the built-in starter advisories; run `portwarden db update`, or let the server reach the feeds"
@@ -231,6 +239,36 @@ fn secrets(settings: &Settings, store: &Store) -> Check {
             "not sealed, or with a key that this command does not know; name one file for every process by --key-file or PORTWARDEN_KEY_FILE".into(),
         ),
     }
+}
+
+/// How long jobs wait, and whether the re-match comes to its end.
+async fn queue(store: &Store) -> Check {
+    let queue = match store.queue().await {
+        Ok(queue) => queue,
+        Err(e) => return Check::Bad(output::chain(&e.into())),
+    };
+    let troubles = server::queue::troubles(&queue, crate::clock::now());
+    if troubles.is_empty() {
+        return Check::Good(format!("{} waiting, {} running", queue.waiting, queue.running));
+    }
+    let said = |trouble: &server::queue::Trouble| format!("{} {}", output::visible(&trouble.what), trouble.remedy);
+    Check::Warn(troubles.iter().map(said).collect::<Vec<_>>().join(" "))
+}
+
+/// How old the data in force are, whichever process asks the feeds; nothing before one did.
+async fn told_feeds(store: &Store) -> Option<Check> {
+    let feeds = match store.feeds().await {
+        Ok(feeds) => feeds,
+        Err(e) => return Some(Check::Bad(output::chain(&e.into()))),
+    };
+    let oldest = feeds.iter().min_by_key(|feed| feed.fetched)?;
+    let age = crate::clock::now().saturating_since(oldest.fetched);
+    let text = format!("{} in force, the oldest ({}) fetched {} ago", feeds.len(), oldest.name, span(age));
+    Some(if age > Duration::from_secs(48 * 3600) {
+        Check::Warn(format!("{text}: see the logs of the workers, which fetch them, and `portwarden db status` there"))
+    } else {
+        Check::Good(text)
+    })
 }
 
 /// Whether the chain of the audit is whole.

@@ -27,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 const FEEDS_EVERY: Duration = Duration::from_secs(3600);
 /// How often another process's generation is looked for.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often it is asked what other processes know of the feeds.
+const TOLD: Duration = Duration::from_secs(5);
 /// For how long it is known when the feeds were asked last.
 const SEEN: Duration = Duration::from_secs(10);
 
@@ -76,6 +78,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let scheme = if certificate.is_some() { "https" } else { "http" };
     let url = settings.serve.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", shown(bound)));
     let parts = parts(settings, &store, &handle, &knowledge, &url);
+    let parts = following(parts, &mut tasks);
     let app = router(settings, &store, &parts).await?;
     if settings.has_role(Role::Server) {
         tasks.spawn(notices::follow(parts, shutdown.clone()));
@@ -219,6 +222,30 @@ pub fn database(knowledge: &Knowledge, data: &Path) -> Arc<dyn Fn() -> DatabaseV
         let database = current.current();
         view(&database, seen.feeds(&database, &data))
     })
+}
+
+/// Lets surfaces show what is in force for the whole installation, which another process may have built, and whose feeds it asks.
+fn following(parts: Parts, tasks: &mut tokio::task::JoinSet<()>) -> Parts {
+    let (own, store) = (Arc::clone(&parts.database), parts.store.clone());
+    let (told, known) = tokio::sync::watch::channel(None::<DatabaseView>);
+    tasks.spawn(async move {
+        loop {
+            match DatabaseView::in_force(own(), &store).await {
+                Ok(view) => drop(told.send_replace(Some(view))),
+                Err(error) => tracing::debug!(error = crate::output::chain(&error.into()), "the feeds are not known"),
+            }
+            tokio::time::sleep(TOLD).await;
+        }
+    });
+    let own = Arc::clone(&parts.database);
+    let database = Arc::new(move || {
+        let (held, known) = (own(), known.borrow());
+        match &*known {
+            Some(known) if known.generation >= held.generation => known.clone(),
+            _ => held,
+        }
+    });
+    Parts { database, ..parts }
 }
 
 fn view(database: &advisory::Database, feeds: Vec<FeedState>) -> DatabaseView {

@@ -152,14 +152,8 @@ impl From<store::JobRow> for JobView {
     }
 }
 
-/// The advisory database in force. A process without the file (its workers have it) knows the generation, not the feeds.
+/// The advisory database in force, with its feeds as any process asked them last.
 pub async fn database(State(parts): State<Parts>, RawQuery(query): RawQuery) -> Result<Json<DatabaseView>, Problem> {
     Params::parse(query.as_deref()).finish()?;
-    let (held, known) = ((parts.database)(), parts.store.generation().await?);
-    if known.target == 0 || known.content_hash == held.content_hash {
-        return Ok(Json(held));
-    }
-    let elsewhere =
-        DatabaseView { generation: known.target, content_hash: known.content_hash, ..DatabaseView::default() };
-    Ok(Json(elsewhere))
+    Ok(Json(DatabaseView::in_force((parts.database)(), &parts.store).await?))
 }

@@ -6,6 +6,7 @@ use super::frame::{self, Frame, Pager, When, visible};
 use super::list::{self, Export, Kept};
 use super::visit::Visit;
 use crate::problem::Problem;
+use crate::queue::{self, STUCK, Trouble};
 use askama::Template;
 use axum::response::Response;
 use fleet::ImageRow;
@@ -16,10 +17,8 @@ use model::verdict::reason;
 const HERE: &str = "/activity/problems";
 /// Which images.
 const TROUBLED: &str = "gaps,unsupported,failed";
-/// Jobs that are shown; the counts are of so many as well.
-const JOBS: u32 = 200;
-/// A job that runs longer is marked.
-const STUCK: i64 = 15 * 60_000_000;
+/// Jobs that are shown.
+const JOBS: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "problems.html")]
@@ -56,11 +55,11 @@ struct Why {
 
 /// What is being done.
 struct Queue {
-    running: usize,
-    waiting: usize,
-    again: usize,
+    running: u64,
+    waiting: u64,
+    again: u64,
     oldest: When,
-    more: bool,
+    troubles: Vec<Trouble>,
     rows: Vec<Job>,
 }
 
@@ -133,16 +132,16 @@ fn row(image: &ImageRow, now: Micros) -> Row {
 }
 
 async fn read_queue(visit: &Visit, now: Micros) -> Result<Queue, Problem> {
-    let jobs = visit.parts.store.jobs(JOBS).await?;
-    let count = |state: &str| jobs.iter().filter(|job| job.state == state).count();
-    let waiting = jobs.iter().filter(|job| job.state == "queued").map(|job| job.since).min();
+    let (queue, jobs) = (visit.parts.store.queue().await?, visit.parts.store.jobs(JOBS).await?);
+    let mut troubles = queue::troubles(&queue, now);
+    troubles.iter_mut().for_each(|trouble| trouble.what = visible(&trouble.what));
     Ok(Queue {
-        running: count("running"),
-        waiting: count("queued"),
-        again: count("retry-at"),
-        oldest: When::of(waiting.unwrap_or_default(), now),
-        more: jobs.len() == JOBS as usize,
-        rows: jobs.into_iter().take(50).map(|job| job_row(job, now)).collect(),
+        running: queue.running,
+        waiting: queue.waiting,
+        again: queue.again,
+        oldest: When::of(queue.oldest, now),
+        troubles,
+        rows: jobs.into_iter().map(|job| job_row(job, now)).collect(),
     })
 }
 

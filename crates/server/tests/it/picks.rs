@@ -186,8 +186,31 @@ async fn pages_say_what_was_asked_for() {
             assert!(html.contains(text), "{page} says {text}");
         }
     }
+    let later = fleet.at(|| model::Micros(4_000_000_000_000_000)).page("/activity/problems").await;
+    assert!(later.contains("for a worker, the oldest for") && later.contains("the role worker"), "{later}");
     fleet.user("narrow", model::role::Role::Reader, Some("team/one")).await;
     let html =
         fleet.get_as("narrow", "/activity/problems", &[("accept", "text/html")]).await.is(200, "a reader").text();
     assert!(!html.contains("Queue") && !html.contains("Try now"), "the queue is for whom may see all of it");
+}
+
+/// A server whose workers, and the advisory database, are elsewhere.
+#[tokio::test]
+async fn a_server_without_the_database_in_force_says_how_old_its_feeds_are() {
+    let fleet = Fleet::new().await;
+    fleet.store.adopt(9, "built elsewhere").await.unwrap();
+    let row = |name: &str, fetched| store::FeedRow { name: name.into(), records: 7, date: model::Micros(0), fetched };
+    let feeds = [row("debian", model::Micros(1_000_000)), row("kev", model::Micros(2_000_000))];
+    fleet.store.note_feeds("built elsewhere", &feeds).await.unwrap();
+    let told = fleet.list("/api/v1/db").await;
+    assert_eq!((&told["generation"], &told["content_hash"]), (&9.into(), &"built elsewhere".into()));
+    assert_eq!(told["feeds"].as_array().unwrap().len(), 2);
+    assert_eq!(told["feeds"][0]["fetched"], "1970-01-01T00:00:01Z");
+    fleet.store.adopt(10, "facts").await.unwrap();
+    let held = fleet.list("/api/v1/db").await;
+    assert_eq!(
+        (&held["generation"], &held["feeds"][0]["records"]),
+        (&7.into(), &7.into()),
+        "what it holds, and what others know"
+    );
 }
