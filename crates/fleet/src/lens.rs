@@ -34,26 +34,26 @@ impl Index {
     /// Returns how every place is seen at a moment; `None` is now, which is at `clock`.
     pub(crate) fn view(&self, at: Option<i64>, clock: i64) -> Arc<View> {
         if at.is_some() {
-            return Arc::new(self.make_view(at, clock, None));
+            return Arc::new(self.make_view(at, clock, &[]));
         }
         let lock = || self.now.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = lock().clone();
         if let Some(view) = kept.at(clock) {
             return view;
         }
-        let mut view = self.make_view(at, clock, None);
+        let mut view = self.make_view(at, clock, &[]);
         kept.view.iter().for_each(|before| view.follow(before));
         let view = Arc::new(view);
         *lock() = Kept { view: Some(Arc::clone(&view)), outdated: false };
         view
     }
 
-    /// Returns how every place would be seen now without a rule.
-    pub(crate) fn view_without(&self, clock: i64, rule: Uuid) -> View {
-        self.make_view(None, clock, Some(rule))
+    /// Returns how every place would be seen now without some rules.
+    pub(crate) fn view_without(&self, clock: i64, rules: &[Uuid]) -> View {
+        self.make_view(None, clock, rules)
     }
 
-    fn make_view(&self, at: Option<i64>, clock: i64, without: Option<Uuid>) -> View {
+    fn make_view(&self, at: Option<i64>, clock: i64, without: &[Uuid]) -> View {
         let mut view = View { since: i64::MIN, until: i64::MAX, groups: vec![Group::default()], ..View::default() };
         for expires in self.rules.iter().filter(|r| holds(r.fact.since.0, r.fact.until.0, at)).map(|r| r.fact.expires.0)
         {
@@ -162,12 +162,12 @@ pub(crate) fn depth(scope: &Scope) -> usize {
 }
 
 impl<'a> InForce<'a> {
-    fn new(index: &'a Index, at: Option<i64>, clock: i64, without: Option<Uuid>) -> Self {
+    fn new(index: &'a Index, at: Option<i64>, clock: i64, without: &[Uuid]) -> Self {
         let of_registry = vec![Vec::new(); index.registries.len()];
         let mut all = Self { index, of_registry, of_repository: HashMap::new(), overrides: HashMap::new() };
         let registries: Vec<Scope> = (0..index.registries.len()).map(|r| index.scope_of_registry(r)).collect();
-        let open =
-            index.rules.iter().enumerate().filter(|(_, rule)| rule.holds(at, clock) && Some(rule.fact.uid) != without);
+        let open = index.rules.iter().enumerate();
+        let open = open.filter(|(_, rule)| rule.holds(at, clock) && !without.contains(&rule.fact.uid));
         for (position, rule) in open {
             let position = position as u32;
             let scope = &rule.fact.scope;

@@ -34,8 +34,8 @@ pub struct Proposal<'a> {
     pub criteria: &'a Criteria,
     /// Where.
     pub scope: &'a Scope,
-    /// The rule that it would take the place of: one that is to be changed, or overridden. It is taken to be gone in the scope.
-    pub instead_of: Option<Uuid>,
+    /// The rules that it would take the place of: one that is to be changed, or overridden. They are taken to be gone in the scope.
+    pub instead_of: &'a [Uuid],
     /// What makes an image unhealthy.
     pub score: ScoreSettings,
     /// The asker's clock.
@@ -57,6 +57,8 @@ pub struct Preview {
     pub in_scope: u64,
     /// Findings that it speaks of and other rules hide already.
     pub hidden_already: u64,
+    /// Known exploited ones among these: as soon as the other rules end, this one alone hides them.
+    pub exploited_already: u64,
     /// Images in the scope by state, before; each once in a subscription.
     pub before: ScoreTally,
     /// The same, after.
@@ -67,6 +69,11 @@ impl Preview {
     /// Returns how many findings it would hide.
     pub fn findings(&self) -> u64 {
         self.tally.findings()
+    }
+
+    /// Returns how many known exploited findings it speaks of, whether other rules hide them or not.
+    pub fn known_exploited(&self) -> u64 {
+        self.tally.kev + self.exploited_already
     }
 
     /// Returns whether it would hide more than half of what is open in its scope.
@@ -90,16 +97,15 @@ struct Looking<'a> {
     /// By match: findings that would be hidden.
     hidden: Vec<u64>,
     already: u64,
+    exploited_already: u64,
 }
 
 impl Index {
     /// Says what a rule would do.
     pub fn preview(&self, proposal: &Proposal<'_>) -> Preview {
         let clock = proposal.now.0;
-        let view = match proposal.instead_of {
-            None => self.view(None, clock),
-            Some(uid) => Arc::new(self.view_without(clock, uid)),
-        };
+        let plain = proposal.instead_of.is_empty();
+        let view = if plain { self.view(None, clock) } else { Arc::new(self.view_without(clock, proposal.instead_of)) };
         let sight = Sight::new(self, None, None, view, Marks::unasked(Mode::Open));
         let (tests, set) = (RuleTests::new(proposal.criteria), self.matches_of_criteria(proposal.criteria));
         let selection = Selection::new(&sight, self.asked(&tests, proposal.scope).into_iter());
@@ -111,14 +117,16 @@ impl Index {
             less: vec![Lanes::default(); selection.cells.len() + 1],
             hidden: vec![0; self.matches.len()],
             already: 0,
+            exploited_already: 0,
         };
         looking.look();
-        let mut preview = Preview { hidden_already: looking.already, ..Preview::default() };
+        let (hidden_already, exploited_already) = (looking.already, looking.exploited_already);
+        let mut preview = Preview { hidden_already, exploited_already, ..Preview::default() };
         for (matched, count) in looking.hidden.iter().enumerate().filter(|(_, count)| **count > 0) {
             preview.tally.add(&self.matches[matched].lanes_as(self, false).tally(), *count);
         }
         let states = States::new(self, &proposal.score, None, clock);
-        looking.count_places(&mut preview, &states, proposal.instead_of.is_none());
+        looking.count_places(&mut preview, &states, plain);
         looking.examples(&mut preview);
         preview
     }
@@ -180,7 +188,15 @@ impl Looking<'_> {
             self.less[at].add(&less[(there * (1 - marked)) as usize & 1]);
         });
         self.hidden[matched] += hidden;
-        self.already += already;
+        self.count_already(matched, already);
+    }
+
+    /// Counts findings of a match that other rules hide already.
+    fn count_already(&mut self, matched: usize, places: u64) {
+        let index = self.sight.index;
+        let vulnerability = index.matches[matched].vulnerability as usize;
+        self.already += places;
+        self.exploited_already += if index.vulnerabilities[vulnerability].kev > 0 { places } else { 0 };
     }
 
     fn look_at_cell(&mut self, at: usize, cell: &Cell) {
@@ -194,7 +210,7 @@ impl Looking<'_> {
                     self.hidden[matched] += u64::from(cell.places);
                     self.less[at].add(&index.matches[matched].lanes_as(index, false));
                 }
-                Some(false) => self.already += u64::from(cell.places),
+                Some(false) => self.count_already(matched, u64::from(cell.places)),
                 None => {}
             }
         }

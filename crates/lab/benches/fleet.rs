@@ -224,7 +224,7 @@ fn rules(index: &mut Index, facts: &Snapshot, runs: usize) {
         for kind in [0, 1, 2, 3, 6, 11] {
             let criteria = lab::rules::rule(facts, 40 + kind).criteria;
             let proposal =
-                fleet::Proposal { criteria: &criteria, scope: &scope, instead_of: None, score: settings.clone(), now };
+                fleet::Proposal { criteria: &criteria, scope: &scope, instead_of: &[], score: settings.clone(), now };
             let hides = index.preview(&proposal).findings();
             let times = time(runs, |_| drop(black_box(index.preview(&proposal))));
             row(&format!("preview, {what}: hides {hides}"), times, bar);

@@ -70,6 +70,16 @@ impl Params {
         moment.ok_or_else(wrong).map(Some)
     }
 
+    /// Takes out whether somebody looked twice.
+    pub fn take_confirm(&mut self) -> Result<Option<bool>, Problem> {
+        match self.take("confirm")?.as_deref() {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(other) => Err(Problem::parameter("confirm", format!("confirm={other:?}; allowed: true, false"))),
+        }
+    }
+
     /// Takes the size of a page out, 1 to 1,000.
     pub fn take_limit(&mut self) -> Result<usize, Problem> {
         let Some(text) = self.take("limit")? else { return Ok(USUAL) };

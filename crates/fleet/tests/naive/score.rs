@@ -147,16 +147,19 @@ pub fn check_preview(index: &Index, world: &Snapshot, dice: &mut Dice) {
     let instead_of = dice.one_in(3).then(|| Uuid::from_u128(1));
     let mut without = world.clone();
     without.rules.retain(|r| Some(r.uid) != instead_of);
-    let proposal = Proposal { criteria: &criteria, scope: &scope, instead_of, score: settings(), now: NOW };
+    let gone = instead_of.as_slice();
+    let proposal = Proposal { criteria: &criteria, scope: &scope, instead_of: gone, score: settings(), now: NOW };
     let got: Preview = index.preview(&proposal);
     let rows: Vec<_> = rows(&without, None).into_iter().filter(|(r, _)| scope.holds(&scope_of(&r.spot))).collect();
     let spoken = |r: &Row<'_>| hides(&without, &fact, r, &tags(&without, &r.spot, None));
     let open: Vec<&Row<'_>> = rows.iter().filter(|(_, by)| by.is_empty()).map(|(row, _)| row).collect();
     let hit: Vec<&Row<'_>> = open.iter().copied().filter(|r| spoken(r)).collect();
-    let already = rows.iter().filter(|(row, by)| !by.is_empty() && spoken(row)).count();
+    let already: Vec<&Row<'_>> =
+        rows.iter().filter(|(row, by)| !by.is_empty() && spoken(row)).map(|(r, _)| r).collect();
+    let exploited = |rows: &[&Row<'_>]| rows.iter().filter(|r| r.vulnerability.kev.0 > 0).count() as u64;
     assert_eq!((got.findings(), got.in_scope), (hit.len() as u64, open.len() as u64), "{fact:?}");
-    assert_eq!(got.hidden_already, already as u64);
-    assert_eq!(got.tally.kev, hit.iter().filter(|r| r.vulnerability.kev.0 > 0).count() as u64);
+    assert_eq!((got.hidden_already, got.exploited_already), (already.len() as u64, exploited(&already)));
+    assert_eq!(got.tally.kev, exploited(&hit));
     assert_eq!(got.images, hit.iter().map(|r| r.spot.image.id).collect::<BTreeSet<_>>().len() as u64);
     assert_eq!(got.repositories, hit.iter().map(|r| r.spot.repository.id).collect::<BTreeSet<_>>().len() as u64);
     assert!(

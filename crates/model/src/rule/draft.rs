@@ -120,7 +120,7 @@ pub struct CriteriaDraft {
 
 impl Draft {
     /// Reads a draft. `before` is the rule that it changes: what was lawful then and is unchanged stays lawful, such as an
-    /// expiry that has passed; an expiry that is not named, or relative, stays as it is.
+    /// expiry that has passed; an expiry that is not named stays as it is.
     pub fn read(&self, now: Micros, before: Option<&Rule>) -> Result<Rule, Vec<Fault>> {
         let mut reader = Reader::default();
         let criteria = reader.criteria(&self.criteria);
@@ -144,6 +144,13 @@ impl Draft {
             overrides: reader.overrides(&self.overrides),
         };
         if reader.0.is_empty() { Ok(rule) } else { Err(reader.0) }
+    }
+
+    /// Leaves out an expiry that is relative to now: in a file that is applied again and again it says how long a rule holds from
+    /// when it was made, and a rule that is there holds on until then.
+    pub fn without_relative_expiry(self) -> Self {
+        let expires = if days_of(self.expires.trim()).is_some() { String::new() } else { self.expires };
+        Self { expires, ..self }
     }
 
     /// Writes a rule as people would. `read` gives the same rule again.
@@ -190,6 +197,11 @@ impl CriteriaDraft {
             os_releases: criteria.os_releases.clone(),
         }
     }
+}
+
+/// Reads `90d`.
+fn days_of(text: &str) -> Option<u64> {
+    text.strip_suffix('d').and_then(|days| days.parse().ok())
 }
 
 /// Reads fields one by one and keeps what is wrong.
@@ -246,8 +258,8 @@ impl Reader {
 
     fn expiry(&mut self, text: &str, now: Micros, before: Option<&Rule>) -> Micros {
         let text = text.trim();
-        let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
-        if let Some(rule) = before.filter(|rule| text.is_empty() || (days.is_some() && rule.expires > now)) {
+        let days = days_of(text);
+        if let Some(rule) = before.filter(|_| text.is_empty()) {
             return rule.expires;
         }
         let of_days = |days: u64| now.saturating_add(Duration::from_secs(days.saturating_mul(DAY)));

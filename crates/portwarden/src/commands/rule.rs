@@ -283,7 +283,8 @@ pub async fn run(settings: &Settings, command: &Command) -> anyhow::Result<Exit>
         Command::Delete(named) => {
             let ask = Ask::open(settings, &named.at).await?;
             let rule = ask.get(&path(&named.rule, "")).await?;
-            ask.delete(&path(rule["id"].as_str().unwrap_or(&named.rule), "")).await?;
+            let rest = if named.confirm { "?confirm=true" } else { "" };
+            ask.delete(&path(rule["id"].as_str().unwrap_or(&named.rule), rest)).await?;
             print::deleted(named.format, &rule)
         }
         Command::Override(flags) => {

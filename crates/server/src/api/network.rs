@@ -210,12 +210,7 @@ pub async fn delete_rule(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
     let mut params = Params::parse(query.as_deref());
-    let confirm = match params.take("confirm")?.as_deref() {
-        None => None,
-        Some("true") => Some(true),
-        Some("false") => Some(false),
-        Some(other) => return Err(Problem::parameter("confirm", format!("confirm={other:?}; allowed: true, false"))),
-    };
+    let confirm = params.take_confirm()?;
     params.finish()?;
     remove(&parts, &asker, &name, &rule, confirm).await?;
     Ok(StatusCode::NO_CONTENT)

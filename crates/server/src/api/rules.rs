@@ -1,12 +1,13 @@
 //! Disable rules by REST.
 //!
-//! In: rules as people write them. Out: rules, what they hide, what they said before. Who may change what, and when somebody is asked
-//! to look twice, stands in `change`; files of rules in `apply`.
+//! In: rules as people write them. Out: rules, what they hide, what they said before. Who may change what stands in `change`, when
+//! somebody is asked to look twice in `look`; files of rules in `apply`.
 
 pub mod apply;
 pub mod change;
 pub mod effect;
 pub mod file;
+pub mod look;
 pub mod view;
 
 use crate::access::{self, scope_at};
@@ -189,8 +190,9 @@ pub async fn delete(
     let mut params = Params::parse(query.as_deref());
     let wrong = |text: String| Problem::parameter("seen", format!("seen={text:?} is not the row of a rule"));
     let seen = params.take("seen")?.map(|text| text.parse().map_err(|_| wrong(text))).transpose()?;
+    let confirm = params.take_confirm()?.unwrap_or(false);
     params.finish()?;
-    change::end(&parts, &asker, &id.0, seen).await?;
+    change::end(&parts, &asker, &id.0, Intent { confirm, seen }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -264,7 +266,7 @@ pub async fn preview(
     let scope = scope_at(&parts, &asker.principal, "scope", body.scope.trim())?;
     access::may_in(&asker.principal, Action::Read, &scope)?;
     let criteria = body.criteria.read().map_err(|faults| change::wrong(&faults))?;
-    Ok(Json(effect::preview(&parts, &criteria, &scope, None).await?))
+    Ok(Json(effect::preview(&parts, &criteria, &scope, &[]).await?))
 }
 
 /// `GET /rules/export`

@@ -380,7 +380,7 @@ async fn previewed(
         let criteria = typed.criteria().read().map_err(|faults| change::wrong(&faults))?;
         let scope = access::scope_at(parts, &asker.principal, "scope", typed.scope.trim())?;
         access::may_in(&asker.principal, Action::Read, &scope)?;
-        effect::preview(parts, &criteria, &scope, other).await
+        effect::preview(parts, &criteria, &scope, other.as_slice()).await
     };
     match looked.await {
         Ok(preview) => (Some(preview), None),

@@ -204,6 +204,7 @@ struct OnePage {
     may_edit: bool,
     trouble: String,
     asks: bool,
+    asks_end: bool,
     rule: Shown,
     terms: Vec<String>,
     chain: Vec<Link>,
@@ -269,6 +270,7 @@ struct Past {
 struct Outcome {
     problem: Option<Problem>,
     deleting: bool,
+    typed: String,
 }
 
 /// `GET /rules/{id}`
@@ -283,7 +285,8 @@ async fn one_page(parts: &Parts, asker: &Asker, visit: &Visit, id: &str, outcome
     let history = rules::past(parts, asker, &view.id).await?;
     let now = (parts.now)();
     let problem = outcome.problem.as_ref();
-    let name_field = Field::text("typed", "Type the name of the rule to delete it", "").required();
+    let name_field = Field::text("typed", "Type the name of the rule to delete it", &outcome.typed).required();
+    let asks = problem.is_some_and(|problem| problem.field == "confirm");
     Ok(OnePage {
         frame: Frame::new(visit, "rules").still().programs(
             visit,
@@ -296,7 +299,8 @@ async fn one_page(parts: &Parts, asker: &Asker, visit: &Visit, id: &str, outcome
             .filter(|problem| problem.field != "typed")
             .map(|problem| format!("{}. {}", visible(&problem.detail), problem.next_step))
             .unwrap_or_default(),
-        asks: problem.is_some_and(|problem| problem.field == "confirm"),
+        asks: asks && !outcome.deleting,
+        asks_end: asks && outcome.deleting,
         terms: found.rule.criteria.terms().into_iter().map(|term: Term| visible(&term.words)).collect(),
         chain: chain(&found, &all, &names, now),
         history: history.into_iter().map(|row| past(row, now)).collect(),
@@ -420,32 +424,40 @@ async fn switch(parts: &Parts, asker: &Asker, visit: &Visit, id: &str, form: &Fo
     };
     match done {
         Ok(row) => Redirect::to(&format!("/rules/{}", row.uid)).into_response(),
-        Err(problem) => refused(parts, asker, visit, id, problem, false).await,
+        Err(problem) => {
+            refused(parts, asker, visit, id, Outcome { problem: Some(problem), ..Outcome::default() }).await
+        }
     }
 }
 
 /// `POST /rules/{id}/delete`
 pub async fn delete(visit: Visit, id: Name, form: Form) -> Response {
-    match ended(&visit.parts, &visit.asker, &id.0, &form).await {
+    let act = match form.read::<Act>() {
+        Ok(act) => act,
+        Err(problem) => return frame::trouble(&visit, problem),
+    };
+    match ended(&visit.parts, &visit.asker, &id.0, &act).await {
         Ok(()) => Redirect::to("/rules").into_response(),
-        Err(problem) => refused(&visit.parts, &visit.asker, &visit, &id.0, problem, true).await,
+        Err(problem) => {
+            let outcome = Outcome { problem: Some(problem), deleting: true, typed: act.typed.unwrap_or_default() };
+            refused(&visit.parts, &visit.asker, &visit, &id.0, outcome).await
+        }
     }
 }
 
-async fn ended(parts: &Parts, asker: &Asker, id: &str, form: &Form) -> Result<(), Problem> {
-    let act = form.read::<Act>()?;
+async fn ended(parts: &Parts, asker: &Asker, id: &str, act: &Act) -> Result<(), Problem> {
     let (row, all) = change::find(parts, asker, id).await?;
     let hides = rules::shown(parts, asker, &row, &all)?.hides;
     if hides > TYPED_ABOVE && act.typed.as_deref().map(str::trim) != Some(row.rule.name.as_str()) {
         let detail = format!("{hides} findings come back: type the name of the rule, {}", row.rule.name);
         return Err(Problem::parameter("typed", detail));
     }
-    change::end(parts, asker, id, act.seen).await.map(|_| ())
+    change::end(parts, asker, id, Intent { confirm: act.confirm, seen: act.seen }).await.map(|_| ())
 }
 
 /// The page again, with what was wrong; a rule that is gone is a problem page.
-async fn refused(parts: &Parts, asker: &Asker, visit: &Visit, id: &str, problem: Problem, deleting: bool) -> Response {
-    let outcome = Outcome { problem: Some(problem.clone()), deleting };
+async fn refused(parts: &Parts, asker: &Asker, visit: &Visit, id: &str, outcome: Outcome) -> Response {
+    let Some(problem) = outcome.problem.clone() else { return Redirect::to("/rules").into_response() };
     match one_page(parts, asker, visit, id, outcome).await {
         Ok(shown) => Filled::again(asker, Form::default(), problem).answer(frame::page(&shown)),
         Err(problem) => frame::trouble(visit, problem),

@@ -97,10 +97,13 @@ pub static ROUTES: &[Route] = &[
     Route {
         method: Verb::Delete,
         path: "/rules/{id}",
-        summary: "Ends a rule: what only it hid comes back at once.",
+        summary: "Ends a rule: what only it hid comes back at once, and a wider rule that it stood in for holds again.",
         action: Action::EditPolicy,
         place: Place::Any,
-        takes: Takes::Named(&[("seen", "The `row` that the asker has seen: a later one is a conflict.")]),
+        takes: Takes::Named(&[
+            ("seen", "The `row` that the asker has seen: a later one is a conflict."),
+            ("confirm", "`true`: end it although a wider rule then hides what is known exploited."),
+        ]),
         body: "",
         answer: Answer::Nothing,
         handler: || delete(rules::delete),

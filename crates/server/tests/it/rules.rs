@@ -177,6 +177,82 @@ async fn what_nobody_may_want_hidden_asks_again_with_the_numbers() {
 }
 
 #[tokio::test]
+async fn what_is_known_exploited_asks_again_although_another_rule_hides_it() {
+    let fleet = Fleet::new().await;
+    let unsure = |name: &str, id: &str| {
+        let rule = body("/", json!({"finding_ids": [id]}));
+        with(with(rule, "confirm", json!(false)), "name", json!(name))
+    };
+    let short = with(with(unsure("short", "CVE-2024-0000"), "confirm", json!(true)), "expires", json!("1d"));
+    fleet.post_as("admin", RULES, &short).await.is(201, "a rule for a day");
+    for (id, findings, why) in [("CVE-2024-0000", 0, "the same"), ("CVE-2024-*", 3, "a wider one")] {
+        let answer = fleet.post_as("admin", RULES, &unsure("long", id)).await.is(409, why).json();
+        let would = &answer["would"];
+        assert_eq!((&would["asks"], &would["known_exploited"]), (&json!(["known-exploited"]), &json!(1)), "{would}");
+        assert_eq!(would["findings"], findings, "{would}");
+        assert!(answer["detail"].as_str().unwrap().contains("1 known exploited"), "{answer}");
+    }
+    let file = json!({"rules": [with(unsure("long", "CVE-2024-0000"), "scope", json!("/default"))]});
+    let mut file = file;
+    file["rules"][0].as_object_mut().unwrap().remove("confirm");
+    fleet.post_as("admin", &format!("{RULES}/apply"), &file).await.is(409, "in a file as well");
+}
+
+#[tokio::test]
+async fn what_lets_a_wider_rule_hide_the_known_exploited_again_asks() {
+    let fleet = Fleet::new().await;
+    let guid = &fleet.subscription;
+    let wide =
+        fleet.post_as("admin", RULES, &body("/", json!({"finding_ids": ["CVE-2024-0000"]}))).await.is(201, "wide");
+    let wide = format!("{RULES}/{}", wide.json()["id"].as_str().unwrap());
+    let scope = format!("/{guid}/local/team/one");
+    let narrow = json!({"scope": scope, "paused": true, "justification": "shows everything", "expires": "30d"});
+    let made =
+        fleet.post_as("admin", &format!("{wide}/override"), &narrow).await.is(201, "nothing is hidden here").json();
+    let own = format!("{RULES}/{}", made["id"].as_str().unwrap());
+    let says = |field: &str, value: Value| {
+        let kept = ["name", "scope", "criteria", "reason", "justification", "paused", "overrides", "expires"];
+        let body: serde_json::Map<String, Value> =
+            kept.iter().map(|name| ((*name).to_owned(), made[*name].clone())).collect();
+        with(body.into(), field, value)
+    };
+    for (change, why) in [
+        (says("expires", json!("1d")), "it holds again sooner"),
+        (says("overrides", json!("")), "it holds again at once"),
+    ] {
+        let answer = put_as(&fleet, "admin", &own, &change).await.is(409, why).json();
+        assert_eq!(
+            (&answer["field"], &answer["would"]["asks"]),
+            (&json!("confirm"), &json!(["known-exploited"])),
+            "{answer}"
+        );
+    }
+    put_as(&fleet, "admin", &own, &says("expires", json!("60d"))).await.is(200, "later is no matter");
+    let sooner = put_as(&fleet, "admin", &own, &with(says("expires", json!("1d")), "confirm", json!(true))).await;
+    let ends = Micros::parse(sooner.is(200, "meant").json()["expires"].as_str().unwrap()).unwrap();
+    assert!(
+        ends < crate::fleet::now().saturating_add(std::time::Duration::from_secs(86_400)),
+        "days from now: {ends:?}"
+    );
+    assert_eq!(total(&fleet, "admin", "kev=yes").await, 1, "it shows there");
+    let prune = json!({"rules": [], "prune": true, "scope": scope});
+    fleet.post_as("admin", &format!("{RULES}/apply"), &prune).await.is(409, "a file that ends it");
+    let answer = fleet.send_as("admin", Method::DELETE, &own, "", &[]).await.is(409, "its end").json();
+    assert!(answer["detail"].as_str().unwrap().contains("would hold in"), "{answer}");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let page = format!("/rules/{}/delete", made["id"].as_str().unwrap());
+    let asked =
+        fleet.send_as("admin", Method::POST, &page, "", &[form, ("accept", "text/html")]).await.is(409, "the page");
+    assert!(
+        asked.text().contains("name=\"confirm\"") && asked.text().contains("Delete it although"),
+        "{}",
+        asked.text()
+    );
+    fleet.send_as("admin", Method::DELETE, &format!("{own}?confirm=true"), "", &[]).await.is(204, "meant");
+    assert_eq!(total(&fleet, "admin", "kev=yes").await, 0);
+}
+
+#[tokio::test]
 async fn a_narrower_rule_holds_instead_of_a_wider_one() {
     let fleet = Fleet::new().await;
     let guid = &fleet.subscription;

@@ -126,7 +126,10 @@ fn a_change_keeps_an_expiry_that_it_does_not_speak_of() {
         draft.read(NOW, Some(before)).map(|rule| rule.expires)
     };
     assert_eq!(again("", &before), Ok(before.expires), "not named");
-    assert_eq!(again("90d", &before), Ok(before.expires), "a file that is applied again does not prolong");
+    assert_eq!(again("1d", &before), Ok(NOW.saturating_add(Duration::from_secs(86_400))), "days from now");
+    let file = |expires: &str| Draft { expires: expires.into(), ..Draft::default() }.without_relative_expiry().expires;
+    assert_eq!([file("90d"), file("")], ["", ""], "a file that is applied again does not prolong");
+    assert_eq!([file("2027-12-31"), file("never")], ["2027-12-31", "never"]);
     assert_ne!(again("2027-12-31", &before), Ok(before.expires), "named");
     before.expires = Micros(1);
     assert_eq!(again(&Micros(1).rfc3339(), &before), Ok(Micros(1)), "as it was");

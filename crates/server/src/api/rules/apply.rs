@@ -3,8 +3,8 @@
 //! In: the rules that shall be. Out: which are made, changed, ended; done in one transaction, or only told. A rule of a file is
 //! known by its scope and name.
 
-use super::change::{all, done, hides_anew, instead_of, lawful, near, readable, wrong};
-use super::effect;
+use super::change::{all, done, lawful, near, readable, wrong};
+use super::look::looks;
 use super::view::{ApplyBody, ApplyView, FieldChange, StepView};
 use crate::access;
 use crate::asker::Asker;
@@ -76,7 +76,7 @@ pub async fn apply(parts: &Parts, asker: &Asker, body: ApplyBody) -> Result<Appl
         work.take(draft).await.map_err(|problem| in_rule(n, draft, problem))?;
     }
     if body.prune {
-        work.prune(&body.scope)?;
+        work.prune(&body.scope).await?;
     }
     let Work { changes, view, .. } = work;
     if !view.asks.is_empty() && !body.confirm && !body.dry_run {
@@ -112,7 +112,10 @@ impl Work<'_> {
             return Err(wrong(&[Fault::new("name", "the file has this name in this scope already")]));
         }
         let before = uid.and_then(|uid| self.rows.iter().find(|row| row.uid == uid)).cloned();
-        let draft = Draft { overrides: self.wider(draft, &scope)?, scope: scope.to_path(), ..draft.clone() };
+        let mut draft = Draft { overrides: self.wider(draft, &scope)?, scope: scope.to_path(), ..draft.clone() };
+        if before.as_ref().is_some_and(|row| row.rule.expires > (self.parts.now)()) {
+            draft = draft.without_relative_expiry();
+        }
         let rule = lawful(self.parts, self.asker, &draft, before.as_ref(), &self.rows)?;
         let uid = uid.unwrap_or_else(Uuid::new_v4);
         self.kept.push(uid);
@@ -120,7 +123,8 @@ impl Work<'_> {
             self.view.unchanged += 1;
             return Ok(());
         }
-        self.look(before.as_ref(), &rule).await?;
+        let looked = looks(self.parts, before.as_ref(), Some(&rule), &self.rows).await?;
+        self.view.asks.extend(looked.into_iter().map(|look| look.sentence));
         self.step(uid, before.as_ref().map(|row| &row.rule), Some(&rule));
         match before {
             Some(before) => {
@@ -151,19 +155,8 @@ impl Work<'_> {
         nearest.map(|row| row.uid.to_string()).ok_or_else(absent)
     }
 
-    async fn look(&mut self, before: Option<&RuleRow>, rule: &Rule) -> Result<(), Problem> {
-        if !hides_anew(before.map(|row| &row.rule), rule, (self.parts.now)()) {
-            return Ok(());
-        }
-        let preview = effect::preview(self.parts, &rule.criteria, &rule.scope, instead_of(before, rule)).await?;
-        if !preview.asks.is_empty() {
-            self.view.asks.push(format!("{:?} {}", rule.name, preview.sentence));
-        }
-        Ok(())
-    }
-
     /// Ends what stands in a scope and is not in the file.
-    fn prune(&mut self, scope: &str) -> Result<(), Problem> {
+    async fn prune(&mut self, scope: &str) -> Result<(), Problem> {
         if scope.trim().is_empty() {
             return Err(Problem::parameter("scope", "pruning ends rules: name the scope that the file speaks for"));
         }
@@ -172,8 +165,10 @@ impl Work<'_> {
         let stray = |row: &&RuleRow| {
             row.id != 0 && row.source != VEX && scope.holds(&row.rule.scope) && !self.kept.contains(&row.uid)
         };
-        let rows: Vec<RuleRow> = self.rows.iter().filter(stray).cloned().collect();
-        for row in rows {
+        let (ended, left): (Vec<RuleRow>, Vec<RuleRow>) = self.rows.iter().cloned().partition(|row| stray(&row));
+        for row in ended {
+            let looked = looks(self.parts, Some(&row), None, &left).await?;
+            self.view.asks.extend(looked.into_iter().map(|look| look.sentence));
             self.step(row.uid, Some(&row.rule), None);
             self.changes.push(RuleChange::Delete { uid: row.uid, seen: Some(row.id) });
         }

@@ -1,7 +1,6 @@
-//! Changes of rules: who may, whether they are lawful, whether somebody should look twice. REST, the console and the command line
-//! come through here.
+//! Changes of rules: who may, whether they are lawful. REST, the console and the command line come through here.
 
-use super::effect;
+use super::look::{confirmed, looks};
 use super::view::{Intent, RuleBody};
 use crate::access::{self, located};
 use crate::asker::Asker;
@@ -107,31 +106,6 @@ pub fn lawful(
     Ok(rule)
 }
 
-/// Whether a change lets a rule hide what it did not hide before.
-pub fn hides_anew(before: Option<&Rule>, after: &Rule, now: Micros) -> bool {
-    let in_force = |rule: &Rule| rule.state(now) == State::InForce;
-    in_force(after) && !before.is_some_and(|before| in_force(before) && before.criteria == after.criteria)
-}
-
-/// The rule that one takes the place of: the one that it changes, or overrides.
-pub fn instead_of(before: Option<&RuleRow>, after: &Rule) -> Option<Uuid> {
-    before.map(|row| row.uid).or(after.overrides)
-}
-
-/// Asks to be confirmed where a rule would hide what nobody may want hidden.
-async fn look_twice(parts: &Parts, before: Option<&RuleRow>, after: &Rule, intent: Intent) -> Result<(), Problem> {
-    if intent.confirm || !hides_anew(before.map(|row| &row.rule), after, (parts.now)()) {
-        return Ok(());
-    }
-    let preview = effect::preview(parts, &after.criteria, &after.scope, instead_of(before, after)).await?;
-    if preview.asks.is_empty() {
-        return Ok(());
-    }
-    let detail = format!("the rule {:?} {}", after.name, preview.sentence);
-    let problem = Problem::conflict(detail, "If that is meant, send it again with \"confirm\": true.");
-    Err(Problem { field: "confirm".into(), would: serde_json::to_value(preview).ok().map(Box::new), ..problem })
-}
-
 /// Does changes, and shows them at once.
 pub async fn done(parts: &Parts, asker: &Asker, changes: &[RuleChange], source: &str) -> Result<Vec<RuleRow>, Problem> {
     let rows = parts.store.change_rules(changes, source, &asker.caller()).await?;
@@ -165,7 +139,7 @@ pub async fn create(parts: &Parts, asker: &Asker, body: RuleBody) -> Result<Rule
     let all = all(parts).await?;
     let rule = lawful(parts, asker, &draft, None, &all)?;
     name_is_free(&rule, None, &all)?;
-    look_twice(parts, None, &rule, intent).await?;
+    confirmed(looks(parts, None, Some(&rule), &all).await?, intent.confirm)?;
     one(parts, asker, RuleChange::Create { uid: Uuid::new_v4(), rule }).await
 }
 
@@ -180,7 +154,7 @@ pub async fn change(parts: &Parts, asker: &Asker, id: &str, body: RuleBody) -> R
     let all = all(parts).await?;
     let rule = lawful(parts, asker, &draft, Some(&before), &all)?;
     name_is_free(&rule, Some(before.uid), &all)?;
-    look_twice(parts, Some(&before), &rule, intent).await?;
+    confirmed(looks(parts, Some(&before), Some(&rule), &all).await?, intent.confirm)?;
     one(parts, asker, RuleChange::Change { uid: before.uid, rule, seen: intent.seen.or(Some(before.id)) }).await
 }
 
@@ -193,7 +167,7 @@ pub async fn pause(parts: &Parts, asker: &Asker, id: &str, paused: bool, intent:
         let detail = format!("the rule {:?} expired at {}", rule.name, rule.expires.rfc3339());
         return Err(Problem::conflict(detail, "Change its expiry first."));
     }
-    look_twice(parts, Some(&before), &rule, intent).await?;
+    confirmed(looks(parts, Some(&before), Some(&rule), &all(parts).await?).await?, intent.confirm)?;
     let seen = intent.seen.or(Some(before.id));
     if rule == before.rule {
         return Ok(before);
@@ -201,11 +175,12 @@ pub async fn pause(parts: &Parts, asker: &Asker, id: &str, paused: bool, intent:
     one(parts, asker, RuleChange::Change { uid: before.uid, rule, seen }).await
 }
 
-/// Ends a rule.
-pub async fn end(parts: &Parts, asker: &Asker, id: &str, seen: Option<i64>) -> Result<RuleRow, Problem> {
+/// Ends a rule. What it stood in for holds again.
+pub async fn end(parts: &Parts, asker: &Asker, id: &str, intent: Intent) -> Result<RuleRow, Problem> {
     let (before, _) = find(parts, asker, id).await?;
     access::may_in(&asker.principal, Action::EditPolicy, &before.rule.scope)?;
-    let change = RuleChange::Delete { uid: before.uid, seen };
+    confirmed(looks(parts, Some(&before), None, &all(parts).await?).await?, intent.confirm)?;
+    let change = RuleChange::Delete { uid: before.uid, seen: intent.seen };
     done(parts, asker, &[change], "").await?;
     Ok(before)
 }

@@ -17,13 +17,15 @@ use uuid::Uuid;
 
 /// A rule that is in force and has hidden nothing for so long is stale.
 const STALE: Duration = Duration::from_secs(30 * 86_400);
+/// Why a rule wants to be confirmed that speaks of known exploited findings.
+pub const EXPLOITED: &str = "known-exploited";
 
-/// Says what a rule with these criteria would hide in a scope, instead of another that is to be changed or overridden.
+/// Says what a rule with these criteria would hide in a scope, instead of others that are to be changed or overridden.
 pub async fn preview(
     parts: &Parts,
     criteria: &Criteria,
     scope: &Scope,
-    instead_of: Option<Uuid>,
+    instead_of: &[Uuid],
 ) -> Result<PreviewView, Problem> {
     if !criteria.paths.is_empty() {
         parts.index.learn_paths(&parts.store).await?;
@@ -40,7 +42,7 @@ pub async fn preview(
         images: found.images,
         repositories: found.repositories,
         severities: severities.filter(|part| part.count != 0).collect(),
-        known_exploited: found.tally.kev,
+        known_exploited: found.known_exploited(),
         already_hidden: found.hidden_already,
         open: found.in_scope,
         score_gain: gain(&found),
@@ -52,7 +54,8 @@ pub async fn preview(
 /// Why a rule wants to be confirmed.
 fn asks(found: &Preview) -> Vec<&'static str> {
     let all = [
-        (found.tally.kev > 0, "known-exploited"),
+        // Those that other rules hide as well: they may end before this one does.
+        (found.known_exploited() > 0, EXPLOITED),
         (found.hides_most(), "most-of-the-scope"),
         (found.findings() + found.hidden_already == 0, "nothing"),
     ];
@@ -68,10 +71,12 @@ fn gain(found: &Preview) -> Option<f64> {
 
 /// `hides 312 of 400 open findings in 41 images (2 critical, 1 known exploited); score +1.8`.
 fn sentence(found: &Preview) -> String {
+    let exploited = found.exploited_already;
     if found.findings() == 0 {
+        let marks = if exploited > 0 { format!(" ({exploited} known exploited)") } else { String::new() };
         return match found.hidden_already {
             0 => "hides nothing: no finding in the scope matches".into(),
-            n => format!("hides nothing more: other rules hide all {n} that match"),
+            n => format!("hides nothing more: other rules hide all {n} that match{marks}"),
         };
     }
     let many = |n: u64, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
@@ -81,7 +86,11 @@ fn sentence(found: &Preview) -> String {
     let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
     let score = gain(found).filter(|gain| *gain != 0.0).map(|gain| format!("; score {gain:+.1}")).unwrap_or_default();
     let (open, images) = (many(found.in_scope, "open finding"), many(found.images, "image"));
-    format!("hides {} of {open} in {images}{marks}{score}", found.findings())
+    let already = match exploited {
+        0 => String::new(),
+        n => format!("; it also speaks of {n} known exploited that other rules hide already"),
+    };
+    format!("hides {} of {open} in {images}{marks}{score}{already}", found.findings())
 }
 
 fn example(row: fleet::FindingRow) -> ExampleView {

@@ -265,7 +265,7 @@ pub struct PreviewView {
     pub repositories: u64,
     /// By severity, worst first, without zeros.
     pub severities: Vec<SeverityCount>,
-    /// Known exploited ones.
+    /// Known exploited ones, also among those that other rules hide already.
     pub known_exploited: u64,
     /// Findings that it names and that other rules hide already.
     pub already_hidden: u64,
