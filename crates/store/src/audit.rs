@@ -204,6 +204,20 @@ impl Store {
         Ok((rows, u64::try_from(total).unwrap_or(0)))
     }
 
+    /// Lists lines after one, up to another, whose actions are of some areas, such as `role`; oldest first.
+    pub async fn audit_of(&self, areas: &[&str], after: Id, until: Id, limit: usize) -> Result<Vec<AuditRow>> {
+        let mut given: Vec<Value> = values![after, until, i64::try_from(limit).unwrap_or(i64::MAX)].to_vec();
+        let mut named = vec!["1 = 0".to_owned()];
+        for area in areas {
+            given.push(format!("{area}.").into());
+            let n = given.len();
+            named.push(format!("substr(action, 1, length(${n})) = ${n}"));
+        }
+        let named = named.join(" OR ");
+        let sql = format!("SELECT {COLUMNS} FROM audit WHERE id > $1 AND id <= $2 AND ({named}) ORDER BY id LIMIT $3");
+        self.engine().all(&sql, &given).await?.iter().map(read).collect()
+    }
+
     /// Reads the key of the chain. Without the key that secrets are sealed with it stays unknown: the audit can be listed then, and no more.
     pub(crate) async fn read_audit_key(&self) {
         match self.secret("audit").await {

@@ -112,13 +112,18 @@ pub fn dropped(was: i64, is: i64, around: &Around<'_>) -> Draft {
     Draft { kind: Kind::ScoreDrop, key: format!("score:{}:{is}", around.scope), opens: false, item }
 }
 
+/// The areas of the audit whose lines tell something, and what.
+pub const TOLD: [(&str, Kind); 4] = [
+    ("plan", Kind::PlanChange),
+    ("role", Kind::AccessChange),
+    ("user", Kind::AccessChange),
+    ("token", Kind::AccessChange),
+];
+
 /// What a line of the audit tells of, if anybody wants to be told.
 pub fn kind_of(action: &str) -> Option<Kind> {
-    match action.split_once('.')?.0 {
-        "plan" => Some(Kind::PlanChange),
-        "role" | "user" | "token" => Some(Kind::AccessChange),
-        _ => None,
-    }
+    let area = action.split_once('.')?.0;
+    TOLD.iter().find(|(known, _)| *known == area).map(|(_, kind)| *kind)
 }
 
 /// A plan or somebody's access was changed.

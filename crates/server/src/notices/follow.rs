@@ -17,7 +17,7 @@ use model::role::{Action, Grant, Role, Scope, allowed};
 use model::{Micros, Severity};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
-use store::{AuditFilter, AuditRow, Channel, FailedScan, NewNotice, NoticePosition, Principal, RuleRow};
+use store::{AuditRow, Channel, FailedScan, NewNotice, NoticePosition, Principal, RuleRow};
 use tokio_util::sync::CancellationToken;
 
 /// Changes are gathered for so long before they are looked at.
@@ -28,8 +28,8 @@ const TICK: Duration = Duration::from_secs(60);
 const SETTLES: Duration = Duration::from_secs(60);
 /// Facts of one list that are told one by one; of the others, how many.
 const LISTED: usize = 30;
-/// Lines of the audit that are looked at, at most.
-const LINES: usize = 200;
+/// Lines of the audit that are read at a time.
+const LINES: usize = 500;
 
 /// Derives notices until the end.
 pub async fn follow(parts: Parts, shutdown: CancellationToken) {
@@ -88,10 +88,18 @@ async fn round(parts: &Parts, unsettled: &mut Option<Instant>) -> Result<(), Pro
     Ok(())
 }
 
-/// Facts that need no index.
+/// A line of the audit that tells something.
+struct Line {
+    kind: Kind,
+    row: AuditRow,
+    /// The scope that it names, with its resource group.
+    scope: Scope,
+}
+
+/// Facts of the store.
 struct Facts {
     scans: Vec<FailedScan>,
-    lines: Vec<(Kind, AuditRow)>,
+    lines: Vec<Line>,
     rules: Vec<RuleRow>,
     exploited: Vec<i64>,
     now: Micros,
@@ -100,23 +108,38 @@ struct Facts {
 impl Facts {
     async fn read(parts: &Parts, from: &NoticePosition, to: &NoticePosition) -> Result<Self, Problem> {
         let (store, now) = (&parts.store, (parts.now)());
-        let mut lines = Vec::new();
-        if to.audit > from.audit {
-            let filter = AuditFilter { before: Some(to.audit + 1), ..AuditFilter::default() };
-            let (found, _) = store.audit(&filter, LINES).await?;
-            let new = found.into_iter().filter(|row| row.id > from.audit);
-            lines = new.filter_map(|row| Some((facts::kind_of(&row.action)?, row))).collect();
-            lines.reverse();
-        }
         let soon = Micros(now.0.saturating_add(facts::EXPIRES_DAYS * DAY));
+        let mut rules = store.rules_expiring(now, soon).await?;
+        rules.iter_mut().for_each(|row| row.rule.scope = in_tree(parts, &row.rule.scope));
         Ok(Self {
             scans: store.failed_scans(from.scan, to.scan).await?,
-            lines,
-            rules: store.rules_expiring(now, soon).await?,
+            lines: lines(parts, from.audit, to.audit).await?,
+            rules,
             exploited: store.exploited_since(from.moment, to.moment).await?,
             now,
         })
     }
+}
+
+/// A scope with its resource group; of a node that is gone, as it was written.
+fn in_tree(parts: &Parts, scope: &Scope) -> Scope {
+    access::placed(parts, scope).unwrap_or_else(|| scope.clone())
+}
+
+/// The lines of the audit after one, up to another, that tell something.
+async fn lines(parts: &Parts, from: i64, to: i64) -> Result<Vec<Line>, Problem> {
+    let areas = facts::TOLD.map(|(area, _)| area);
+    let (mut lines, mut after) = (Vec::new(), from);
+    while after < to {
+        let rows = parts.store.audit_of(&areas, after, to, LINES).await?;
+        after = rows.last().filter(|_| rows.len() == LINES).map_or(to, |row| row.id);
+        let line = |row: AuditRow| {
+            let (kind, scope) = (facts::kind_of(&row.action)?, Scope::parse(&row.scope)?);
+            Some(Line { kind, scope: in_tree(parts, &scope), row })
+        };
+        lines.extend(rows.into_iter().filter_map(line));
+    }
+    Ok(lines)
 }
 
 /// What is looked at in one round.
@@ -143,9 +166,9 @@ impl Looking<'_> {
         let Some(query) = self.query(channel)? else { return Ok(Vec::new()) };
         let mut drafts = self.findings(channel, &query, &around)?;
         drafts.extend(self.scans(channel, &query, &around)?);
-        let lines = self.news.lines.iter().filter(|(_, row)| row.at > channel.since);
-        let within = |row: &AuditRow| Scope::parse(&row.scope).is_some_and(|at| spec.scope.holds(&at));
-        drafts.extend(lines.filter(|(_, row)| within(row)).map(|(kind, row)| facts::changed(*kind, row, &around)));
+        let lines = self.news.lines.iter().filter(|line| line.row.at > channel.since);
+        let lines = lines.filter(|line| spec.scope.holds(&line.scope));
+        drafts.extend(lines.map(|line| facts::changed(line.kind, &line.row, &around)));
         let mut standing = facts::stale(&(parts.database)(), &around);
         let rules = self.news.rules.iter().filter(|row| spec.scope.holds(&row.rule.scope));
         standing.extend(rules.map(|row| facts::expiring(row, &around)));

@@ -46,7 +46,7 @@ pub struct Fleet {
     pub accessory: String,
     pub subscription: String,
     pub index: Handle,
-    parts: Parts,
+    pub parts: Parts,
     /// Routes of REST that something was asked of, and went well: method and path.
     pub answered: Arc<Mutex<BTreeSet<(String, String)>>>,
     _place: Arc<(tempfile::TempDir, Option<Trial>)>,

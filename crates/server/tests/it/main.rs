@@ -10,6 +10,7 @@ mod lists;
 mod live;
 mod looks;
 mod network;
+mod notices;
 mod pages;
 mod picks;
 mod posture;
