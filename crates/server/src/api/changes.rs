@@ -32,7 +32,7 @@ pub struct ChangesView {
     pub open: u64,
     /// Findings of both that became known after the push.
     pub learned: Vec<FindingView>,
-    /// Findings of the other that advisories took back after the push.
+    /// Findings of the other that advisories took back after the push; what disable rules hide is not among them.
     pub withdrawn: Vec<FindingView>,
     /// Packages that came, went or changed.
     pub packages: Vec<PackageChange>,
@@ -143,13 +143,19 @@ pub async fn compare(
             Err(Problem::absent("image", &digest))
         };
     };
-    let mine = findings(parts, principal, at(place, &image.digest)?)?;
-    let theirs = findings(parts, principal, at(&other_place, &other.digest)?)?;
-    let mut then = query(parts, principal, at(&other_place, &other.digest)?)?;
+    let mine = findings(parts, principal, with_hidden(at(place, &image.digest)?)?)?;
+    let theirs = findings(parts, principal, with_hidden(at(&other_place, &other.digest)?)?)?;
+    let mut then = query(parts, principal, with_hidden(at(&other_place, &other.digest)?)?)?;
     (then.as_of, then.limit) = (Some(Micros(place.since.0.max(other_place.since.0 + 1))), ALL);
     let then = parts.index.ask(|index| Ok(index.findings(&then)?))?.items;
     let packages = packages(parts, &other, image).await?;
     Ok(Changes { packages, others, against: Some((other, other_place)), ..parted(mine, theirs, then) })
+}
+
+/// Takes in what disable rules hide, so that it is not taken for something that came or went.
+fn with_hidden(mut filter: Filter) -> Result<Filter, Problem> {
+    filter.field("status", "all")?;
+    Ok(filter)
 }
 
 /// What makes two findings the same in two images: the vulnerability and the package, whatever its version.
@@ -159,16 +165,18 @@ fn same(row: &FindingRow) -> Same {
     (row.vulnerability.id, row.package.component)
 }
 
-/// Parts findings of an image and of another (now, and as they were known then) into what the push and what advisories did.
+/// Parts findings of an image and of another (now, and as they were known then) into what the push and what advisories did. Rules
+/// decide what is shown of it, as they are now, or were then, and nothing else.
 fn parted(mine: Vec<FindingRow>, theirs: Vec<FindingRow>, then: Vec<FindingRow>) -> Changes {
     let keys = |rows: &[FindingRow]| rows.iter().map(same).collect::<HashSet<Same>>();
     let (in_mine, in_theirs, in_then) = (keys(&mine), keys(&theirs), keys(&then));
     let once = |rows: Vec<FindingRow>, keep: &dyn Fn(&Same) -> bool| {
         let mut seen = HashSet::new();
-        rows.into_iter().filter(|row| keep(&same(row)) && seen.insert(same(row))).collect::<Vec<_>>()
+        let open = rows.into_iter().filter(|row| row.rule.is_none());
+        open.filter(|row| keep(&same(row)) && seen.insert(same(row))).collect::<Vec<_>>()
     };
     Changes {
-        open: in_mine.intersection(&in_theirs).count() as u64,
+        open: once(mine.clone(), &|key| in_theirs.contains(key)).len() as u64,
         learned: once(mine.clone(), &|key| in_theirs.contains(key) && !in_then.contains(key)),
         new: once(mine, &|key| !in_theirs.contains(key)),
         fixed: once(theirs, &|key| !in_mine.contains(key)),

@@ -4,6 +4,7 @@
 #![allow(clippy::excessive_nesting, clippy::unwrap_used)]
 
 mod access;
+mod changes;
 mod fleet;
 mod hostile;
 mod lists;
