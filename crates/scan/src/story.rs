@@ -144,6 +144,7 @@ pub(crate) async fn record_refusal(store: &Store, job: &Job, refused: &Refused, 
         verdict: refused.verdict,
         code: refused.code.into(),
         notes: vec![note],
+        revision: ecosystem::revision(),
         started,
         tier: crate::sandbox::tier().to_string(),
     };

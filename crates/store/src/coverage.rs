@@ -136,7 +136,7 @@ async fn cancel(write: &mut Write<'_>, images: &[Id]) -> Result<()> {
 async fn take_in(write: &mut Write<'_>, changes: &[Change]) -> Result<u64> {
     let unread = |c: &&Change| {
         let was_out = matches!(c.before, Coverage::PlanOff | Coverage::BlockedByNetwork);
-        was_out || matches!(c.verdict, Verdict::None | Verdict::Failed)
+        was_out || matches!(c.verdict, Verdict::None | Verdict::Failed | Verdict::Unsupported)
     };
     let wanted: Vec<&Change> = changes.iter().filter(|c| c.after == Coverage::InWindow).filter(unread).collect();
     let mut keys: Vec<Id> = wanted.iter().map(|c| c.repository).collect();

@@ -289,7 +289,8 @@ async fn announce(write: &mut Write<'_>, manifest: &NewManifest) -> Result<()> {
 fn image_is_read(image: &ImageState, manifest: &NewManifest, plan: bool) -> bool {
     plan && matches!(manifest.kind, ManifestKind::Image { .. })
         && image.coverage != Coverage::Accessory
-        && (matches!(image.verdict, Verdict::None | Verdict::Failed) || image.coverage != Coverage::InWindow)
+        && (matches!(image.verdict, Verdict::None | Verdict::Failed | Verdict::Unsupported)
+            || image.coverage != Coverage::InWindow)
 }
 
 /// A digest that was judged elsewhere counts once for this subscription as well.

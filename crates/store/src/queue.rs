@@ -1,7 +1,7 @@
 //! The queue: rows with leases, fenced, deduplicated, tried again.
 
 use crate::engine::{Row, Value, values};
-use crate::scans::Done;
+use crate::scans::{Done, Readers};
 use crate::write::{self, What, Write};
 use crate::{Error, Result, Store, generation, scans};
 use model::facts::Id;
@@ -202,7 +202,7 @@ impl Store {
                     tier: "",
                     bytes: 0,
                 };
-                scans::add_failure(write, &done).await?;
+                scans::add_failure(write, &done, Readers::Unknown).await?;
                 end_job(write, &job).await?;
                 return Ok(None);
             }

@@ -4,7 +4,7 @@ use crate::engine::{Row, Tx, values};
 use crate::generation::Generation;
 use crate::packages::{Known, Learnt};
 use crate::queue::{Job, JobKind, end_job};
-use crate::scans::Done;
+use crate::scans::{Done, Readers};
 use crate::vulnerabilities::Vulnerability;
 use crate::write::{What, Write};
 use crate::{Error, Result, Store, inventories, matches, packages, scans, vulnerabilities};
@@ -70,6 +70,8 @@ pub struct Failure<'a> {
     pub code: String,
     /// Notes; the first one is the sentence.
     pub notes: Vec<Note>,
+    /// Revision of the readers that tried.
+    pub revision: u32,
     /// When the work began.
     pub started: Micros,
     /// The sandbox tier that was in force.
@@ -154,7 +156,7 @@ impl Store {
             tier: &failure.tier,
             bytes: 0,
         };
-        scans::add_failure(&mut write, &done).await?;
+        scans::add_failure(&mut write, &done, Readers::Of(failure.revision)).await?;
         end_job(&mut write, failure.job).await?;
         self.step("failure:ended");
         Ok(Recorded { revision: write.commit().await?, image, ..Recorded::default() })
@@ -185,12 +187,13 @@ struct Shown {
     reason: String,
     platform: String,
     work: i64,
+    tried: i64,
 }
 
 impl Found {
     /// Reads all of it, once the revision is locked.
     async fn read(tx: &mut Tx, job: &Job, image: Id, hash: &str) -> Result<Self> {
-        let sql = "SELECT k.target, k.swept, COALESCE(v.id, 0), COALESCE(p.inventory, 0), COALESCE(p.revision, 0), i.os, i.verdict, i.reason, i.platform, i.work,
+        let sql = "SELECT k.target, k.swept, COALESCE(v.id, 0), COALESCE(p.inventory, 0), COALESCE(p.revision, 0), i.os, i.verdict, i.reason, i.platform, i.work, i.tried,
             (SELECT COUNT(*) FROM job j WHERE j.kind = 1 AND j.image = $1 AND j.id <> $2)
             FROM knowledge k JOIN image i ON i.id = $1 LEFT JOIN inventory v ON v.hash = $3
             LEFT JOIN image_inventory p ON p.image = $1 AND p.until = $4 WHERE k.one = 1";
@@ -209,8 +212,9 @@ impl Found {
                 reason: row.text(7)?,
                 platform: row.text(8)?,
                 work: row.int(9)?,
+                tried: row.int(10)?,
             },
-            has_jobs: row.int(10)? > 0,
+            has_jobs: row.int(11)? > 0,
         })
     }
 }
@@ -292,11 +296,12 @@ fn describe_image(write: &mut Write<'_>, image: Id, assessment: &Assessment<'_>,
         reason: assessment.reasons.join(","),
         platform: platform.clone(),
         work: i64::from(if found.has_jobs { Work::Queued } else { Work::Idle } as u8),
+        tried: i64::from(assessment.revision),
     };
     if shown == found.image {
         return;
     }
-    let sql = "UPDATE image SET os = $2, verdict = $3, reason = $4, platform = $5, work = $6 WHERE id = $1";
-    write.last(sql, values![image, shown.os, shown.verdict, shown.reason, shown.platform, shown.work]);
+    let sql = "UPDATE image SET os = $2, verdict = $3, reason = $4, platform = $5, work = $6, tried = $7 WHERE id = $1";
+    write.last(sql, values![image, shown.os, shown.verdict, shown.reason, shown.platform, shown.work, shown.tried]);
     write.changed(What::Image, image);
 }

@@ -21,6 +21,15 @@ pub(crate) struct Done<'a> {
     pub(crate) bytes: i64,
 }
 
+/// Which readers an image was tried by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Readers {
+    /// Those of this revision.
+    Of(u32),
+    /// Nobody knows, as they ended with their process: at most the newest that tried any image.
+    Unknown,
+}
+
 /// Writes a scan into the history of its image, and meters it. `generation` = that in force.
 pub(crate) fn add(write: &mut Write<'_>, done: &Done<'_>, generation: i64) -> Result<()> {
     let sql = "INSERT INTO scan (image, started, finished, class, verdict, codes, notes, generation, tier, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
@@ -53,8 +62,13 @@ fn meter(write: &mut Write<'_>, image: Id) {
     write.last(sql, values![image, write.now, Micros::FOREVER]);
 }
 
-/// Writes that an image cannot be read. Its last inventory stays; the job is ended by the caller.
-pub(crate) async fn add_failure(write: &mut Write<'_>, done: &Done<'_>) -> Result<()> {
+/// Writes that an image cannot be read by some readers. Its last inventory stays; the job is ended by the caller.
+pub(crate) async fn add_failure(write: &mut Write<'_>, done: &Done<'_>, readers: Readers) -> Result<()> {
+    let tried = match readers {
+        Readers::Of(revision) => i64::from(revision),
+        Readers::Unknown => write.tx.int("SELECT COALESCE(MAX(tried), 0) FROM image", values![]).await?,
+    };
+    write.last("UPDATE image SET tried = $2 WHERE id = $1", values![done.image, tried]);
     let sql = "UPDATE image SET verdict = $2, reason = $3 WHERE id = $1 AND NOT (verdict = $2 AND reason = $3)";
     if write.run(sql, values![done.image, done.verdict as u8, done.codes]).await? > 0 {
         write.changed(What::Image, done.image);

@@ -24,17 +24,20 @@ impl Store {
         Ok(settled.closed)
     }
 
-    /// Queues images of the window that were read by readers of another revision, at most `n`. Returns how many.
+    /// Queues images of the window that readers of an older revision read, or tried to, at most `n`. Each is queued once for a
+    /// revision, whatever becomes of it. Returns how many.
     pub async fn requeue_outdated(&self, revision: u32, n: u32) -> Result<u64> {
         let mut write = self.write().await?;
-        let sql = "SELECT i.id, MIN(r.registry), MIN(p.repository) FROM image_inventory v JOIN image i ON i.id = v.image AND i.coverage = $1
-            JOIN repository_image p ON p.image = i.id AND p.until = $2 JOIN repository r ON r.id = p.repository
-            WHERE v.until = $2 AND v.revision <> $3 AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 1 AND j.image = i.id)
-            GROUP BY i.id ORDER BY i.id LIMIT $4";
+        let sql = "SELECT x.image, r.registry, r.id FROM (SELECT i.id AS image, MIN(p.repository) AS repository FROM image i
+            JOIN repository_image p ON p.image = i.id AND p.until = $2
+            WHERE i.media_type = 1 AND i.coverage = $1 AND i.tried < $3 AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = 1 AND j.image = i.id)
+            GROUP BY i.id ORDER BY i.id LIMIT $4) x JOIN repository r ON r.id = x.repository ORDER BY x.image";
         let values: &[Value] = values![Coverage::InWindow as u8, Micros::FOREVER, i64::from(revision), i64::from(n)];
         let rows = write.tx.all(sql, values).await?;
         for row in &rows {
-            add_image_job(&mut write, row.int(0)?, Class::RecentPull, row.int(1)?, row.int(2)?).await?;
+            let image = row.int(0)?;
+            add_image_job(&mut write, image, Class::RecentPull, row.int(1)?, row.int(2)?).await?;
+            write.last("UPDATE image SET tried = $2 WHERE id = $1", values![image, i64::from(revision)]);
         }
         write.commit().await?;
         Ok(rows.len() as u64)

@@ -302,6 +302,7 @@ impl Fleet {
             verdict: Verdict::Failed,
             code: "layer-truncated".into(),
             notes: vec![note],
+            revision: 1,
             started: now(),
             tier: "full".into(),
         };

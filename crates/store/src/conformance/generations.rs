@@ -203,6 +203,7 @@ fn only_images_with_what_is_covered_or_compared_otherwise_are_judged_again_and_e
             verdict: Verdict::Failed,
             code: "no-database".into(),
             notes: Vec::new(),
+            revision: 1,
             started: job.claimed,
             tier: String::new(),
         };

@@ -160,6 +160,7 @@ fn another_reading_closes_the_old_inventory_and_a_failure_keeps_it() {
             verdict: Verdict::Failed,
             code: "layer-truncated".into(),
             notes: Vec::new(),
+            revision: 1,
             started: job.claimed,
             tier: String::new(),
         };

@@ -3,7 +3,7 @@
 use super::results::{assessment, inventory, package};
 use super::{caller, on_every_engine};
 use crate::{Class, Error, JobKind, NewJob, Store};
-use model::verdict::Coverage;
+use model::verdict::{Coverage, Verdict};
 use std::time::Duration;
 
 #[test]
@@ -107,5 +107,46 @@ fn an_image_leaves_the_window_when_nobody_uses_it_and_comes_back_with_a_pull() {
         assert_eq!(coverage().await, Coverage::InWindow);
         assert_eq!(store.requeue_outdated(2, 10).await.unwrap(), 0, "the pull asked for it already");
         assert_eq!(store.claim("w").await.unwrap().unwrap().class, Class::RecentPull);
+    });
+}
+
+#[test]
+fn an_image_is_read_again_once_by_newer_readers_whatever_became_of_it() {
+    on_every_engine(|fresh| async move {
+        let store = &fresh.store;
+        let held = inventory(&[package("zlib", "1")]);
+        let judged = [(package("zlib", "1"), Vec::new())];
+        let refuse = async |job: &crate::Job, verdict, revision| {
+            let (code, started) = ("layer-truncated".into(), job.claimed);
+            let failure =
+                crate::Failure { job, verdict, code, notes: Vec::new(), revision, started, tier: String::new() };
+            store.record_failure(&failure).await.unwrap();
+        };
+        let good = fresh.claimed("good").await;
+        store.record(&assessment(&good, &held, &judged, 0)).await.unwrap();
+        let bad = fresh.claimed("bad").await;
+        refuse(&bad, Verdict::Failed, 1).await;
+        let strange = fresh.claimed("strange").await;
+        refuse(&strange, Verdict::Unsupported, 1).await;
+        assert_eq!(store.requeue_outdated(1, 10).await.unwrap(), 0, "by these readers");
+        assert_eq!(store.requeue_outdated(2, 10).await.unwrap(), 3, "each of them");
+        let first = store.claim("w").await.unwrap().unwrap();
+        refuse(&first, Verdict::Failed, 2).await;
+        let second = store.claim("w").await.unwrap().unwrap();
+        refuse(&second, Verdict::Unsupported, 2).await;
+        let third = store.claim("w").await.unwrap().unwrap();
+        let newer = crate::Assessment { revision: 2, ..assessment(&third, &held, &judged, 0) };
+        store.record(&newer).await.unwrap();
+        for revision in [1, 2] {
+            assert_eq!(store.requeue_outdated(revision, 10).await.unwrap(), 0, "tried; older readers ask for nothing");
+        }
+        assert_eq!(store.requeue_outdated(3, 2).await.unwrap(), 2);
+        assert_eq!(store.requeue_outdated(3, 2).await.unwrap(), 1, "those before are in nobody's way");
+        while let Some(job) = store.claim("w").await.unwrap() {
+            store.finish(&job).await.unwrap();
+        }
+        assert_eq!(store.requeue_outdated(3, 10).await.unwrap(), 0, "though none came to a result");
+        let image = fresh.image("app", "bad", "bad").await;
+        assert!(store.put_manifest(image).await.unwrap().job.is_some(), "pushed again, it is tried again");
     });
 }
