@@ -204,7 +204,7 @@ async fn settle_target(mut write: Write<'_>, target: &Target) -> Result<Settled>
 
 /// Meters images of the window that were judged for another subscription: like one that is pushed, they count here as well. The
 /// others count once they are judged.
-async fn meter_judged(write: &mut Write<'_>, registries: &[Id]) -> Result<u64> {
+pub(crate) async fn meter_judged(write: &mut Write<'_>, registries: &[Id]) -> Result<u64> {
     let places = places(&mut write.tx).await?;
     let mut metered = 0;
     for place in places.iter().filter(|place| place.standard && place.open && registries.contains(&place.registry)) {

@@ -7,6 +7,7 @@
 
 use crate::coverage::{Which, settle};
 use crate::engine::values;
+use crate::plans::meter_judged;
 use crate::scope::{Registry, registry_by};
 use crate::tree::respell;
 use crate::write::{What, Write};
@@ -66,6 +67,7 @@ impl Store {
             write.run("UPDATE job SET registry = $2 WHERE kind = 1 AND repository = $1", values![id, to.id]).await?;
             let now = write.now;
             settle(&mut write, Which::Registries(&[to.id]), now).await?;
+            meter_judged(&mut write, &[to.id]).await?;
         }
         let said = |registry: &Registry, name: &str| json!({"registry": registry.name, "name": name});
         let (was, is) = (said(&from, name), said(&to, wanted));

@@ -53,13 +53,22 @@ pub(crate) fn add(write: &mut Write<'_>, done: &Done<'_>, generation: i64) -> Re
 
 /// Counts an image once for each subscription that has it where the plan is on.
 fn meter(write: &mut Write<'_>, image: Id) {
-    let sql = format!(
+    write.last(metering(""), values![image, write.now, Micros::FOREVER]);
+}
+
+/// Counts an image that is judged for the subscription of a registry where somebody uses it.
+pub(crate) fn meter_at(write: &mut Write<'_>, image: Id, registry: Id) {
+    let sql = metering("AND g.id = $4 AND i.media_type = 1 AND i.verdict <> 0 AND i.work = 0");
+    write.last(sql, values![image, write.now, Micros::FOREVER, registry]);
+}
+
+fn metering(only: &str) -> String {
+    format!(
         "INSERT INTO usage (subscription, digest, at, repository)
         SELECT g.subscription, i.digest, $2, MIN(p.repository) FROM repository_image p JOIN image i ON i.id = p.image JOIN repository r ON r.id = p.repository
         JOIN registry g ON g.id = r.registry JOIN subscription s ON s.id = g.subscription
-        WHERE p.image = $1 AND p.until = $3 AND {STANDARD} = 1 AND {OPEN} = 1 GROUP BY g.subscription, i.digest ON CONFLICT DO NOTHING"
-    );
-    write.last(sql, values![image, write.now, Micros::FOREVER]);
+        WHERE p.image = $1 AND p.until = $3 AND {STANDARD} = 1 AND {OPEN} = 1 {only} GROUP BY g.subscription, i.digest ON CONFLICT DO NOTHING"
+    )
 }
 
 /// Writes that an image cannot be read by some readers. Its last inventory stays; the job is ended by the caller.

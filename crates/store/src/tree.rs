@@ -7,7 +7,7 @@
 use crate::coverage::{Which, settle};
 use crate::engine::values;
 use crate::places::places;
-use crate::plans::{add_row, keep_history};
+use crate::plans::{add_row, keep_history, meter_judged};
 use crate::scope::{Registry, Subscription, registry_by, subscription_by};
 use crate::views;
 use crate::write::{What, Write};
@@ -199,6 +199,7 @@ impl Store {
         if after.subscription != before.subscription {
             let now = write.now;
             settle(&mut write, Which::Registries(&[id]), now).await?;
+            meter_judged(&mut write, &[id]).await?;
         }
         let (was, is) = (of_registry(&before), of_registry(&after));
         audit(&mut write, by, "registry.update", &after.name, &after.scope(), was, is).await?;
@@ -232,11 +233,20 @@ impl Store {
         Ok(())
     }
 
-    /// Renames a resource group: its registries are in another one then. Returns how many.
+    /// Renames a resource group: its registries are in another one then. Returns how many. `Conflict`: both groups have a rule of one
+    /// name, or somebody who sees to one recommendation.
     pub async fn rename_group(&self, subscription: Id, from: &str, to: &str, by: &Caller) -> Result<u64> {
         let to = checked_group(to)?;
         let mut write = self.write().await?;
         let of = subscription_by(&mut write.tx, subscription).await?;
+        let scope = |group: &str| Scope {
+            subscription: Some(of.guid.clone()),
+            resource_group: Some(group.to_owned()),
+            ..Scope::ALL
+        };
+        if from != to {
+            may_join(&mut write, &scope(from), &scope(to)).await?;
+        }
         let sql = "UPDATE registry SET resource_group = $3 WHERE subscription = $1 AND resource_group = $2 AND until = $4 RETURNING id";
         let moved = write.tx.all(sql, values![subscription, from, to, Micros::FOREVER]).await?;
         if moved.is_empty() {
@@ -245,16 +255,40 @@ impl Store {
         for row in &moved {
             write.changed(What::Registry, row.int(0)?);
         }
-        let scope = |group: &str| Scope {
-            subscription: Some(of.guid.clone()),
-            resource_group: Some(group.to_owned()),
-            ..Scope::ALL
-        };
         respell(&mut write, &scope(from), &scope(to)).await?;
         audit(&mut write, by, "group.rename", to, &scope(to), json!({"name": from}), json!({"name": to})).await?;
         write.commit().await?;
         Ok(moved.len() as u64)
     }
+}
+
+/// Looks whether what hangs on one node can hang on another that is there as well. Who has a role on both has it once then.
+async fn may_join(write: &mut Write<'_>, from: &Scope, to: &Scope) -> Result<()> {
+    let (old, new) = (from.to_path(), to.to_path());
+    let both = [
+        (
+            "rule",
+            "SELECT a.name FROM rule a JOIN rule b ON b.name = a.name AND b.scope = $2 AND b.uid <> '' AND b.until = $3 WHERE a.scope = $1 AND a.uid <> '' AND a.until = $3 ORDER BY a.name",
+        ),
+        (
+            "assignment of",
+            "SELECT a.recommendation FROM assignment a JOIN assignment b ON b.recommendation = a.recommendation AND b.scope = $2 WHERE a.scope = $1 AND $3 > 0 ORDER BY a.recommendation",
+        ),
+    ];
+    for (what, sql) in both {
+        let rows = write.tx.all(sql, values![&old, &new, Micros::FOREVER]).await?;
+        let names = rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>>>()?;
+        if !names.is_empty() {
+            let names = names.join(", ");
+            return Err(Error::Conflict(format!(
+                "{old} and {new} both have the {what} {names}; rename or end one of each first"
+            )));
+        }
+    }
+    let sql = "UPDATE role_assignment SET until = $4 WHERE scope = $1 AND until = $3
+        AND EXISTS (SELECT 1 FROM role_assignment b WHERE b.principal = role_assignment.principal AND b.role = role_assignment.role AND b.scope = $2 AND b.until = $3)";
+    write.run(sql, values![&old, &new, Micros::FOREVER, write.now]).await?;
+    Ok(())
 }
 
 async fn changed_registry(write: &mut Write<'_>, before: &Registry, change: &RegistryChange) -> Result<Registry> {

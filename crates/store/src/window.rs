@@ -9,7 +9,7 @@ use crate::places::place_of;
 use crate::queue::{Class, add_image_job};
 use crate::scope::ensure_repository;
 use crate::write::{What, Write};
-use crate::{Result, Store};
+use crate::{Result, Store, scans};
 use model::Micros;
 use model::facts::Id;
 use model::verdict::Coverage;
@@ -49,6 +49,7 @@ impl Store {
 pub(crate) async fn pulled(write: &mut Write<'_>, registry: Id, repository: &str, image: Id) -> Result<()> {
     let out = "SELECT 1 FROM image WHERE id = $1 AND coverage = $2";
     if write.one(out, values![image, Coverage::OutsideWindow as u8]).await?.is_none() {
+        scans::meter_at(write, image, registry); // what is judged for one subscription may be new to another
         return Ok(());
     }
     let place = place_of(write, registry).await?;

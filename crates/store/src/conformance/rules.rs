@@ -11,7 +11,7 @@ fn by(actor: &str) -> Caller {
     Caller { actor: actor.into(), ..Caller::default() }
 }
 
-fn rule(name: &str) -> Rule {
+pub(super) fn rule(name: &str) -> Rule {
     Rule {
         name: name.into(),
         scope: Scope::parse("/guid/local").unwrap(),

@@ -343,6 +343,98 @@ fn names_and_hosts_are_checked_and_unique() {
 }
 
 #[test]
+fn a_place_that_moves_or_is_used_counts_for_the_subscription_that_it_is_in() {
+    on_every_engine(|fresh| async move {
+        let (store, by, local) = (&fresh.store, caller(), fresh.registry().await);
+        let [second, third] = [fresh.subscription("two", true).await, fresh.subscription("three", true).await];
+        let other = fresh.second_registry(second.id, "second").await;
+        fresh.push_to(other.id, "v1", "a").await;
+        assert_eq!((fresh.judge_all().await, fresh.metered().await), (1, 1));
+        let to = RegistryChange { subscription: Some(third.id), ..RegistryChange::default() };
+        store.change_registry(other.id, &to, &by).await.unwrap();
+        assert_eq!(fresh.metered().await, 2, "a registry that moved");
+        let moved = crate::RepositoryChange { name: Some("moved".into()), registry: Some(local) };
+        store.change_repository(other.id, "app", &moved, &by).await.unwrap();
+        assert_eq!(fresh.metered().await, 3, "a repository that moved");
+
+        let image = fresh.push_to(other.id, "v2", "b").await.image;
+        assert_eq!((fresh.judge_all().await, fresh.metered().await), (1, 4));
+        let node = PlanNode::Registry(local);
+        store.set_plan(node, OFF, &by).await.unwrap();
+        assert_eq!(fresh.push_to(local, "v2", "b").await.image, image);
+        let now = store.snapshot().await.unwrap().presences.iter().map(|p| p.last_push.0).max().unwrap();
+        let mut tx = store.engine().begin().await.unwrap();
+        let sql = "UPDATE repository_image SET last_push = $2 WHERE image = $1 AND repository IN (SELECT id FROM repository WHERE registry = $3)";
+        tx.run(sql, crate::engine::values![image, now - 31 * DAY, local]).await.unwrap();
+        tx.commit().await.unwrap();
+        store.set_plan(node, ON, &by).await.unwrap();
+        let manifest = store.manifest(local, "app", "v2").await.unwrap().unwrap();
+        let scanner = crate::Caller { scanner: true, ..caller() };
+        store.record_pull(local, "app", "v2", &manifest, &scanner).await.unwrap();
+        assert_eq!(
+            (fresh.image_of(image).await.coverage, fresh.metered().await),
+            (Coverage::InWindow, 4),
+            "used elsewhere"
+        );
+        for _ in 0..2 {
+            store.record_pull(local, "app", "v2", &manifest, &by).await.unwrap();
+            assert_eq!(fresh.metered().await, 5, "one that is judged for another subscription, pulled here");
+        }
+    });
+}
+
+fn assigned(scope: Scope, owner: &str) -> crate::Assignment {
+    let (recommendation, owner, actor) = ("end-of-life".into(), owner.into(), "admin".into());
+    let none = Micros(0);
+    crate::Assignment { recommendation, scope, owner, due: none, note: String::new(), actor, at: none }
+}
+
+#[test]
+fn groups_that_hold_the_same_do_not_become_one_and_what_is_in_the_way_is_named() {
+    on_every_engine(|fresh| async move {
+        let (store, by) = (&fresh.store, caller());
+        let sub = fresh.subscription("other", true).await;
+        let second = fresh.second_registry(sub.id, "second").await;
+        let new = NewRegistry {
+            subscription: sub.id,
+            resource_group: "test".into(),
+            name: "third".into(),
+            host: "third.example".into(),
+        };
+        store.make_registry(&new, &by).await.unwrap();
+        let group = |name: &str| Scope {
+            subscription: Some(sub.guid.clone()),
+            resource_group: Some(name.into()),
+            ..Scope::ALL
+        };
+        let robot = store.make_principal("robot", "robot", "", &by).await.unwrap();
+        let mut rules = Vec::new();
+        for name in ["prod", "test"] {
+            let rule = model::rule::Rule { scope: group(name), ..super::rules::rule("noise") };
+            let change = crate::RuleChange::Create { uid: uuid::Uuid::new_v4(), rule };
+            rules.push(store.change_rules(&[change], "", &by).await.unwrap().remove(0));
+            store.grant(robot, &Grant { role: Role::Reader, scope: group(name) }, &by).await.unwrap();
+            store.assign(&assigned(group(name), "me"), &by).await.unwrap();
+        }
+        let refused = async |want: &str| {
+            let before = store.snapshot().await.unwrap().revision;
+            let error = store.rename_group(sub.id, "prod", "test", &by).await.unwrap_err();
+            assert!(matches!(error, Error::Conflict(_)) && error.to_string().contains(want), "{error}");
+            assert_eq!(store.snapshot().await.unwrap().revision, before, "nothing was done");
+            assert_eq!(store.registry("second").await.unwrap().unwrap().resource_group, second.resource_group);
+        };
+        refused("noise").await;
+        let end = crate::RuleChange::Delete { uid: rules[0].uid, seen: None };
+        store.change_rules(&[end], "", &by).await.unwrap();
+        refused("end-of-life").await;
+        store.assign(&assigned(group("prod"), ""), &by).await.unwrap();
+        assert_eq!(store.rename_group(sub.id, "prod", "test", &by).await.unwrap(), 1);
+        let grants = store.principal(robot).await.unwrap().unwrap().grants;
+        assert_eq!(grants, [Grant { role: Role::Reader, scope: group("test") }], "a role on both is one");
+    });
+}
+
+#[test]
 fn only_what_is_empty_may_go_and_its_name_is_free_again() {
     on_every_engine(|fresh| async move {
         let (store, by) = (&fresh.store, caller());
