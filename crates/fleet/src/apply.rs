@@ -76,6 +76,7 @@ impl Index {
         if let Some(at) = self.repository_ids.get(row.id) {
             let repository = &mut self.repositories[at as usize];
             (repository.registry, repository.name) = (registry, row.name.clone());
+            (repository.moved, repository.seen) = (row.moved.0, row.seen.0);
             return;
         }
         self.repository_ids.insert(row.id, self.repositories.len() as u32);
@@ -84,6 +85,8 @@ impl Index {
             registry,
             name: row.name.clone(),
             key: row.key.clone(),
+            moved: row.moved.0,
+            seen: row.seen.0,
             presences: NONE,
         });
     }

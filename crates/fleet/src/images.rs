@@ -95,7 +95,8 @@ impl Index {
     fn coverage_of(&self, image: usize, presences: &[usize], plan: &Plan<'_>) -> (Coverage, Micros) {
         let registry = |p: usize| self.repositories[self.presences[p].repository as usize].registry as usize;
         let kept = self.images[image].coverage;
-        let frozen = presences.iter().map(|p| plan.sight.view.frozen(registry(*p)));
+        let repository = |p: usize| self.presences[p].repository as usize;
+        let frozen = presences.iter().map(|p| self.frozen_in(&plan.sight.view, repository(*p), plan.sight.at));
         match kept {
             Coverage::Accessory => (kept, Micros(0)),
             _ if !presences.is_empty() && frozen.clone().all(|since| since.is_some()) => {

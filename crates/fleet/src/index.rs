@@ -85,6 +85,9 @@ pub(crate) struct Repository {
     pub registry: u32,
     pub name: String,
     pub key: String,
+    /// When it came to its registry, 0 = it always was there; and as of when it was seen then.
+    pub moved: i64,
+    pub seen: i64,
     pub presences: u32,
 }
 
@@ -398,7 +401,7 @@ impl Index {
             until: Micros(row.until),
             last_push: Micros(row.last_push),
             last_pull: Micros(row.last_pull),
-            frozen: view.frozen(repository.registry as usize).map(Micros),
+            frozen: self.frozen_in(view, row.repository as usize, at).map(Micros),
         }
     }
 

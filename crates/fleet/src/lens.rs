@@ -3,7 +3,8 @@
 //! In: rules, plans, a moment. Out: groups of places. Places of one group are seen through the same rules, so that they hide
 //! the same matches. Group 0 is seen plainly. A rule is in force in a repository if its scope holds it, it is neither ended,
 //! expired nor paused, and no rule of a narrower scope there overrides it. A paused rule still overrides: where it stands,
-//! nothing is hidden by either. A registry whose plan is off is seen as of the moment at which it was switched off.
+//! nothing is hidden by either. A registry whose plan is off is seen as of the moment at which it was switched off; a repository that
+//! came there later, as it was seen when it came.
 
 use crate::criteria::RuleTests;
 use crate::ids::NONE;
@@ -123,6 +124,15 @@ impl Index {
         rows.is_empty() || standard_at(&[], &rows, now)
     }
 
+    /// Returns as of which moment a repository is seen, if the plan of its registry is off: since then, or as it came there after.
+    pub(crate) fn frozen_in(&self, view: &View, repository: usize, at: Option<i64>) -> Option<i64> {
+        let row = &self.repositories[repository];
+        let since = view.frozen(row.registry as usize)?;
+        let came_later = row.moved > 0 && since < row.moved;
+        let moment = if came_later { row.seen } else { since };
+        Some(at.map_or(moment, |at| moment.min(at)))
+    }
+
     /// Returns the end of the last time in which a registry's plan was on, if it is off at a moment: before all time if it
     /// never was on.
     pub(crate) fn frozen_since(&self, registry: usize, at: Option<i64>) -> Option<i64> {
@@ -226,7 +236,7 @@ struct MakeGroups<'a> {
 impl MakeGroups<'_> {
     fn take(&mut self, repository: usize, in_force: &InForce<'_>) {
         let index = self.index;
-        let frozen = self.view.frozen(index.repositories[repository].registry as usize);
+        let frozen = index.frozen_in(&self.view, repository, self.at);
         let (some, all): (Vec<u32>, Vec<u32>) =
             in_force.rules(repository).into_iter().partition(|r| index.rules[*r as usize].tests.asks_image());
         if some.is_empty() && all.is_empty() && frozen.is_none() {

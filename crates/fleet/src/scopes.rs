@@ -171,7 +171,7 @@ impl Index {
             path.push(fact.name.clone());
             let scope = Scope { repository: Some(fact.name.clone()), ..self.scope_of_registry(registry) };
             let node = tree.entry(path.clone()).or_insert_with(|| row(Level::Repository, scope, fact.id, &fact.name));
-            node.frozen = plan.sight.view.frozen(registry).map(Micros);
+            node.frozen = self.frozen_in(&plan.sight.view, repository, plan.sight.at).map(Micros);
             paths.push(path);
         }
         paths

@@ -61,6 +61,7 @@ fn spots(world: &Snapshot, at: Option<Micros>, plans: bool) -> Vec<Spot<'_>> {
         let registry = by_id(&world.registries, repository.registry);
         let subscription = by_id(&world.subscriptions, registry.subscription);
         let frozen = if plans { rules::frozen(world, registry, &subscription.guid, at) } else { None };
+        let frozen = frozen.map(|since| rules::as_it_came(repository, since, at));
         let seen = frozen.or(at);
         let in_time = frozen.is_none_or(|moment| presence.since <= moment);
         let reading = world.image_inventories.iter();

@@ -33,6 +33,8 @@ fn world() -> Snapshot {
             registry: 1,
             name: format!("team/app{id}"),
             key: format!("local/team/app{id}"),
+            moved: Micros(0),
+            seen: Micros(0),
         });
     }
     for id in 1..=4 {

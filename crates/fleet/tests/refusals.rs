@@ -35,6 +35,11 @@ fn image() -> ImageFact {
     }
 }
 
+fn repository() -> RepositoryFact {
+    let (name, key, never) = ("app".into(), "local/app".into(), Micros(0));
+    RepositoryFact { id: 1, registry: 1, name, key, moved: never, seen: never }
+}
+
 /// One image with one package and 4 vulnerabilities.
 fn small() -> Snapshot {
     let (since, until) = (Micros(1), Micros::FOREVER);
@@ -48,7 +53,7 @@ fn small() -> Snapshot {
             until,
         }],
         registries: vec![registry()],
-        repositories: vec![RepositoryFact { id: 1, registry: 1, name: "app".into(), key: "local/app".into() }],
+        repositories: vec![repository()],
         images: vec![image()],
         presences: vec![PresenceFact {
             id: 1,

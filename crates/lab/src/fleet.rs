@@ -190,7 +190,7 @@ impl Fleet {
             let name = format!("team-{}/service-{id:04}", id % 97);
             let registry = (id - 1) % 20 + 1;
             let key = format!("{}/{name}", self.facts.registries[registry as usize - 1].key);
-            self.facts.repositories.push(RepositoryFact { id, registry, name, key });
+            self.facts.repositories.push(RepositoryFact { id, registry, name, key, moved: Micros(0), seen: Micros(0) });
         }
     }
 

@@ -132,6 +132,10 @@ pub struct RepositoryFact {
     pub name: String,
     /// What finding ids are made of: the registry's key and the name that it began with, wherever it is now and whatever it is called.
     pub key: String,
+    /// When it came to its registry from another one; 0 = it did not.
+    pub moved: Micros,
+    /// As of which moment its images were seen when it came: that moment, or an earlier one if the plan was off where it was.
+    pub seen: Micros,
 }
 
 /// An image: one manifest for one platform.

@@ -223,11 +223,9 @@ fn shown(fact: &PlanFact) -> serde_json::Value {
 
 /// Keeps, as rows of a registry that is being moved, what held there until now, unless the same held where it goes.
 pub(crate) async fn keep_history(write: &mut Write<'_>, registry: &Registry, to: &Scope, actor: &str) -> Result<()> {
-    let sql = format!("{} ORDER BY id", rows::PLANS.select);
-    let all = write.tx.all(&sql, values![]).await?.iter().map(rows::plan).collect::<Result<Vec<_>>>()?;
-    let of = |path: String| all.iter().filter(|row| row.scope.to_path() == path).collect::<Vec<&PlanFact>>();
-    let own = of(registry.scope().to_path());
-    let above = |guid: Option<&str>| of(format!("/{}", guid.unwrap_or_default()));
+    let all = facts(write).await?;
+    let own = of(&all, &registry.scope().to_path());
+    let above = |guid: Option<&str>| of(&all, &format!("/{}", guid.unwrap_or_default()));
     let past = |above: &[&PlanFact]| {
         let mut spans = model::plan::spans(&own, above);
         spans.retain(|span| span.since < write.now);
@@ -244,4 +242,21 @@ pub(crate) async fn keep_history(write: &mut Write<'_>, registry: &Registry, to:
         add_row(write, &fact, actor).await?;
     }
     Ok(())
+}
+
+/// Returns since when the plan of a registry is off; `None` while it is on.
+pub(crate) async fn off_since(write: &mut Write<'_>, registry: &Registry) -> Result<Option<Micros>> {
+    let all = facts(write).await?;
+    let (own, above) = (of(&all, &registry.scope().to_path()), of(&all, &format!("/{}", registry.subscription_guid)));
+    let spans = model::plan::spans(&own, &above);
+    Ok(spans.last().filter(|span| !span.standard).map(|span| span.since))
+}
+
+async fn facts(write: &mut Write<'_>) -> Result<Vec<PlanFact>> {
+    let sql = format!("{} ORDER BY id", rows::PLANS.select);
+    write.tx.all(&sql, values![]).await?.iter().map(rows::plan).collect()
+}
+
+fn of<'a>(all: &'a [PlanFact], path: &str) -> Vec<&'a PlanFact> {
+    all.iter().filter(|row| row.scope.to_path() == path).collect()
 }

@@ -6,8 +6,8 @@
 //! repository. Its blobs can be had under the old name as well: a push that is under way there has been told that they are here.
 
 use crate::coverage::{Which, settle};
-use crate::engine::values;
-use crate::plans::meter_judged;
+use crate::engine::{Value, values};
+use crate::plans::{meter_judged, off_since};
 use crate::scope::{Registry, registry_by};
 use crate::tree::respell;
 use crate::write::{What, Write};
@@ -64,6 +64,7 @@ impl Store {
         write.run("DELETE FROM assignment WHERE scope = $1", values![after.to_path()]).await?;
         respell(&mut write, &before, &after).await?;
         if to.id != registry {
+            carry(&mut write, id, &from).await?;
             write.run("UPDATE job SET registry = $2 WHERE kind = 1 AND repository = $1", values![id, to.id]).await?;
             let now = write.now;
             settle(&mut write, Which::Registries(&[to.id]), now).await?;
@@ -81,6 +82,18 @@ impl Store {
         write.commit().await?;
         Ok(after)
     }
+}
+
+/// Keeps as of which moment a repository is seen that leaves a registry: now, or, where the plan is off, as of when it was.
+async fn carry(write: &mut Write<'_>, repository: Id, from: &Registry) -> Result<()> {
+    let seen = match off_since(write, from).await? {
+        Some(since) => Value::from(since),
+        None => Value::from(write.now),
+    };
+    // One that came to where the plan was off already was seen as it came.
+    let sql = "UPDATE repository SET seen = CASE WHEN moved > $2 THEN seen ELSE $2 END, moved = $3 WHERE id = $1";
+    write.run(sql, &[repository.into(), seen, write.now.into()]).await?;
+    Ok(())
 }
 
 fn place(registry: &Registry, name: &str) -> Scope {

@@ -36,7 +36,7 @@ pub(crate) const RULES: Query = Query {
     changed: "WHERE uid <> '' AND id IN",
 };
 pub(crate) const REPOSITORIES: Query =
-    Query { select: "SELECT id, registry, name, key FROM repository", all: "", changed: "WHERE id IN" };
+    Query { select: "SELECT id, registry, name, key, moved, seen FROM repository", all: "", changed: "WHERE id IN" };
 pub(crate) const IMAGES: Query = Query {
     select: "SELECT id, digest, platform, os, bytes, verdict, work, coverage, reason FROM image",
     all: "WHERE media_type <> 2",
@@ -130,7 +130,14 @@ pub(crate) fn exemption(row: &Row) -> Result<ExemptionFact> {
 }
 
 pub(crate) fn repository(row: &Row) -> Result<RepositoryFact> {
-    Ok(RepositoryFact { id: row.int(0)?, registry: row.int(1)?, name: row.text(2)?, key: row.text(3)? })
+    Ok(RepositoryFact {
+        id: row.int(0)?,
+        registry: row.int(1)?,
+        name: row.text(2)?,
+        key: row.text(3)?,
+        moved: row.at(4)?,
+        seen: row.at(5)?,
+    })
 }
 
 pub(crate) fn image(row: &Row) -> Result<ImageFact> {

@@ -75,7 +75,14 @@ fn world(tags: &[(&str, Id, i64, Option<i64>)]) -> Index {
     Index::build(&Snapshot {
         subscriptions: vec![SubscriptionFact { id, guid: "g".into(), name: "s".into(), window_days: 30, until }],
         registries: vec![RegistryFact { id, subscription: 1, resource_group, name, key, kind, host, until }],
-        repositories: vec![RepositoryFact { id, registry: 1, name: "app".into(), key: "local/app".into() }],
+        repositories: vec![RepositoryFact {
+            id,
+            registry: 1,
+            name: "app".into(),
+            key: "local/app".into(),
+            moved: Micros(0),
+            seen: Micros(0),
+        }],
         images: vec![image(1, Verdict::Complete), image(2, Verdict::Gaps), image(3, Verdict::None)],
         presences: vec![presence(1), presence(2), presence(3)],
         tags: tags.iter().map(tag).collect(),

@@ -123,3 +123,9 @@ pub fn frozen(world: &Snapshot, registry: &RegistryFact, guid: &str, at: Option<
     let mut days = (0..=last).rev().map(|day| Micros(day * DAY));
     Some(days.find(|day| plan_on(world, registry, guid, Micros(day.0 - 1))).unwrap_or(Micros(i64::MIN)))
 }
+
+/// The moment of which a repository is seen where the plan is off: one that came there later is seen as it came.
+pub fn as_it_came(repository: &RepositoryFact, off: Micros, at: Option<Micros>) -> Micros {
+    let moment = if repository.moved > off.max(Micros(0)) { repository.seen } else { off };
+    at.map_or(moment, |at| moment.min(at))
+}

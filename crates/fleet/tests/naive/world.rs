@@ -95,7 +95,10 @@ fn scopes(world: &mut Snapshot, dice: &mut Dice) {
     }
     for (id, name) in [(1, "app"), (2, "team/app"), (3, "base"), (4, "app")] {
         let registry = if id == 4 { 2 } else { dice.pick(&[1, 3]) };
-        world.repositories.push(RepositoryFact { id, registry, name: name.into(), key: format!("key-{id}/{name}") });
+        let moved = if dice.one_in(3) { 1 + dice.below(END as u64) as i64 } else { 0 };
+        let seen = if dice.one_in(3) { Micros(i64::MIN) } else { Micros(dice.below(moved as u64 + 1) as i64 * DAY) };
+        let (name, key, moved) = (name.to_owned(), format!("key-{id}/{name}"), Micros(moved * DAY));
+        world.repositories.push(RepositoryFact { id, registry, name, key, moved, seen });
     }
 }
 

@@ -124,3 +124,21 @@ async fn the_console_renames_a_repository() {
     let seen = fleet.get_as("reader", &to, &[("accept", "text/html")]).await.is(200, "a reader reads").text();
     assert!(!seen.contains("Rename or move"));
 }
+
+#[tokio::test]
+async fn a_repository_that_is_moved_to_where_the_plan_is_off_keeps_its_findings_as_they_were() {
+    let fleet = Fleet::new().await;
+    let off = sent(&fleet, "admin", Method::POST, "/subscriptions", &json!({"name": "off", "tier": "free"})).await;
+    off.is(201, "a subscription without a plan");
+    let registry = json!({"name": "cold", "host": "cold.example", "subscription": "off"});
+    sent(&fleet, "admin", Method::POST, "/registries", &registry).await.is(201, "a registry there");
+    let before = fleet.list("/api/v1/findings?repository=team/one").await;
+    sent(&fleet, "admin", Method::PATCH, ONE, &json!({"registry": "cold"})).await.is(200, "moved");
+    let after = fleet.list("/api/v1/findings?repository=team/one").await;
+    assert_eq!((&after["total"], &after["disabled"]), (&before["total"], &before["disabled"]));
+    assert_eq!(after["items"][0]["id"], before["items"][0]["id"], "{after}");
+    let image = fleet.list(&format!("/api/v1/images/{}", fleet.one)).await;
+    assert_eq!(image["coverage"], "plan-off", "{image}");
+    let since = image["coverage_since"].as_str().and_then(model::time::Micros::parse).unwrap();
+    assert!(since > model::time::Micros(0) && since <= crate::fleet::now(), "with the day on which it came: {image}");
+}

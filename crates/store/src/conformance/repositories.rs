@@ -147,3 +147,25 @@ fn what_holds_in_the_registry_that_a_repository_goes_to_holds_for_its_images() {
         assert!(store.snapshot().await.unwrap().presences.iter().all(|p| p.until == Micros::FOREVER));
     });
 }
+
+#[test]
+fn a_repository_that_comes_to_where_the_plan_is_off_is_seen_as_it_came_wherever_it_goes_on_to() {
+    on_every_engine(|fresh| async move {
+        let (store, local, by) = (&fresh.store, fresh.registry().await, caller());
+        let off = fresh.subscription("off", false).await;
+        let [second, third] =
+            [fresh.second_registry(off.id, "second").await.id, fresh.second_registry(off.id, "third").await.id];
+        fresh.push_image("app", "v1", "a").await;
+        let row = async || repositories(&fresh).await.remove(0);
+        assert_eq!((row().await.moved, row().await.seen), (Micros(0), Micros(0)), "it was always there");
+        let to = |registry| RepositoryChange { name: None, registry: Some(registry) };
+        store.change_repository(local, "app", &to(second), &by).await.unwrap();
+        let came = row().await;
+        assert!(came.moved.0 > 0 && came.seen == came.moved, "the plan was on until then: {came:?}");
+        store.change_repository(second, "app", &to(third), &by).await.unwrap();
+        let went = row().await;
+        assert!(went.moved > came.moved && went.seen == came.seen, "it was off already: {went:?}");
+        store.change_repository(third, "app", &named("shop"), &by).await.unwrap();
+        assert_eq!((row().await.moved, row().await.seen), (went.moved, went.seen), "a name is no place");
+    });
+}
