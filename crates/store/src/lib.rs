@@ -104,6 +104,7 @@ pub use repositories::RepositoryChange;
 pub use room::{Room, Space};
 pub use rules::{RuleChange, RuleRow};
 pub use scanner::Pulled;
+pub use scans::ScanTimes;
 pub use scope::{Registry, Subscription};
 pub use sessions::Session;
 pub use staging::{End, Follower, StagedUpload, Staging, UploadId};

@@ -194,6 +194,7 @@ impl Store {
                 let note = Note { code: "crash".into(), path: String::new(), text, gap: true };
                 let done = Done {
                     image,
+                    job: job.id,
                     class: job.class as u8,
                     started: write.now,
                     verdict: Verdict::Failed,

@@ -124,6 +124,7 @@ impl Store {
         notes.extend_from_slice(&assessment.notes);
         let done = Done {
             image,
+            job: assessment.job.id,
             class: assessment.job.class as u8,
             started: assessment.started,
             verdict: assessment.verdict,
@@ -148,6 +149,7 @@ impl Store {
         let mut write = self.fenced(failure.job).await?;
         let done = Done {
             image,
+            job: failure.job.id,
             class: failure.job.class as u8,
             started: failure.started,
             verdict: failure.verdict,

@@ -1,9 +1,9 @@
 //! The history of scans: what was done to an image, when, and what came of it.
 
-use crate::engine::values;
+use crate::engine::{Row, values};
 use crate::places::{OPEN, STANDARD};
 use crate::write::{What, Write};
-use crate::{Error, Result, generation};
+use crate::{Error, Result, Store, generation};
 use model::Micros;
 use model::facts::Id;
 use model::inventory::Note;
@@ -12,6 +12,7 @@ use model::verdict::Verdict;
 /// A scan as its history keeps it.
 pub(crate) struct Done<'a> {
     pub(crate) image: Id,
+    pub(crate) job: Id,
     pub(crate) class: u8,
     pub(crate) started: Micros,
     pub(crate) verdict: Verdict,
@@ -32,7 +33,9 @@ pub(crate) enum Readers {
 
 /// Writes a scan into the history of its image, and meters it. `generation` = that in force.
 pub(crate) fn add(write: &mut Write<'_>, done: &Done<'_>, generation: i64) -> Result<()> {
-    let sql = "INSERT INTO scan (image, started, finished, class, verdict, codes, notes, generation, tier, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let sql =
+        "INSERT INTO scan (image, started, finished, class, verdict, codes, notes, generation, tier, bytes, queued)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, COALESCE((SELECT j.since FROM job j WHERE j.id = $11), 0))";
     let notes = serde_json::to_string(done.notes).map_err(|why| Error::damaged("notes", why))?;
     let values = values![
         done.image,
@@ -45,10 +48,34 @@ pub(crate) fn add(write: &mut Write<'_>, done: &Done<'_>, generation: i64) -> Re
         generation,
         done.tier,
         done.bytes,
+        done.job,
     ];
     write.last(sql, values);
     meter(write, done.image);
     Ok(())
+}
+
+/// When a scan was asked for, begun and done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanTimes {
+    /// When its job was queued; 0 = not known.
+    pub queued: Micros,
+    /// When the work began.
+    pub started: Micros,
+    /// When its result was written.
+    pub finished: Micros,
+}
+
+impl Store {
+    /// Lists the times of scans since a moment, newest first, so many at most.
+    pub async fn scan_times(&self, since: Micros, most: u32) -> Result<Vec<ScanTimes>> {
+        let sql = "SELECT queued, started, finished FROM scan ORDER BY id DESC LIMIT $1";
+        let rows = self.engine().all(sql, values![i64::from(most)]).await?;
+        let read = |row: &Row| Ok(ScanTimes { queued: row.at(0)?, started: row.at(1)?, finished: row.at(2)? });
+        let mut times = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+        times.retain(|scan| scan.finished >= since);
+        Ok(times)
+    }
 }
 
 /// Counts an image once for each subscription that has it where the plan is on.

@@ -109,6 +109,9 @@ fn a_result_is_written_once_by_the_holder_of_the_lease_and_is_then_there_as_a_wh
         let detail = store.match_detail(placed[0].package, id).await.unwrap().unwrap();
         assert_eq!((detail.found, detail.key), (found("CVE-1", Severity::High), package("zlib", "1")));
         let scans = store.scans(image.id, 10).await.unwrap();
+        let times = store.scan_times(Micros(0), 10).await.unwrap();
+        assert!(times.iter().all(|scan| scan.queued.0 != 0 && scan.queued <= scan.finished), "{times:?}");
+        assert_eq!(store.scan_times(Micros::FOREVER, 10).await.unwrap(), []);
         assert_eq!((scans.len(), scans[0].class, scans[0].tier.as_str()), (1, "push", "full"));
         assert_eq!(store.layers_of(image.id).await.unwrap().len(), 1);
     });
