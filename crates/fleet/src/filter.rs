@@ -68,6 +68,8 @@ pub(crate) enum Test {
     Age(Span),
     /// Microseconds since the last pull, in the repository; never pulled never passes.
     Pulled(Span),
+    /// Codes of reasons, of which an image has one.
+    Reason(Vec<Pattern>),
     /// Halves of a finding id.
     Id(u64, u64),
     Hidden(Hidden),
@@ -173,6 +175,7 @@ pub static WORDS: &[Word] = &[
         takes: &["in-window", "outside-window", "plan-off", "blocked-by-network", "accessory"],
         make: |v| mask(v, |w| Coverage::ALL.into_iter().find(|s| s.as_str() == w).map(|s| s as u8)).map(Test::Coverage),
     },
+    Word { names: &["reason"], takes: &["feeds", "limit-*"], make: |v| patterns(v).map(Test::Reason) },
     Word {
         names: &["category"],
         takes: &["vulnerability", "unmaintained", "notice", "kernel-headers", "malware"],

@@ -53,6 +53,7 @@ mod sight;
 mod sums;
 mod view;
 mod vulnerabilities;
+mod weights;
 
 pub use coverage::{MOMENTS, ReadState};
 pub use effects::RuleEffect;
@@ -70,3 +71,4 @@ pub use rows::{
 };
 pub use scopes::{Level, ScopeRow};
 pub use score::{ImageState, ImageTest, Score, ScoreSettings, ScoreTally, StateRow};
+pub use weights::{POINTS, Weight};

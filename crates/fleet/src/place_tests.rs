@@ -64,7 +64,7 @@ impl<'q> PlaceTests<'q> {
             Test::Text(_) if self.text_in == TextIn::Places => self.conditions.push(condition),
             Test::Image(_) | Test::Tag(_) | Test::Os(_) | Test::Platform(_) => self.conditions.push(condition),
             Test::Verdict(_) | Test::Work(_) | Test::Coverage(_) => self.conditions.push(condition),
-            Test::Pulled(_) | Test::Id(..) => self.conditions.push(condition),
+            Test::Pulled(_) | Test::Reason(_) | Test::Id(..) => self.conditions.push(condition),
             _ => {}
         }
     }
@@ -124,6 +124,9 @@ impl<'q> PlaceTests<'q> {
                 let off = off && image.coverage != Coverage::Accessory;
                 let coverage = if off { Coverage::PlanOff } else { image.coverage };
                 mask & 1 << coverage as u8 != 0
+            }
+            Test::Reason(patterns) => {
+                index.text(image.reason).split(',').any(|code| !code.is_empty() && any(patterns, code))
             }
             Test::Pulled(span) => row.last_pull != 0 && span.holds(self.now.saturating_sub(row.last_pull)),
             Test::Id(half, _) => index.place_half(presence) == *half,

@@ -23,12 +23,12 @@ const SORTS: [SortKey; 7] = [
 
 /// What the images of a repository add up to.
 #[derive(Debug, Clone, Default)]
-struct Sum {
+pub(crate) struct Sum {
     images: u64,
     affected: u64,
     last_push: i64,
     last_pull: i64,
-    tally: Tally,
+    pub tally: Tally,
 }
 
 impl Index {
@@ -36,18 +36,22 @@ impl Index {
     pub fn repositories(&self, query: &Query) -> Result<Page<RepositoryRow>, QueryError> {
         let sort = query.sort.only(&SORTS)?;
         let plan = Plan::new(self, query, TextIn::Places)?;
-        let sums = self.sum_repositories(&plan);
+        let sums = self.sum_repositories(&plan, |_| true);
         let listed = sums.iter().enumerate().filter(|(_, sum)| sum.images > 0);
         let rows = listed.map(|(at, sum)| (self.repository_key(sort, at, sum), at as u32));
         let names = |id| self.repository_ids.get(id).map(|at| self.repository_names(sort, at as usize));
         page(self, query, "repositories", rows, names, |at| self.repository_row(at, &sums[at]))
     }
 
-    fn sum_repositories(&self, plan: &Plan<'_>) -> Vec<Sum> {
+    /// Adds up by repository what is in places that were last pulled at a moment of which `used` is true.
+    pub(crate) fn sum_repositories(&self, plan: &Plan<'_>, used: impl Fn(i64) -> bool) -> Vec<Sum> {
         let findings = Sums::new(plan);
         let mut sums = vec![Sum::default(); self.repositories.len()];
         findings.each_passing_place(|presence| {
             let row = &self.presences[presence];
+            if !used(row.last_pull) {
+                return;
+            }
             let tally = findings.place(presence).tally();
             let sum = &mut sums[row.repository as usize];
             sum.images += 1;
@@ -80,7 +84,7 @@ impl Index {
         Key { numbers, names: self.repository_names(sort, at), ids: [self.repositories[at].id, 0, 0, 0] }
     }
 
-    fn repository_row(&self, at: usize, sum: &Sum) -> RepositoryRow {
+    pub(crate) fn repository_row(&self, at: usize, sum: &Sum) -> RepositoryRow {
         let repository = &self.repositories[at];
         let registry = &self.registries[repository.registry as usize];
         let subscription = self.subscriptions.iter().find(|s| s.id == registry.subscription);

@@ -9,6 +9,8 @@ mod rules;
 mod score;
 #[path = "naive/turns.rs"]
 mod turns;
+#[path = "naive/weights.rs"]
+mod weights;
 #[path = "naive/world.rs"]
 mod world;
 
@@ -167,6 +169,8 @@ const WORDS: &[(&str, Asks)] = &[
     ("os:debian", Asks::Place(|s, _| s.image.os.starts_with("Debian"))),
     ("platform:linux/arm*", Asks::Place(|s, _| s.image.platform == "linux/arm64")),
     ("verdict:gaps,none", Asks::Place(|s, _| [Verdict::Gaps, Verdict::None].contains(&s.image.verdict))),
+    ("reason:feeds", Asks::Place(|s, _| s.image.reason.starts_with("feeds"))),
+    ("-reason:limit-*", Asks::Place(|s, _| !s.image.reason.ends_with("limit-time"))),
     ("pulled:<=18d", Asks::Place(|s, _| s.presence.last_pull.0 == 2 * DAY)),
     ("pulled:>18d", Asks::Place(|s, _| s.presence.last_pull.0 == DAY)),
     ("-pulled:<19d", Asks::Place(|s, _| s.presence.last_pull.0 < 2 * DAY)),
@@ -687,6 +691,7 @@ proptest! {
         }
         check_exposures(&followed, &world);
         for index in [&built, &followed, &stepwise, &late] {
+            weights::check_weights(index);
             score::check_effects(index, &world);
             score::check_score(index, &world, None);
             let past = Some(Micros(dice.below(END as u64) as i64 * DAY));

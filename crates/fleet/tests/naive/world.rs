@@ -113,7 +113,7 @@ fn images(world: &mut Snapshot, dice: &mut Dice) {
             verdict: dice.pick(&Verdict::ALL),
             work: dice.pick(&Work::ALL),
             coverage: dice.pick(&Coverage::ALL),
-            reason: String::new(),
+            reason: dice.pick(&["", "feeds", "feeds,limit-time"]).into(),
         });
         for repository in 1..=4 {
             for (since, until) in dice.spans() {

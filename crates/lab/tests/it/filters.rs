@@ -62,6 +62,7 @@ const WORDS: &[&str] = &[
     "verdict:gaps",
     "-verdict:gaps",
     "coverage:in-window",
+    "reason:feeds",
     "pulled:<30d",
     "-pulled:<=20d",
     "age:>100d",
