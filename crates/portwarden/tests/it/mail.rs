@@ -55,7 +55,7 @@ time.sleep(3600)
 "#;
 /// Reads a mail as Python's own parser does.
 const PARSE: &str = "import email,email.policy,json,sys\nm=email.message_from_binary_file(open(sys.argv[1],'rb'),policy=email.policy.default)\n\
-    print(json.dumps({'heads':{k.lower():v for k,v in m.items()},'count':len(m.items()),'text':m.get_content(),'defects':[str(d) for d in m.defects]}))";
+    print(json.dumps({'heads':{k.lower():v for k,v in m.items()},'count':len(m.items()),'text':m.get_body(('plain',)).get_content(),'html':m.get_body(('html',)).get_content(),'parts':[p.get_content_type() for p in m.walk()],'defects':[str(d) for d in m.defects]}))";
 
 struct Relay {
     child: Child,
@@ -166,6 +166,8 @@ fn a_mail_is_taken_by_a_relay_that_fails_five_times_and_its_link_ends_the_kind()
         assert_eq!(taken.len(), 1, "{taken:?}");
         let (heads, text) = (&taken[0]["heads"], taken[0]["text"].as_str().unwrap());
         assert_eq!(taken[0]["defects"], json!([]));
+        assert_eq!(taken[0]["parts"], json!(["multipart/alternative", "text/plain", "text/html"]));
+        assert!(taken[0]["html"].as_str().unwrap().contains("<a href=\"http"), "{}", taken[0]["html"]);
         assert_eq!(
             taken[0]["how"],
             json!({"to": ["sec@ports.test", "ops@ports.test"], "from": "pw@ports.test", "tls": false, "login": true})
@@ -291,7 +293,10 @@ fn a_kill_while_mail_is_sent_loses_nothing_and_what_comes_twice_has_one_id() {
             let ids: std::collections::HashSet<&str> =
                 mails.iter().map(|mail| mail["heads"]["message-id"].as_str().unwrap()).collect();
             assert_eq!((mails.len(), ids.len()), (times, 1), "{step}: {mails:?}");
-            assert!(mails.iter().all(|mail| mail["text"] == mails[0]["text"]), "{step}: the same text");
+            assert!(
+                mails.iter().all(|mail| mail["text"] == mails[0]["text"] && mail["html"] == mails[0]["html"]),
+                "{step}: the same text"
+            );
             println!("{:<10} mail {step}: taken {} time(s) under one id", house.engine(), mails.len());
         }
     }
@@ -317,7 +322,7 @@ fn what_an_image_is_called_is_no_header_of_a_mail() {
     let heads = &mail["heads"];
     assert_eq!((heads["to"].as_str(), &heads["bcc"]), (Some("sec@ports.test"), &Value::Null), "{mail}");
     assert_eq!(mail["count"].as_u64(), Some(heads.as_object().unwrap().len() as u64), "no header twice: {mail}");
-    let seen = format!("{}{}", heads["subject"], mail["text"]);
+    let seen = format!("{}{}{}", heads["subject"], mail["text"], mail["html"]);
     assert!(!seen.contains('\u{1b}') && !seen.contains('\u{202e}'), "{seen}");
 }
 

@@ -1,14 +1,16 @@
 //! Mail: what is said, as a mail, handed to the relay of the installation.
 //!
 //! In: a message of the outbox, the relay, the addresses of a channel. Out: taken by the relay, or why not. A mail is the same bytes
-//! each time it is sent, under the id of its message; it is plain text, so that nothing in it is markup. Texts and addresses are
-//! encoded by the library that also speaks to the relay.
+//! each time it is sent, under the id of its message; it is plain text, and the same as HTML that loads nothing. Texts and addresses
+//! are encoded by the library that also speaks to the relay.
+
+mod html;
 
 use super::item::Said;
 use super::send::Failed;
 use super::shapes::plain;
-use lettre::message::Mailbox;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
@@ -209,9 +211,7 @@ fn letter(
         .from(Mailbox::new(Some("Portwarden".into()), from.clone()))
         .subject(subject(said))
         .date(at)
-        .message_id(Some(format!("<{}@{domain}>", message.uid)))
-        .header(MIME_VERSION_1_0)
-        .header(ContentType::TEXT_PLAIN);
+        .message_id(Some(format!("<{}@{domain}>", message.uid)));
     for address in to {
         builder = builder.to(Mailbox::new(None, address.clone()));
     }
@@ -225,7 +225,13 @@ fn letter(
         let name = HeaderName::new_from_ascii(name.to_owned()).map_err(|why| why.to_string())?;
         builder = builder.raw_header(HeaderValue::dangerous_new_pre_encoded(name, value.clone(), value));
     }
-    let letter = builder.body(plain(channel, said)).map_err(|why| why.to_string())?;
+    // Not to be foreseen by whoever chose a name that stands in the mail, and the same each time.
+    let boundary = Digest::sha256(format!("boundary:{}", message.uid).as_bytes());
+    let both = MultiPart::alternative()
+        .boundary(boundary.hex().get(..32).unwrap_or_default())
+        .singlepart(SinglePart::plain(plain(channel, said)))
+        .singlepart(SinglePart::html(html::page(channel, said)?));
+    let letter = builder.multipart(both).map_err(|why| why.to_string())?;
     Ok(letter.formatted())
 }
 

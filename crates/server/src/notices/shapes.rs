@@ -35,7 +35,7 @@ pub fn event(message: &Message, channel: &Channel, said: &Said, source: &str) ->
 }
 
 /// The lines of an item, in the order in which they are read.
-fn lines(item: &Item) -> Vec<(&'static str, &str)> {
+pub fn lines(item: &Item) -> Vec<(&'static str, &str)> {
     let all = [
         ("", item.what.as_str()),
         ("What to do", &item.remedy),
@@ -44,6 +44,15 @@ fn lines(item: &Item) -> Vec<(&'static str, &str)> {
         ("About it", &item.description),
     ];
     all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+/// Who else was told, or nothing.
+pub fn others(item: &Item) -> String {
+    match item.others {
+        0 => String::new(),
+        1 => "One other channel was told as well.".into(),
+        n => format!("{n} other channels were told as well."),
+    }
 }
 
 /// Plain text, for mail.
@@ -58,10 +67,9 @@ pub fn plain(channel: &Channel, said: &Said) -> String {
         if !item.rule_link.is_empty() {
             text.push_str(&format!("  Hide it by a rule: {}\n", item.rule_link));
         }
-        match item.others {
-            0 => {}
-            1 => text.push_str("  One other channel was told as well.\n"),
-            n => text.push_str(&format!("  {n} other channels were told as well.\n")),
+        let others = others(item);
+        if !others.is_empty() {
+            text.push_str(&format!("  {others}\n"));
         }
         if !item.unsubscribe.is_empty() {
             text.push_str(&format!("  No more of {}: {}\n", item.kind, item.unsubscribe));

@@ -101,7 +101,9 @@ fn a_channel_has_a_few_addresses_and_none_twice() {
 fn a_hostile_name_is_no_header_and_a_long_one_no_long_subject() {
     let hostile = "x\r\nBcc: evil@x.test\r\n\r\n.\r\nDATA \u{1b}[31m =?utf-8?B?QmNj?= ü";
     let text = written(vec![item("new-finding", hostile, hostile)]);
-    let (head, _) = text.split_once("\r\n\r\n").unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let heads = body.split("\r\n").filter(|line| line.starts_with("Content-") || line.starts_with("Bcc"));
+    assert_eq!(heads.count(), 4, "two parts, each with its kind and its encoding: {body}");
     let names: Vec<&str> = head
         .split("\r\n")
         .filter(|line| !line.starts_with([' ', '\t']))
@@ -120,7 +122,6 @@ fn a_hostile_name_is_no_header_and_a_long_one_no_long_subject() {
         "Auto-Submitted",
         "List-Unsubscribe",
         "List-Unsubscribe-Post",
-        "Content-Transfer-Encoding",
     ];
     for name in &names {
         let at = known.iter().position(|k| k == name);
@@ -131,6 +132,49 @@ fn a_hostile_name_is_no_header_and_a_long_one_no_long_subject() {
     assert!(head.split("\r\n").all(|line| line.len() <= 998), "{head}");
     let said = Said { items: vec![item("new-finding", &"ä".repeat(5_000), "b")], more: 3 };
     assert_eq!(subject(&said).chars().count(), SUBJECT_CHARS);
+}
+
+/// The tags of a page, without what is between them.
+fn tags(html: &str) -> Vec<&str> {
+    html.split('<').skip(1).filter_map(|piece| piece.split('>').next()).collect()
+}
+
+#[test]
+fn text_of_others_is_no_markup_and_nothing_is_loaded() {
+    let page = |text: &str| {
+        let mut one = item("new-finding", text, text);
+        one.remedy = text.into();
+        one.place = text.into();
+        one.why = text.into();
+        one.description = text.into();
+        one.rule_link = "https://pw.test/rules/new".into();
+        let said = Said { items: vec![one.tidy()], more: 2 };
+        html::page(&channel(text), &said).unwrap()
+    };
+    let plain = page("openssl");
+    for text in [
+        "<script>alert(1)</script>",
+        "<img src=\"https://evil.test/x.png\">",
+        "\"><a href='https://evil.test'>click</a>",
+        "</p></body></html><h1>",
+        "<!-- ",
+        "]]> {{ 7 * 7 }} {% include \"base.html\" %}",
+        "&lt;b&gt; &#60;b&#62;",
+        "\u{202e}gnp.exe\u{1b}[31m\0",
+        "<style>body{background:url(https://evil.test)}</style>",
+    ] {
+        assert_eq!(tags(&page(text)), tags(&plain), "{text:?}");
+    }
+    assert!(page("a & b <c>").contains("a &#38; b &#60;c&#62;"));
+    assert!(!page("\u{202e}gnp").contains('\u{202e}'));
+    for loads in ["src=", "url(", "<link", "<img", "<script", "@import", "<form"] {
+        assert!(!plain.contains(loads), "{loads}: {plain}");
+    }
+    let links: Vec<&str> = plain.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let want = ["https://pw.test/f", "https://pw.test/rules/new", "https://pw.test/unsubscribe/7/new-finding/c0de"];
+    assert_eq!(links, want);
+    let odd = Item { link: "javascript:alert(1)".into(), ..item("new-finding", "a", "b") };
+    assert!(!html::page(&channel("a"), &Said { items: vec![odd], more: 0 }).unwrap().contains("javascript"));
 }
 
 #[test]
