@@ -1,8 +1,10 @@
 //! Charts as SVG, each with the table that it was drawn from. Text stands beside the picture, so that it keeps its size.
 
+mod health;
 mod remediation;
 mod timeline;
 
+pub use health::{DAYS as HEALTH_DAYS, Health};
 pub use remediation::Remediation;
 pub use timeline::{IN_USE_DAYS, Place, Timeline};
 

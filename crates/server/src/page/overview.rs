@@ -7,6 +7,7 @@ pub use begin::push;
 
 use super::chart::{Remediation, Trend, moments};
 use super::frame::{self, Counts, Frame, Step, Tile};
+use super::list::Asked;
 use super::scope::{self, Names, Scoped};
 use super::visit::Visit;
 use crate::access;
@@ -21,7 +22,7 @@ use begin::Begin;
 use fleet::{Filter, Index, Query, Sort};
 use model::role::Scope;
 use model::time::Micros;
-use rows::{Ending, FRESH, Fresh, SHORT, Top, Troubled};
+use rows::{Ending, FRESH, Fresh, SHORT, Top, Troubled, USED_DAYS, Weighed};
 
 /// Days of the trend.
 const DAYS: i64 = 90;
@@ -40,6 +41,9 @@ struct Page {
     fresh: Vec<Fresh>,
     fresh_total: u64,
     fresh_link: String,
+    /// What is in use, by its weight; where nothing is, `top`.
+    weighed: Vec<Weighed>,
+    points: String,
     top: Vec<Top>,
     top_link: String,
     upgrades: Vec<Top>,
@@ -76,7 +80,8 @@ pub async fn sample(visit: Visit) -> Result<Response, Problem> {
 struct Answers {
     counts: fleet::Counts,
     fresh: fleet::Page<fleet::VulnerabilityRow>,
-    top: fleet::Page<fleet::RepositoryRow>,
+    weights: Vec<fleet::Weight>,
+    top: Vec<fleet::RepositoryRow>,
     upgrades: fleet::Page<fleet::PackageRow>,
     troubled: fleet::Page<fleet::ImageRow>,
 }
@@ -86,9 +91,7 @@ const FIXABLE: &str = "fix:yes";
 /// What could not be judged, or not in full.
 const TROUBLED: &str = "verdict:gaps,unsupported,failed";
 
-async fn build(visit: &Visit) -> Result<Page, Problem> {
-    let asked = frame::asked(visit, &[])?;
-    let question = Query { limit: SHORT, ..asked.question.clone() };
+fn answers(visit: &Visit, asked: &Asked, question: &Query) -> Result<Answers, Problem> {
     let more = |words: &str| -> Result<Query, Problem> {
         let mut filter = Filter::parse(words)?;
         for (name, value) in asked.scoped.fields() {
@@ -100,15 +103,23 @@ async fn build(visit: &Visit) -> Result<Page, Problem> {
     let upgrades = Query { sort: Sort::parse("findings")?, ..more(FIXABLE)? };
     let worst = Query { sort: Sort::parse("severity")?, ..question.clone() };
     let ask = |index: &Index| {
+        let weights = index.weights(question, USED_DAYS)?;
         Ok(Answers {
-            counts: index.counts(&question)?,
+            counts: index.counts(question)?,
             fresh: index.vulnerabilities(&fresh)?,
-            top: index.repositories(&worst)?,
+            top: if weights.is_empty() { index.repositories(&worst)?.items } else { Vec::new() },
+            weights,
             upgrades: index.packages(&upgrades)?,
             troubled: index.images(&troubled)?,
         })
     };
-    let answers = visit.parts.index.ask(ask)?;
+    visit.parts.index.ask(ask)
+}
+
+async fn build(visit: &Visit) -> Result<Page, Problem> {
+    let asked = frame::asked(visit, &[])?;
+    let question = Query { limit: SHORT, ..asked.question.clone() };
+    let answers = answers(visit, &asked, &question)?;
     let path = asked.scoped.path();
     let node = access::scope_at(&visit.parts, &visit.who, "scope", if path.is_empty() { "/" } else { &path })?;
     let (score, gains) = scored(visit, &node, &path, question.now).await?;
@@ -138,13 +149,20 @@ async fn build(visit: &Visit) -> Result<Page, Problem> {
         fresh: answers.fresh.items.into_iter().map(|row| rows::fresh_row(row, &listed)).collect(),
         fresh_total: answers.fresh.total,
         fresh_link: listed("/vulnerabilities", FRESH),
-        top: answers.top.items.into_iter().filter(|row| row.tally.findings() > 0).map(rows::top_row).collect(),
+        weighed: weighed(answers.weights),
+        points: fleet::POINTS.map(|(severity, points)| format!("{} {points}", severity.as_str())).join(", "),
+        top: answers.top.into_iter().filter(|row| row.tally.findings() > 0).map(rows::top_row).collect(),
         top_link: frame::link(&asked.address("/inventory/repositories"), &[("sort", "severity")]),
         upgrades: answers.upgrades.items.into_iter().map(|row| rows::upgrade_row(row, &asked, FIXABLE)).collect(),
         troubled: answers.troubled.items.into_iter().filter_map(|row| rows::troubled_row(&row, now)).collect(),
         troubled_total: answers.troubled.total,
         troubled_link: listed("/inventory", TROUBLED),
     })
+}
+
+fn weighed(weights: Vec<fleet::Weight>) -> Vec<Weighed> {
+    let most = weights.first().map_or(0, fleet::Weight::total);
+    weights.into_iter().map(|weight| rows::weighed_row(weight, most)).collect()
 }
 
 /// The secure score as a tile, and what would raise it most.

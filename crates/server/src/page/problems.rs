@@ -2,9 +2,11 @@
 //!
 //! In: the same list of images that REST has under `verdict:gaps,unsupported,failed`; jobs, for whom may see them. Out: reasons in words.
 
+use super::chart::{HEALTH_DAYS, Health};
 use super::frame::{self, Frame, Pager, When, visible};
-use super::list::{self, Export, Kept};
+use super::list::{self, Export, Kept, Part};
 use super::visit::Visit;
+use crate::history::DAY;
 use crate::problem::Problem;
 use crate::queue::{self, STUCK, Trouble};
 use askama::Template;
@@ -19,6 +21,8 @@ const HERE: &str = "/activity/problems";
 const TROUBLED: &str = "gaps,unsupported,failed";
 /// Jobs that are shown.
 const JOBS: u32 = 50;
+/// Scans whose times are read, the newest.
+const SCANS: u32 = 10_000;
 
 #[derive(Template)]
 #[template(path = "problems.html")]
@@ -32,8 +36,11 @@ struct Page {
     total: u64,
     pager: Pager,
     export: Export,
+    causes: Vec<Cause>,
     /// `None` for whom may not see jobs.
     queue: Option<Queue>,
+    /// The same.
+    health: Option<Health>,
 }
 
 struct Row {
@@ -51,6 +58,14 @@ struct Why {
     code: String,
     meaning: &'static str,
     next_step: &'static str,
+}
+
+/// A reason and how many images have it.
+struct Cause {
+    why: Why,
+    images: u64,
+    link: String,
+    bar: Vec<Part>,
 }
 
 /// What is being done.
@@ -84,7 +99,7 @@ async fn build(visit: &Visit) -> Result<Page, Problem> {
     let asked = list::asked(visit, &[])?;
     let mut question = asked.question.clone();
     question.filter.field("verdict", TROUBLED)?;
-    let page = visit.parts.index.ask(|index| Ok(index.images(&question)?))?;
+    let (page, causes) = visit.parts.index.ask(|index| Ok((index.images(&question)?, index.reasons(&question)?)))?;
     let address = asked.address(HERE);
     let (q, sort) = (asked.q.clone(), asked.sort.clone());
     let parameters = [&[("verdict", TROUBLED)], asked.parameters().as_slice()].concat();
@@ -102,11 +117,38 @@ async fn build(visit: &Visit) -> Result<Page, Problem> {
         rows: page.items.into_iter().map(|image| row(&image, question.now)).collect(),
         total: page.total,
         export: Export::whole("/images", &parameters),
+        causes: causes_of(causes, &address, &q),
         queue: if queue { Some(read_queue(visit, question.now).await?) } else { None },
+        health: if queue { Some(read_health(visit, question.now).await?) } else { None },
         problem: asked.problem,
         address,
         q,
     })
+}
+
+/// The reasons, most images first, each with a bar and where its images are listed.
+fn causes_of(causes: Vec<(String, u64)>, address: &str, q: &str) -> Vec<Cause> {
+    let most = causes.first().map_or(1, |(_, images)| *images).max(1);
+    let cause = |(code, images): (String, u64)| Cause {
+        link: frame::link(address, &[("q", &frame::also(q, &format!("reason:{code}")))]),
+        bar: vec![Part { word: "unknown", count: images, link: String::new(), x: 0, width: images * 1_000 / most }],
+        why: why(&code),
+        images,
+    };
+    causes.into_iter().map(cause).collect()
+}
+
+async fn read_health(visit: &Visit, now: Micros) -> Result<Health, Problem> {
+    let since = Micros(now.0.saturating_sub(HEALTH_DAYS * DAY));
+    Ok(Health::new(&visit.parts.store.scan_times(since, SCANS).await?, now))
+}
+
+/// A reason in words.
+fn why(code: &str) -> Why {
+    match reason(code) {
+        Some(known) => Why { code: code.to_owned(), meaning: known.meaning, next_step: known.next_step },
+        None => Why { code: visible(code), meaning: "", next_step: "" },
+    }
 }
 
 fn row(image: &ImageRow, now: Micros) -> Row {
@@ -116,10 +158,6 @@ fn row(image: &ImageRow, now: Micros) -> Row {
         Some(tag) => format!("{}:{tag}", place.repository),
         None => place.repository.clone(),
     });
-    let why = |code: &str| match reason(code) {
-        Some(known) => Why { code: code.to_owned(), meaning: known.meaning, next_step: known.next_step },
-        None => Why { code: visible(code), meaning: "", next_step: "" },
-    };
     Row {
         name: visible(&name.unwrap_or_default()),
         link: place.map(|place| frame::image_address(place, &image.digest)).unwrap_or_default(),

@@ -293,6 +293,14 @@ impl Fleet {
         digest
     }
 
+    /// Somebody pulls a tag.
+    pub async fn pull(&self, repository: &str, tag: &str) {
+        let registry = self.store.registry("local").await.unwrap().unwrap().id;
+        let manifest = self.store.manifest(registry, repository, tag).await.unwrap().unwrap();
+        self.store.record_pull(registry, repository, tag, &manifest, &Caller::default()).await.unwrap();
+        self.index.catch_up(&self.store).await.unwrap();
+    }
+
     async fn fail(&self) {
         let job = self.store.claim("test").await.unwrap().unwrap();
         let text = crate::hostile::ALL.join(" ");

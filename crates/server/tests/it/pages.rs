@@ -9,6 +9,7 @@ impl Fleet {
         let finding = self.finding(&format!("image={}", self.one)).await["id"].as_str().unwrap().to_owned();
         vec![
             "/".into(),
+            "/activity/problems".into(),
             "/inventory".into(),
             "/inventory/repositories".into(),
             format!("/s/{}", self.subscription),
@@ -93,6 +94,8 @@ async fn links_and_forms_lead_somewhere_without_a_script() {
 #[tokio::test]
 async fn every_number_links_to_exactly_its_rows() {
     let fleet = Fleet::new().await;
+    fleet.pull("team/one", "v1").await;
+    fleet.pull("team/two", "v1").await;
     // Where rows are counted on the page that a number links to.
     let rows = |html: &str| {
         let caption = html.split("<caption>").nth(1).map(|rest| rest.trim_start());
@@ -127,6 +130,43 @@ async fn every_number_links_to_exactly_its_rows() {
     assert!(hidden.contains("1 more hidden by default"));
     let link = addresses(&hidden, "href").into_iter().find(|l| l.contains("hidden")).unwrap();
     assert_eq!(rows(&fleet.page(&link).await), 1, "{link}");
+}
+
+#[tokio::test]
+async fn repositories_are_weighed_by_what_is_in_use() {
+    let fleet = Fleet::new().await;
+    let card = async || {
+        let html = fleet.page("/").await;
+        let card = html.split("Exposure by repository").nth(1).unwrap().split("</section>").next().unwrap();
+        card.to_owned()
+    };
+    assert!(card().await.contains("No image with a finding was pulled within 30 days"));
+    fleet.pull("team/one", "v1").await;
+    fleet.pull("team/two", "new").await; // not judged: nothing is known of it
+    let one = card().await;
+    // Critical and known exploited, 2 × 10; high, 5; the unknown one weighs nothing, the negligible one is hidden.
+    assert!(one.contains("data-name=\"Points\">25<") && !one.contains("team/two"), "{one}");
+    assert!(one.contains("<rect class=\"fill-critical\" x=\"0\" y=\"0\" width=\"800\""), "{one}");
+    let links = addresses(&one, "href");
+    let shown = links.iter().filter(|link| link.contains("pulled")).count();
+    assert!(shown >= 4, "each number is a list of what was pulled: {links:?}");
+    fleet.pull("team/two", "v1").await;
+    let both = card().await;
+    let (first, second) = (both.find("team/two").unwrap(), both.find("team/one").unwrap());
+    assert!(first < second, "the heaviest first: {both}");
+}
+
+#[tokio::test]
+async fn problems_are_told_by_reason_and_scans_by_how_long_they_took() {
+    let fleet = Fleet::new().await;
+    let html = fleet.page("/activity/problems").await;
+    let why = html.split("<h2>Why</h2>").nth(1).unwrap().split("</section>").next().unwrap();
+    let link = addresses(why, "href").remove(0);
+    assert!(link.contains("reason:"), "{link}");
+    assert!(fleet.page(&link).await.contains("1 image"), "{link}");
+    let long = html.split("How long scans took").nth(1).unwrap();
+    assert!(long.contains("<path class=\"line\"") && long.contains("As a table"), "{long}");
+    assert!(fleet.page("/activity/problems?q=reason:nothing").await.contains("No problem passes this filter"));
 }
 
 #[tokio::test]

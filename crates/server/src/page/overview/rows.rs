@@ -1,7 +1,7 @@
 //! The rows of the short lists of the overview.
 
 use crate::page::frame::{self, Counts, When, visible};
-use crate::page::list::Asked;
+use crate::page::list::{Asked, Part};
 use crate::page::scope::{self, Names};
 use crate::params::encoded;
 use model::rule::State;
@@ -13,6 +13,10 @@ use store::RuleRow;
 pub const SHORT: usize = 6;
 /// New since yesterday.
 pub const FRESH: &str = "age:<1d";
+/// In use: pulled within so many days, in words of a filter and as a number.
+pub const USED: &str = "pulled:<30d";
+/// The same as a number.
+pub const USED_DAYS: i64 = 30;
 /// A rule that ends within so many days is shown.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
 
@@ -46,6 +50,18 @@ pub struct Top {
     pub counts: Counts,
     /// Images.
     pub images: u64,
+}
+
+/// A repository that weighs, with a bar.
+pub struct Weighed {
+    /// The repository: what is in use there.
+    pub top: Top,
+    /// Where exactly its images are listed.
+    pub images_link: String,
+    /// Its points.
+    pub points: u64,
+    /// The bar by severity, all of it against the heaviest.
+    pub bar: Vec<Part>,
 }
 
 /// An image that could not be judged, or not in full.
@@ -90,6 +106,30 @@ pub fn top_row(row: fleet::RepositoryRow) -> Top {
         counts: Counts::new(&row.tally, &frame::link("/findings", &[("scope", &path)]), Some("")),
         images: row.images,
     }
+}
+
+/// Makes the row of a repository that weighs; `most` is what the heaviest does.
+pub fn weighed_row(weight: fleet::Weight, most: u64) -> Weighed {
+    let (points, bar) = (weight.total(), bar(&weight.points, most));
+    let row = weight.repository;
+    let images = row.images;
+    let path = format!("/{}/{}/{}", row.subscription, row.registry, row.name);
+    let counts = Counts::new(&row.tally, &frame::link("/findings", &[("scope", &path)]), Some(USED));
+    let images_link = frame::link("/inventory", &[("scope", &path), ("q", USED)]);
+    Weighed { top: Top { counts, images, ..top_row(row) }, images_link, points, bar }
+}
+
+/// The severities that have points, as wide as their points; the heaviest repository has all the width.
+fn bar(points: &[u64; 4], most: u64) -> Vec<Part> {
+    let mut before = 0;
+    let mut parts = Vec::new();
+    for ((severity, _), count) in fleet::POINTS.iter().zip(*points).filter(|(_, points)| *points > 0) {
+        let edge = |points: u64| points * 1_000 / most.max(1);
+        let (x, word) = (edge(before), severity.as_str());
+        before += count;
+        parts.push(Part { word, count, link: String::new(), x, width: edge(before) - x });
+    }
+    parts
 }
 
 /// Makes the row of a package whose upgrade fixes findings: those that pass the filter.
