@@ -2,7 +2,7 @@
 
 use super::filled::Filled;
 use super::form::Field;
-use super::frame::{Frame, link, page as render, visible};
+use super::frame::{Export, Frame, link, page as render, visible};
 use super::recommendations::question;
 use super::scope::{Names, Scoped};
 use super::visit::Visit;
@@ -21,6 +21,7 @@ const HERE: &str = "/posture";
 #[template(path = "posture.html")]
 struct PosturePage {
     frame: Frame,
+    export: Export,
     failed: usize,
     passed: usize,
     counted: Vec<RuleRow>,
@@ -100,8 +101,10 @@ async fn show(visit: &Visit, scope: &str, form: Filled) -> Result<Response, Prob
     let frame = Frame::new(visit, "recommendations");
     let frame = frame.programs(visit, &link(HERE, &[("scope", &path)]), &format!("portwarden check --live{command}"));
     let fields = fields(&form);
+    let format = |format| link(&format!("/api/v1{HERE}"), &[("scope", path.as_str()), ("format", format)]);
     let page = PosturePage {
         frame: frame.scoped(visit, &scoped, HERE, "")?,
+        export: Export { sarif: format("sarif"), ..Export::new(HERE, &[("scope", &path)]) },
         failed: counted.len() - passed,
         passed,
         counted: counted.into_iter().map(row).collect(),

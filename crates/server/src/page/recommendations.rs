@@ -4,7 +4,7 @@ mod picked;
 
 use super::filled::Filled;
 use super::form::Field;
-use super::frame::{self, Counts, Frame, Tab, page as render, visible};
+use super::frame::{self, Counts, Export, Frame, Tab, page as render, visible};
 use super::scope::{self, Names, Scoped};
 use super::visit::Visit;
 use crate::access;
@@ -27,6 +27,7 @@ const ROWS: usize = 50;
 #[template(path = "recommendations.html")]
 struct ListPage {
     frame: Frame,
+    export: Export,
     rows: Vec<Row>,
     feeds: String,
     node: String,
@@ -73,6 +74,7 @@ struct OnePage {
     may_assign: bool,
     node: String,
     disable: String,
+    rules: String,
 }
 
 struct RegistryRow {
@@ -137,7 +139,8 @@ async fn build_list(visit: &Visit, form: &Filled) -> Result<ListPage, Problem> {
     let may_assign = allowed(&visit.who.grants, Action::Secure, &question.node);
     let (node, guard, trouble) = (node_path(&question.node), form.guard(), form.trouble(&[]));
     let fields = assign_words(form);
-    Ok(ListPage { feeds: frame.feeds.clone(), frame, rows, node, guard, trouble, fields, may_assign })
+    let export = Export::new("/recommendations", &[("scope", &path)]);
+    Ok(ListPage { feeds: frame.feeds.clone(), frame, export, rows, node, guard, trouble, fields, may_assign })
 }
 
 /// The path of a node as forms send it.
@@ -246,6 +249,7 @@ fn build(
         may_assign: allowed(grants, Action::Secure, &question.node),
         node,
         disable: frame::link("/rules/new", &[("scope", &path)]),
+        rules: frame::link("/rules", &[("scope", &path), ("state", "in-force")]),
         one,
     })
 }
@@ -444,6 +448,7 @@ pub async fn assign_picked(visit: Visit, form: Form) -> Result<Response, Problem
 #[template(path = "exemptions.html")]
 struct ExemptionsPage {
     frame: Frame,
+    export: Export,
     rows: Vec<ExemptionView>,
     guard: String,
 }
@@ -463,7 +468,8 @@ pub async fn exemptions(visit: Visit) -> Result<Response, Problem> {
     let rows = shown(&visit.parts, api::exemptions(&visit.parts, &visit.asker).await?);
     let frame = Frame::new(&visit, "recommendations").still();
     let frame = frame.programs(&visit, "/exemptions", "portwarden exemption list");
-    Ok(render(&ExemptionsPage { frame, rows, guard: Filled::new(&visit.asker, &[]).guard() }))
+    let (export, guard) = (Export::new("/exemptions", &[]), Filled::new(&visit.asker, &[]).guard());
+    Ok(render(&ExemptionsPage { frame, export, rows, guard }))
 }
 
 /// `POST /exemptions/{id}/delete`

@@ -161,9 +161,13 @@ async fn problems_are_told_by_reason_and_scans_by_how_long_they_took() {
     let fleet = Fleet::new().await;
     let html = fleet.page("/activity/problems").await;
     let why = html.split("<h2>Why</h2>").nth(1).unwrap().split("</section>").next().unwrap();
-    let link = addresses(why, "href").remove(0);
-    assert!(link.contains("reason:"), "{link}");
-    assert!(fleet.page(&link).await.contains("1 image"), "{link}");
+    let links = addresses(why, "href");
+    let counts = why.split("</a>").filter_map(|piece| piece.rsplit('>').next()).take(links.len());
+    for (link, count) in links.iter().zip(counts) {
+        assert!(link.contains("reason%3A"), "{link}");
+        assert!(fleet.page(link).await.contains(&format!("<caption>{count} image")), "{link}: {count}");
+    }
+    assert!(!links.is_empty());
     let long = html.split("How long scans took").nth(1).unwrap();
     assert!(long.contains("<path class=\"line\"") && long.contains("As a table"), "{long}");
     assert!(fleet.page("/activity/problems?q=reason:nothing").await.contains("No problem passes this filter"));
