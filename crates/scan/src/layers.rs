@@ -9,9 +9,9 @@ use crate::sandbox::{Outcome, Sandbox};
 use futures_util::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use model::Digest;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use store::{LayerOutcome, Store};
+use store::{KeptLayer, LayerOutcome, Store};
 use tokio::sync::watch;
 
 /// Layers of one image that are asked for at a time; the sandbox has its own bound.
@@ -31,6 +31,21 @@ where
     let mut answers: Vec<(usize, T)> = asked.buffer_unordered(AT_A_TIME).try_collect().await?;
     answers.sort_unstable_by_key(|(at, _)| *at);
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+}
+
+/// Returns what was read, and in which sandbox.
+pub(crate) fn kept(read: Outcome) -> KeptLayer {
+    let outcome = match read.result {
+        Ok(inventory) => LayerOutcome::Inventory(Box::new(inventory)),
+        Err(failed) => LayerOutcome::Failed { code: failed.code.into(), text: failed.text },
+    };
+    KeptLayer { outcome, tier: read.tier.map(|tier| tier.to_string()).unwrap_or_default() }
+}
+
+/// Names the sandboxes that readers of layers had: one, unless hosts differ.
+pub(crate) fn tiers<'a>(layers: impl Iterator<Item = &'a KeptLayer>) -> String {
+    let tiers: BTreeSet<&str> = layers.map(|layer| layer.tier.as_str()).filter(|tier| !tier.is_empty()).collect();
+    tiers.into_iter().collect::<Vec<_>>().join("; ")
 }
 
 /// Reads layers of the store. Cheap to clone.
@@ -92,7 +107,7 @@ impl Layers {
     }
 
     /// Returns what a layer holds.
-    pub async fn outcome(&self, digest: &Digest) -> Result<Arc<LayerOutcome>, Error> {
+    pub async fn outcome(&self, digest: &Digest) -> Result<Arc<KeptLayer>, Error> {
         loop {
             if let Some(known) = self.known(digest).await? {
                 return Ok(Arc::new(known));
@@ -111,12 +126,16 @@ impl Layers {
         }
     }
 
-    async fn known(&self, digest: &Digest) -> Result<Option<LayerOutcome>, Error> {
+    async fn known(&self, digest: &Digest) -> Result<Option<KeptLayer>, Error> {
         let revision = ecosystem::revision();
-        Ok(self.store().layers(std::slice::from_ref(digest), revision).await?.remove(digest))
+        let known = self.store().layers(std::slice::from_ref(digest), revision).await?.remove(digest);
+        Ok(known.filter(|layer| match &layer.outcome {
+            LayerOutcome::Inventory(inventory) => self.sandbox().settings().has_limits_of(inventory),
+            LayerOutcome::Failed { .. } => true,
+        }))
     }
 
-    async fn read(&self, digest: &Digest) -> Result<Arc<LayerOutcome>, Error> {
+    async fn read(&self, digest: &Digest) -> Result<Arc<KeptLayer>, Error> {
         let mut outcome = self.try_read(digest, false).await?;
         let alone = outcome.wants_second_try();
         if alone {
@@ -145,15 +164,13 @@ impl Layers {
     }
 
     /// Keeps what was read under the digest of the bytes that were read.
-    pub(crate) async fn keep(&self, outcome: Outcome, alone: bool) -> Result<Arc<LayerOutcome>, Error> {
+    pub(crate) async fn keep(&self, outcome: Outcome, alone: bool) -> Result<Arc<KeptLayer>, Error> {
         let micros = i64::try_from(outcome.took.as_micros()).unwrap_or(i64::MAX);
         let lasts = lasts(&outcome, alone);
-        let known = match outcome.result {
-            Ok(inventory) => LayerOutcome::Inventory(Box::new(inventory)),
-            Err(failed) => LayerOutcome::Failed { code: failed.code.into(), text: failed.text },
-        };
+        let digest = outcome.digest.clone();
+        let known = kept(outcome);
         if lasts {
-            self.store().keep_layer(&outcome.digest, ecosystem::revision(), &known, micros).await?;
+            self.store().keep_layer(&digest, ecosystem::revision(), &known, micros).await?;
         }
         Ok(Arc::new(known))
     }

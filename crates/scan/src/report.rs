@@ -37,6 +37,8 @@ pub struct Report {
     pub os: Option<Os>,
     /// Generation of the advisory database.
     pub generation: i64,
+    /// The sandbox that the readers of its layers had: `full (Landlock ABI 7, seccomp)`; empty where no layer was read.
+    pub sandbox: String,
     /// Every package, owned ones included.
     pub packages: Vec<Package>,
     /// What is known against them, worst first.
@@ -206,6 +208,11 @@ pub struct Finding {
 }
 
 impl Report {
+    /// Returns whether every layer was read in the full sandbox.
+    pub fn was_fully_sandboxed(&self) -> bool {
+        self.sandbox.split("; ").all(|tier| tier.is_empty() || tier.starts_with("full "))
+    }
+
     /// Puts a report together.
     pub fn of(
         reference: &str,
@@ -245,6 +252,7 @@ impl Report {
             findings,
             notes: assessed.notes,
             left_out: Vec::new(),
+            sandbox: String::new(),
         }
     }
 
@@ -263,6 +271,7 @@ impl Report {
             findings: Vec::new(),
             notes: vec![crate::image::gap(refused.code, refused.text.clone())],
             left_out: Vec::new(),
+            sandbox: String::new(),
         }
     }
 }

@@ -25,7 +25,7 @@ use frame::Order;
 use futures_util::{Stream, StreamExt};
 use model::Digest;
 use model::digest::Algorithm;
-use model::inventory::LayerInventory;
+use model::inventory::{LayerInventory, Note};
 use pool::Pool;
 use process::{Feed, Piece, Run};
 use std::ffi::OsString;
@@ -134,15 +134,27 @@ impl Settings {
         (self.memory_bytes / children).max(LEAST_MEMORY_BYTES.min(self.memory_bytes))
     }
 
-    fn run(&self, memory_bytes: u64, algorithm: Option<Algorithm>) -> Run {
+    /// The limits of a child with so much memory.
+    fn limits(&self, memory_bytes: u64) -> layer::Limits {
         let walk = &self.walk;
-        let limits = layer::Limits {
+        layer::Limits {
             whole_bytes: walk.whole_bytes.min(memory_bytes / 4),
             seekable_bytes: walk.seekable_bytes.min(memory_bytes / 4 * 3),
             zstd_window: walk.zstd_window.min(power_of_two_at_most(memory_bytes / 8 * 7)),
             output_bytes: walk.output_bytes.min(self.output_bytes),
             ..walk.clone()
-        };
+        }
+    }
+
+    /// Returns whether what was left out of an inventory for its size was left out for the limits of today.
+    pub(crate) fn has_limits_of(&self, inventory: &LayerInventory) -> bool {
+        let limits = self.limits(self.memory_bytes);
+        let limits = [limits.whole_bytes, limits.seekable_bytes].map(|limit| format!(" {limit}"));
+        too_large(inventory).all(|note| limits.iter().any(|limit| note.text.ends_with(limit)))
+    }
+
+    fn run(&self, memory_bytes: u64, algorithm: Option<Algorithm>) -> Run {
+        let (walk, limits) = (&self.walk, self.limits(memory_bytes));
         Run {
             program: self.program.clone(),
             arguments: self.arguments.clone(),
@@ -167,8 +179,8 @@ pub struct Outcome {
     pub digest: Digest,
     /// How many they were.
     pub bytes: u64,
-    /// The sandbox that the child had; the least when it did not live to say.
-    pub tier: Tier,
+    /// The sandbox that the child had; `None` = it did not live to say.
+    pub tier: Option<Tier>,
     /// The inventory, or why there is none.
     pub result: Result<LayerInventory, Failed>,
     /// How long it took.
@@ -191,7 +203,7 @@ impl Outcome {
 #[derive(Debug)]
 pub(crate) struct Nameless {
     pub bytes: u64,
-    pub tier: Tier,
+    pub tier: Option<Tier>,
     pub result: Result<LayerInventory, Failed>,
     pub took: Duration,
     pub lowered: [Option<u64>; 2],
@@ -209,9 +221,13 @@ impl Nameless {
 /// child has: reading a bomb twice would give nothing. The note ends with the limit.
 fn was_short_of_memory(inventory: &LayerInventory, lowered: [Option<u64>; 2]) -> bool {
     let limits: Vec<String> = lowered.into_iter().flatten().map(|limit| format!(" {limit}")).collect();
-    let notes = inventory.files.iter().flat_map(|f| &f.notes).chain(&inventory.notes);
-    let short = |text: &str| limits.iter().any(|limit| text.ends_with(limit));
-    notes.into_iter().any(|n| n.code == "file-too-large" && short(&n.text))
+    too_large(inventory).any(|note| limits.iter().any(|limit| note.text.ends_with(limit)))
+}
+
+/// The notes on files that were left out for their size.
+fn too_large(inventory: &LayerInventory) -> impl Iterator<Item = &Note> {
+    let notes = inventory.files.iter().flat_map(|file| &file.notes).chain(&inventory.notes);
+    notes.filter(|note| note.code == "file-too-large")
 }
 
 /// Why a layer gave no inventory: a fact about its bytes, not about this try.

@@ -12,17 +12,17 @@ use model::Digest;
 use model::inventory::Inventory;
 use model::manifest::{Descriptor, Kind, Manifest, unpacks};
 use oci::{Body, Root, Source};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Seek, SeekFrom};
 use std::sync::Arc;
-use store::LayerOutcome;
+use store::{KeptLayer, LayerOutcome};
 use tokio::sync::{Mutex, OnceCell};
 
 /// An index within an index, and no further.
 const LIMIT_DEPTH: usize = 2;
 
 /// What is read once though many images have it.
-type Known = Mutex<HashMap<Digest, Arc<OnceCell<Result<Arc<LayerOutcome>, Refused>>>>>;
+type Known = Mutex<HashMap<Digest, Arc<OnceCell<Result<Arc<KeptLayer>, Refused>>>>>;
 
 /// What came of a scan.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ pub async fn scan(
     for root in roots {
         scan.root(root, depth, &mut scanned).await?;
     }
+    let mut seen = HashSet::new();
+    scanned.left_out.retain(|one| seen.insert(one.digest.clone()));
     for report in &mut scanned.reports {
         report.left_out.clone_from(&scanned.left_out);
     }
@@ -76,7 +78,7 @@ impl Scan<'_> {
     /// Goes through a manifest and what it lists, without recursion. `listed`: 1 where something else lists it.
     async fn root(&self, root: Root, listed: usize, scanned: &mut Scanned) -> Result<(), Error> {
         let mut waiting = vec![(root, String::new(), 0usize)];
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         while let Some((root, platform, depth)) = waiting.pop() {
             if !seen.insert(root.digest.clone()) {
                 continue;
@@ -186,30 +188,29 @@ impl Scan<'_> {
             Ok(image) => image,
             Err(refused) => return Ok(self.refused(root, platform, &refused)),
         };
-        Ok(match self.inventory(&image).await? {
+        let read = layers::of(&image, |digest| self.layer(digest)).await?;
+        let sandbox = layers::tiers(read.iter().flatten().map(Arc::as_ref));
+        let report = match self.inventory(&image, read) {
             Ok(inventory) => assess_image(self.reference, root.digest.as_str(), &image, &inventory, self.db),
             Err(refused) => self.refused(root, image.platform(), &refused),
-        })
+        };
+        Ok(Report { sandbox, ..report })
     }
 
-    async fn inventory(&self, image: &Image) -> Result<Result<Inventory, Refused>, Error> {
-        let outcomes = layers::of(image, |digest| self.layer(digest)).await?;
+    fn inventory(&self, image: &Image, read: Vec<Result<Arc<KeptLayer>, Refused>>) -> Result<Inventory, Refused> {
         // The first layer that is refused, whichever was read first.
-        let outcomes: Vec<Arc<LayerOutcome>> = match outcomes.into_iter().collect() {
-            Ok(outcomes) => outcomes,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let outcomes: Vec<&LayerOutcome> = outcomes.iter().map(Arc::as_ref).collect();
-        Ok(image.inventory(&outcomes, &self.sandbox.settings().walk))
+        let read: Vec<Arc<KeptLayer>> = read.into_iter().collect::<Result<_, _>>()?;
+        let outcomes: Vec<&LayerOutcome> = read.iter().map(|layer| &layer.outcome).collect();
+        image.inventory(&outcomes, &self.sandbox.settings().walk)
     }
 
     /// Reads a layer, once.
-    async fn layer(&self, digest: Digest) -> Result<Result<Arc<LayerOutcome>, Refused>, Error> {
+    async fn layer(&self, digest: Digest) -> Result<Result<Arc<KeptLayer>, Refused>, Error> {
         let cell = Arc::clone(self.known.lock().await.entry(digest.clone()).or_default());
         cell.get_or_try_init(|| self.read(&digest)).await.cloned()
     }
 
-    async fn read(&self, digest: &Digest) -> Result<Result<Arc<LayerOutcome>, Refused>, Error> {
+    async fn read(&self, digest: &Digest) -> Result<Result<Arc<KeptLayer>, Refused>, Error> {
         let mut outcome = match self.try_read(digest, false).await {
             Err(Error::Oci(error @ (oci::Error::NotFound { .. } | oci::Error::NotAnImage { .. }))) => {
                 return Ok(Err(Refused::new("blob-missing", in_full(&error))));
@@ -222,10 +223,7 @@ impl Scan<'_> {
         if outcome.digest != *digest {
             return Ok(Err(Refused::new("digest", format!("layer {digest} hashes to {}", outcome.digest))));
         }
-        Ok(Ok(Arc::new(match outcome.result {
-            Ok(inventory) => LayerOutcome::Inventory(Box::new(inventory)),
-            Err(failed) => LayerOutcome::Failed { code: failed.code.into(), text: failed.text },
-        })))
+        Ok(Ok(Arc::new(layers::kept(outcome))))
     }
 
     async fn try_read(&self, digest: &Digest, alone: bool) -> Result<Outcome, Error> {

@@ -37,31 +37,35 @@ impl Story {
             Pulled::Manifest(stored) => stored,
             Pulled::Missing => {
                 let text = format!("there is no manifest {}", job.digest.as_ref().map_or("", Digest::as_str));
-                return record_refusal(self.store(), job, &Refused::new("blob-missing", text), started).await;
+                let refused = Refused::new("blob-missing", text);
+                return record_refusal(self.store(), job, &refused, String::new(), started).await;
             }
             Pulled::Blocked => {
                 tracing::info!(job = job.id, "network rules keep the scanner out");
                 return Ok(());
             }
         };
-        match self.read(&stored).await? {
-            Ok((image, inventory)) => self.record(job, &image, &inventory, started).await,
-            Err(refused) => record_refusal(self.store(), job, &refused, started).await,
+        let (tier, read) = self.read(&stored).await?;
+        match read {
+            Ok((image, inventory)) => self.record(job, &image, &inventory, tier, started).await,
+            Err(refused) => record_refusal(self.store(), job, &refused, tier, started).await,
         }
     }
 
-    /// Manifest, configuration, layers, inventory.
-    async fn read(&self, stored: &StoredManifest) -> Result<Result<(Image, Inventory), Refused>, Error> {
+    /// Manifest, configuration, layers, inventory; first in which sandbox.
+    async fn read(&self, stored: &StoredManifest) -> Result<(String, Result<(Image, Inventory), Refused>), Error> {
         let image = match self.image(stored).await? {
             Ok(image) => image,
-            Err(refused) => return Ok(Err(refused)),
+            Err(refused) => return Ok((String::new(), Err(refused))),
         };
         self.store().step("scan:manifest");
         // Layers already known cost nothing; the same layer twice is read once.
-        let outcomes = layers::of(&image, |digest| async move { self.layers.outcome(&digest).await }).await?;
+        let read = layers::of(&image, |digest| async move { self.layers.outcome(&digest).await }).await?;
         self.store().step("scan:layers");
-        let outcomes: Vec<&LayerOutcome> = outcomes.iter().map(Arc::as_ref).collect();
-        Ok(image.inventory(&outcomes, &self.layers.sandbox().settings().walk).map(|inventory| (image, inventory)))
+        let tier = layers::tiers(read.iter().map(Arc::as_ref));
+        let outcomes: Vec<&LayerOutcome> = read.iter().map(|layer| &layer.outcome).collect();
+        let inventory = image.inventory(&outcomes, &self.layers.sandbox().settings().walk);
+        Ok((tier, inventory.map(|inventory| (image, inventory))))
     }
 
     async fn image(&self, stored: &StoredManifest) -> Result<Result<Image, Refused>, Error> {
@@ -86,7 +90,14 @@ impl Story {
     }
 
     /// Judges with the database in force and writes; when a new one came into force meanwhile, judges again.
-    async fn record(&self, job: &Job, image: &Image, inventory: &Inventory, started: Micros) -> Result<(), Error> {
+    async fn record(
+        &self,
+        job: &Job,
+        image: &Image,
+        inventory: &Inventory,
+        tier: String,
+        started: Micros,
+    ) -> Result<(), Error> {
         let reading = now().0.saturating_sub(started.0);
         for _ in 0..TRIES {
             let begun = Instant::now();
@@ -113,7 +124,7 @@ impl Story {
                 vulnerabilities: vulnerability::named_by(matches, &db),
                 judged: assessed.packages,
                 started,
-                tier: crate::sandbox::tier().to_string(),
+                tier: tier.clone(),
                 bytes: image.layers.iter().map(|(_, layer)| i64::try_from(layer.size).unwrap_or(0)).sum(),
             };
             let (matching, begun) = (micros(begun), Instant::now());
@@ -137,7 +148,13 @@ impl Story {
 }
 
 /// Writes that an image cannot be read.
-pub(crate) async fn record_refusal(store: &Store, job: &Job, refused: &Refused, started: Micros) -> Result<(), Error> {
+pub(crate) async fn record_refusal(
+    store: &Store,
+    job: &Job,
+    refused: &Refused,
+    tier: String,
+    started: Micros,
+) -> Result<(), Error> {
     let note = Note { code: refused.code.into(), path: String::new(), text: refused.text.clone(), gap: true };
     let failure = Failure {
         job,
@@ -146,7 +163,7 @@ pub(crate) async fn record_refusal(store: &Store, job: &Job, refused: &Refused, 
         notes: vec![note],
         revision: ecosystem::revision(),
         started,
-        tier: crate::sandbox::tier().to_string(),
+        tier,
     };
     store.record_failure(&failure).await?;
     Ok(())

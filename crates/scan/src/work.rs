@@ -243,7 +243,7 @@ async fn give_up(store: &Store, job: &Job, code: &str, text: String, begun: Micr
     match job.kind {
         JobKind::Rematch => Ok(store.retry(job, &text).await.map(drop)?),
         JobKind::Import(_) => Ok(store.end_import(job, Some(&text)).await?),
-        JobKind::Image(_) => record_refusal(store, job, &Refused::new(code, text), begun).await,
+        JobKind::Image(_) => record_refusal(store, job, &Refused::new(code, text), String::new(), begun).await,
     }
 }
 

@@ -86,7 +86,7 @@ pub use generation::Generation;
 pub use imports::{Import, ImportOptions, ImportState, NewImport};
 pub use inventories::{hash as inventory_hash, pack as pack_inventory};
 pub use jobs::{JobRow, QueueState};
-pub use layers::LayerOutcome;
+pub use layers::{KeptLayer, LayerOutcome};
 pub use logs::{LogColumn, LogEntry, LogFilter, LogRow, ResultIs};
 pub use manifests::{Child, Descriptor, ManifestKind, NewManifest, Page, PutOutcome, Referrer, StoredManifest};
 pub use network::NetworkChange;

@@ -40,7 +40,7 @@ pub struct Assessment<'a> {
     pub vulnerabilities: Vec<Vulnerability>,
     /// When the work began.
     pub started: Micros,
-    /// The sandbox tier that was in force.
+    /// The sandbox that the readers of its layers had.
     pub tier: String,
     /// Bytes of blobs that were read for it.
     pub bytes: i64,
@@ -74,7 +74,7 @@ pub struct Failure<'a> {
     pub revision: u32,
     /// When the work began.
     pub started: Micros,
-    /// The sandbox tier that was in force.
+    /// The sandbox that the readers of its layers had; empty = none was read.
     pub tier: String,
 }
 

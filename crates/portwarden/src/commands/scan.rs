@@ -210,6 +210,9 @@ fn table(
         let rows: Vec<Vec<String>> = shown.iter().rev().map(|f| row(f)).collect();
         output::table(out, &["SEVERITY", "FINDING", "PACKAGE", "INSTALLED", "FIXED IN", "CVSS", "LAYER"], &rows)?;
     }
+    if !report.was_fully_sandboxed() {
+        writeln!(out, "\n  sandbox: {}", report.sandbox)?;
+    }
     let notes: Vec<_> = report.notes.iter().filter(|n| n.gap).collect();
     if !notes.is_empty() {
         writeln!(out)?;

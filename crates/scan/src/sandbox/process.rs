@@ -251,10 +251,10 @@ impl<'a> Reading<'a> {
     }
 
     /// Turns output and exit into a result.
-    fn judge(&mut self) -> Result<(Tier, Result<model::inventory::LayerInventory, Failed>), Error> {
+    fn judge(&mut self) -> Result<(Option<Tier>, Result<model::inventory::LayerInventory, Failed>), Error> {
         let failed = |code: &str, text: String| Failed { code: known(code), text };
         if let Some((code, text)) = self.ended.take() {
-            return Ok((Tier::default(), Err(failed(code, text))));
+            return Ok((None, Err(failed(code, text))));
         }
         let answer = frame::read_answer(&self.output);
         let Some(mut starter) = self.starter.take() else { return Err(Error::Unwanted) };
@@ -265,12 +265,12 @@ impl<'a> Reading<'a> {
         match (answer, status.and_then(|s| s.code())) {
             (Ok((tier, answer)), Some(ANSWERED)) => {
                 self.pool.keep(starter, &self.run.order);
-                Ok((tier, answer.into_result().map_err(|(code, text)| failed(&code, text))))
+                Ok((Some(tier), answer.into_result().map_err(|(code, text)| failed(&code, text))))
             }
             (_, Some(NOT_LOCKED)) => Err(Error::NoSandbox { offered: super::tier() }),
             (answer, _) => {
                 let (code, text) = why(status, answer.err().unwrap_or("an answer, and then a bad end"));
-                Ok((Tier::default(), Err(failed(code, text))))
+                Ok((None, Err(failed(code, text))))
             }
         }
     }

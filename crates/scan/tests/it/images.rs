@@ -281,6 +281,8 @@ async fn an_image_is_read_through_children_and_reported() {
         "the starter knows little: {report:?}"
     );
     assert!(report.reasons.iter().any(|code| code == "feeds"), "{:?}", report.reasons);
+    assert_eq!(report.sandbox, scan::sandbox::tier().to_string());
+    assert_eq!(report.was_fully_sandboxed(), scan::sandbox::tier().is_full());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,16 +2,19 @@
 
 use crate::images::{DEBIAN, Made, STATUS, sandbox};
 use advisory::Builder;
+use ecosystem::layer::Limits;
 use model::advisory::{Advisory, Affected, End, Range};
 use model::facts::Snapshot;
+use model::inventory::LayerInventory;
 use model::verdict::{Verdict, Work};
 use model::{Digest, Micros, PackageKey};
 use scan::database::Folder;
+use scan::sandbox::{Sandbox, Settings};
 use scan::{Knowledge, Layers, Workers};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use store::trial::Trial;
-use store::{Class, NewManifest, PutOutcome, Store};
+use store::{Class, KeptLayer, LayerOutcome, NewManifest, PutOutcome, Store};
 use tokio_util::sync::CancellationToken;
 
 /// Scans that are held at a step keep their jobs, on however slow a machine.
@@ -285,6 +288,55 @@ async fn a_layer_is_read_while_it_arrives_and_kept_only_if_it_was_committed() {
     let dropped = Digest::sha256(&dropped);
     assert!(world.store.layers(&[dropped], ecosystem::revision()).await.unwrap().is_empty(), "never committed");
     world.shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_says_in_which_sandbox_its_layers_were_read_wherever_that_was() {
+    let world = World::new().await;
+    let made = wheel("a", "1", 0);
+    let blob = made.blobs().remove(0).1;
+    let inventory = LayerInventory {
+        diff_id: Digest::sha256(&made.layers[0]).to_string(),
+        bytes: blob.len() as u64,
+        ..LayerInventory::default()
+    };
+    let other = "limits-only (Landlock ABI 0, no seccomp)";
+    let kept = KeptLayer { outcome: LayerOutcome::Inventory(Box::new(inventory)), tier: other.into() };
+    world.store.keep_layer(&Digest::sha256(&blob), ecosystem::revision(), &kept, 0).await.unwrap();
+    world.start();
+    let lie = Made { diff_ids: Some(vec![Digest::sha256(b"x").to_string(); 2]), ..wheel("b", "1", 1) };
+    let here = scan::sandbox::tier().to_string();
+    let mut both = [here.as_str(), other];
+    both.sort_unstable();
+    for (made, want, why) in [
+        (made, both.join("; "), "one layer was read on another host"),
+        (lie, both.join("; "), "an image that is refused has layers as well"),
+        (Made::of(&[&[("f", "x")]]), here.clone(), "read here"),
+        (Made::of(&[]), String::new(), "nothing was read"),
+    ] {
+        let digest = world.push(&made).await;
+        let facts = world.at_rest().await;
+        let image = facts.images.iter().find(|i| i.digest == digest.as_str()).unwrap();
+        assert_eq!(world.store.scans(image.id, 1).await.unwrap()[0].tier, want, "{why}");
+    }
+    world.shutdown.cancel();
+}
+
+#[tokio::test]
+async fn a_file_over_a_limit_is_read_once_the_limit_is_raised() {
+    let world = World::new().await;
+    let blob = Made::of(&[&[DEBIAN, STATUS]]).blobs().remove(0).1;
+    let digest = world.upload(&blob, 1, Duration::ZERO).await;
+    let walk = Limits { whole_bytes: 100, ..Limits::default() };
+    let sandbox = Sandbox::new(Settings { walk, ..sandbox().settings().clone() });
+    let packages = async |layers: &Layers| match &layers.outcome(&digest).await.unwrap().outcome {
+        LayerOutcome::Inventory(layer) => layer.files.iter().map(|file| file.packages.len()).sum::<usize>(),
+        failed => panic!("{failed:?}"),
+    };
+    let lower = Layers::new(world.store.clone(), sandbox);
+    assert_eq!(packages(&lower).await, 0, "the list has more than 100 bytes");
+    assert_eq!(packages(&world.layers).await, 1, "it is read again");
+    assert_eq!(packages(&lower).await, 1, "and kept");
 }
 
 /// Pushes, scans and new generations in 1,000 random orders; nothing may be missing when they come to rest.
