@@ -141,7 +141,7 @@ pub static REASONS: &[Reason] = reasons! {
     "no-packages", "No package database was found.", "Check that the image is what you meant to push; a static binary carries no list.";
     "package-database", "A package database is damaged or not understood in part.", "Rebuild the image; the note names the file.";
     "version-unreadable", "A version does not follow the rules of its ecosystem and was not compared.", "The note names the package; check it by hand.";
-    "file-too-large", "A file that lists packages is over the limit and was not read.", "Raise the limit in the settings, or make the file smaller.";
+    "file-too-large", "A file that lists packages is over the limit and was not read.", "Raise `limits.file_bytes` or `limits.seekable_bytes`, whichever the note gives, and scan again; or make the file smaller.";
     "file-unreadable", "A file that lists packages could not be read.", "The note names the file; rebuild the image.";
     "media-type", "The content is not what its media type says; it was read by its content.", "Push the image again with a current client.";
     "diff-id", "A layer's content is not what the image's configuration claims.", "Do not run this image; rebuild and push it again.";
@@ -158,7 +158,7 @@ pub static REASONS: &[Reason] = reasons! {
     "limit-packages", "The image has more packages than the limit.", "Raise `limits.packages` if this is expected.";
     "limit-layers", "The image has more layers than the limit.", "Squash the image.";
     "limit-memory", "Reading the image needed more memory than the limit.", "Raise `limits.child_memory` if this is expected.";
-    "limit-time", "Reading the image took longer than the limit.", "Raise `limits.child_seconds` if this is expected.";
+    "limit-time", "Reading the image took longer than the limit.", "Raise `limits.child_seconds` or `limits.child_wall_seconds` if this is expected.";
     "limit-output", "Reading the image gave more output than the limit.", "Raise `limits.child_output` if this is expected.";
     "crash", "The reader of a layer crashed; only this image is concerned.", "Report it with the image's digest.";
     "sandbox", "The required sandbox is not to be had on this host.", "See `portwarden doctor`.";

@@ -67,14 +67,15 @@ pub struct Limits {
 
 impl Limits {
     /// Reads them from the settings, and raises the number of descriptors that this process may hold.
-    pub fn of(chosen: &settings::Limits) -> Self {
-        let connections = chosen.connections.unwrap_or_else(|| CONNECTIONS.min(descriptors() / 2)).max(1);
+    pub fn of(chosen: &settings::limits::Limits) -> Self {
+        let number = |name| chosen.get(name).map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let connections = number("connections").unwrap_or_else(|| CONNECTIONS.min(descriptors() / 2)).max(1);
         Self {
             connections,
-            of_address: chosen.connections_of_address.unwrap_or(connections / 2).clamp(1, connections),
-            header: seconds(chosen.header_seconds, 10),
+            of_address: number("connections_of_address").unwrap_or(connections / 2).clamp(1, connections),
+            header: seconds(chosen.get("header_seconds"), 10),
             // Proxies keep a connection for a minute: who closes first should be the one that sends.
-            idle: seconds(chosen.idle_seconds, 75),
+            idle: seconds(chosen.get("idle_seconds"), 75),
             body: Duration::from_secs(60),
             // The system tells of room in its buffer once a third is free, which a slow line needs minutes for.
             stall: Duration::from_secs(300),

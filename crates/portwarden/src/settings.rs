@@ -2,8 +2,11 @@
 //!
 //! In: the parsed command line and the file. Out: one checked value; every error names the key and what to write instead.
 
+pub mod limits;
+
 use crate::tls::Choice;
 use anyhow::{Context, bail};
+use limits::Limits;
 use model::network::Network;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -123,32 +126,6 @@ pub struct FileSettings {
     scans: Option<usize>,
     require_sandbox: bool,
     limits: Limits,
-}
-
-/// Limits of what is read. Bytes unless the name says otherwise.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Entries of one layer.
-    pub entries: Option<u64>,
-    /// Unpacked bytes of one layer.
-    pub unpacked_bytes: Option<u64>,
-    /// Packages of one layer.
-    pub packages: Option<usize>,
-    /// Memory of one reader.
-    pub child_memory: Option<u64>,
-    /// Seconds of work of one reader.
-    pub child_seconds: Option<u64>,
-    /// Output of one reader.
-    pub child_output: Option<u64>,
-    /// Connections at a time.
-    pub connections: Option<usize>,
-    /// Connections at a time from an address.
-    pub connections_of_address: Option<usize>,
-    /// Seconds from a connection to its first request.
-    pub header_seconds: Option<u64>,
-    /// Seconds from an answer to the next request on the same connection.
-    pub idle_seconds: Option<u64>,
 }
 
 /// Everything, checked.
@@ -329,5 +306,7 @@ mod tests {
         let error = toml::from_str::<FileSettings>("lisen = \"127.0.0.1:1\"").unwrap_err().to_string();
         assert!(error.contains("lisen") && error.contains("listen"), "{error}");
         assert!(toml::from_str::<FileSettings>("[limits]\nentries = 5").is_ok());
+        let error = toml::from_str::<FileSettings>("[limits]\nentires = 5").unwrap_err().to_string();
+        assert!(error.contains("entires") && error.contains("entries"), "{error}");
     }
 }

@@ -4,7 +4,6 @@ use super::{Exit, stop};
 use crate::settings::Settings;
 use scan::Knowledge;
 use scan::sandbox::Sandbox;
-use std::time::Duration;
 use store::Store;
 
 /// Opens the advisory database in force; without one, the built-in starter advisories, and the verdicts say so.
@@ -24,16 +23,10 @@ pub fn sandbox(settings: &Settings) -> Sandbox {
 pub fn readers(settings: &Settings) -> scan::sandbox::Settings {
     let mut chosen =
         scan::sandbox::Settings { require: settings.serve.require_sandbox, ..scan::sandbox::Settings::default() };
-    let limits = &settings.limits;
     if let Some(scans) = settings.serve.scans {
         chosen.children = scans.max(1);
     }
-    chosen.memory_bytes = limits.child_memory.unwrap_or(chosen.memory_bytes);
-    chosen.cpu = limits.child_seconds.map_or(chosen.cpu, Duration::from_secs);
-    chosen.output_bytes = limits.child_output.unwrap_or(chosen.output_bytes);
-    chosen.walk.entries = limits.entries.unwrap_or(chosen.walk.entries);
-    chosen.walk.unpacked_bytes = limits.unpacked_bytes.unwrap_or(chosen.walk.unpacked_bytes);
-    chosen.walk.packages = limits.packages.unwrap_or(chosen.walk.packages);
+    settings.limits.apply(&mut chosen);
     chosen
 }
 

@@ -1,8 +1,7 @@
 //! How the process stands, as the console and REST show it to who owns everything.
 
 use super::{doctor, local};
-use crate::settings::{Role, Settings};
-use model::text::size;
+use crate::settings::{Role, Settings, limits};
 use server::{Handle, LimitView, SystemView, Telling};
 use store::Store;
 
@@ -32,19 +31,13 @@ fn view(settings: &Settings) -> SystemView {
     }
 }
 
+/// By the names of their settings.
 fn limits(settings: &Settings) -> Vec<LimitView> {
-    let readers = local::readers(settings);
-    let bytes = |bytes: u64| size(i64::try_from(bytes).unwrap_or(i64::MAX));
-    [
-        ("Readers at a time", readers.children.to_string()),
-        ("Memory of all readers", bytes(readers.memory_bytes)),
-        ("Work of one reader", format!("{} s", readers.cpu.as_secs())),
-        ("Output of one reader", bytes(readers.output_bytes)),
-        ("Entries of a layer", readers.walk.entries.to_string()),
-        ("Unpacked layer", bytes(readers.walk.unpacked_bytes)),
-        ("Packages of a layer", readers.walk.packages.to_string()),
-    ]
-    .into_iter()
-    .map(|(name, value)| LimitView { name: name.to_owned(), value })
-    .collect()
+    let mut readers = local::readers(settings);
+    let mut views = vec![LimitView { name: "scans".to_owned(), value: readers.children.to_string() }];
+    for limit in &limits::ALL {
+        let value = limit.value(&mut readers).map(|value| limit.text(value));
+        views.extend(value.map(|value| LimitView { name: limit.name.to_owned(), value }));
+    }
+    views
 }

@@ -161,7 +161,7 @@ async fn a_silent_client_holds_up_nobody_and_plain_http_is_told() {
     let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let app = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
-    let limits = crate::connections::Limits::of(&crate::settings::Limits::default());
+    let limits = crate::connections::Limits::of(&crate::settings::limits::Limits::default());
     let acceptor = tokio_rustls::TlsAcceptor::from(certificate.config().unwrap());
     let end = tokio_util::sync::CancellationToken::new();
     let serving = crate::connections::serve(socket, Some(acceptor), app, limits, Arc::new([]), end);
