@@ -2,7 +2,8 @@
 //!
 //! In: a job that names a source and a place. Out: its blobs, then its manifests, children before their index; progress on the way.
 //! Bytes go through the uploads of the store, so that layers are read while they arrive, and an import that was cut off anywhere goes on
-//! with the byte where it was. A blob that is here already is not fetched, if whoever asked may pull it here.
+//! with the byte where it was. A blob that is here already is not fetched, if whoever asked may pull it here. Manifests are put whether they
+//! are here or not, as by a push.
 
 use crate::{Error, error::in_full};
 use bytes::Bytes;
@@ -98,9 +99,7 @@ impl<'a> Copy<'a> {
     async fn run(&self) -> Result<(), Error> {
         let root = self.chosen(self.client.manifest(&self.from).await?).await?;
         self.progress().digest = root.digest.to_string();
-        if self.is_done(&root.digest).await? {
-            return Ok(());
-        }
+        self.may_tag(&root.digest).await?;
         let (mut seen, mut found) = (HashSet::new(), Vec::new());
         self.gather(root, self.row.tag.clone(), 0, &mut seen, &mut found).await?;
         if self.row.options.referrers {
@@ -144,19 +143,19 @@ impl<'a> Copy<'a> {
         Ok(self.client.manifest(&self.from.at(&child.digest)).await?)
     }
 
-    /// Whether the very same is here already. Fails where the tag names something else and may not be moved.
-    async fn is_done(&self, digest: &Digest) -> Result<bool, Error> {
+    /// Fails where the tag names something else and may not be moved.
+    async fn may_tag(&self, digest: &Digest) -> Result<(), Error> {
         let row = self.row;
-        let name = if row.tag.is_empty() { digest.as_str() } else { &row.tag };
-        let Some(here) = self.store.manifest(row.registry, &row.repository, name).await? else { return Ok(false) };
-        if here.digest == *digest {
-            return Ok(!row.options.referrers);
+        if row.tag.is_empty() || row.options.force {
+            return Ok(());
         }
-        if row.options.force {
-            return Ok(false);
+        match self.store.manifest(row.registry, &row.repository, &row.tag).await? {
+            Some(here) if here.digest != *digest => {
+                let name = format!("{}:{}", row.repository, row.tag);
+                Err(Error::TagTaken { name, here: here.digest, there: digest.clone() })
+            }
+            _ => Ok(()),
         }
-        let name = format!("{}:{}", row.repository, row.tag);
-        Err(Error::TagTaken { name, here: here.digest, there: digest.clone() })
     }
 
     /// Adds a manifest and all that it lists, children first.
@@ -234,8 +233,10 @@ impl<'a> Copy<'a> {
     /// Brings a blob here, and takes it up again where it breaks off.
     async fn blob(&self, digest: &Digest, size: u64) -> Result<(), Error> {
         let row = self.row;
-        let here = self.store.has_blob(row.registry, &row.repository, digest).await?.is_some();
-        if here || self.mounted(digest).await? {
+        // Its bytes may be lost although its row is here.
+        let whole = self.store.blobs().size(digest).await?.is_some();
+        let here = whole && self.store.has_blob(row.registry, &row.repository, digest).await?.is_some();
+        if here || (whole && self.mounted(digest).await?) {
             self.progress().done.insert(digest.clone(), size);
             return Ok(());
         }

@@ -216,7 +216,7 @@ fn an_index_comes_with_its_platforms_and_what_is_here_is_not_fetched() {
     let imported = |event: &&Value| event["action"] == "import" && event["actor"] == "admin";
     assert_eq!(events["items"].as_array().unwrap().iter().filter(imported).count(), 4, "{events}");
 
-    // The same again is done at once; elsewhere, only manifests come; of one platform, only that one.
+    // The same again fetches nothing but manifests; elsewhere, only manifests come; of one platform, only that one.
     let before = gate.passed.load(Ordering::SeqCst);
     assert_eq!(ended(&server, begin(&server, &json!({"source": from, "as": "team/shell:1"})))["state"], "done");
     assert_eq!(ended(&server, begin(&server, &json!({"source": from, "as": "other/shell:2"})))["state"], "done");
@@ -229,6 +229,28 @@ fn an_index_comes_with_its_platforms_and_what_is_here_is_not_fetched() {
         ended(&server, begin(&server, &json!({"source": from, "as": "one/shell:3", "platform": "linux/riscv64"})));
     let said = absent["error"].as_str().unwrap();
     assert!(said.contains("linux/riscv64") && said.contains("linux/s390x"), "{said}");
+}
+
+#[test]
+fn an_import_of_what_is_here_counts_as_a_push_and_mends_what_is_missing() {
+    let Some(source) = Source::start(false) else { return };
+    let (index, all) = three(&source, "tools/shell", "1");
+    let house = House::new();
+    let server = house.start();
+    let body = json!({"source": format!("{}/tools/shell:1", source.host()), "as": "team/shell:1"});
+    assert_eq!(ended(&server, begin(&server, &body))["state"], "done");
+    all.iter().for_each(|image| drop(server.judged(&image.digest())));
+    let path = format!("/v2/team/shell/manifests/{}", all[0].digest());
+    assert_eq!(server.send("DELETE", &path, &[], b"").status, 202, "one of its images is deleted");
+    let lost = sha(all[1].blobs().last().unwrap());
+    let lost = lost.trim_start_matches("sha256:");
+    std::fs::remove_file(house.data().join("blobs/sha256").join(&lost[..2]).join(lost)).unwrap();
+    assert_eq!(ended(&server, begin(&server, &body))["state"], "done");
+    assert_eq!(manifest(&server, "team/shell", "1"), index);
+    all.iter().for_each(|image| server.pulls("team/shell", &image.digest(), image));
+    let events = server.get("/events?limit=50");
+    let imported = |event: &&Value| event["action"] == "import" && event["digest"] == sha(&index);
+    assert_eq!(events["items"].as_array().unwrap().iter().filter(imported).count(), 2, "each time: {events}");
 }
 
 #[test]
