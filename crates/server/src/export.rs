@@ -35,7 +35,7 @@ pub fn lines<T: Serialize + ToSchema>(rows: &[T], format: Format) -> Response {
 
 /// Writes a list that is not cut into pages.
 pub fn whole<T: Serialize + ToSchema>(parts: &Parts, format: Format, items: Vec<T>) -> Result<Response, Problem> {
-    Ok(list(&List::whole(items, parts, None)?, format))
+    Ok(list(&List::whole(items, &parts.index, None)?, format))
 }
 
 /// How a list is wanted that takes nothing else.

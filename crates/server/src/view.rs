@@ -38,11 +38,11 @@ impl<T> List<T> {
     /// A list that is not cut into pages.
     pub fn whole(
         items: Vec<T>,
-        parts: &crate::parts::Parts,
+        index: &crate::index::Handle,
         as_of: Option<Micros>,
     ) -> Result<Self, crate::problem::Problem> {
         let total = items.len() as u64;
-        let (revision, generation) = parts.index.ask(|index| Ok((index.revision(), index.generation())))?;
+        let (revision, generation) = index.ask(|index| Ok((index.revision(), index.generation())))?;
         let as_of = as_of.map(Micros::rfc3339);
         Ok(Self { items, total, hidden: 0, disabled: 0, next: None, as_of, revision, generation })
     }

@@ -139,7 +139,7 @@ impl Limit {
     pub fn text(&self, value: u64) -> String {
         match self.unit {
             Unit::Bytes => bytes(value),
-            Unit::Seconds => format!("{value} s"),
+            Unit::Seconds => format!("{} s", grouped(value)),
             Unit::Count => grouped(value),
         }
     }

@@ -90,7 +90,7 @@ pub async fn list(State(parts): State<Parts>, asker: Asker, RawQuery(query): Raw
     found.retain(|(_, record)| only.is_empty() || only.iter().any(|rule| rule.name == record.rule.name));
     if known.name == "json" {
         let items: Vec<PostureView> = found.iter().map(PostureView::of).collect();
-        return Ok(Json(List::whole(items, &parts, question.query.as_of)?).into_response());
+        return Ok(Json(List::whole(items, &parts.index, question.query.as_of)?).into_response());
     }
     let kind = HeaderValue::from_static(known.media_type);
     let records: Vec<Record> = found.into_iter().map(|(_, record)| record).collect();

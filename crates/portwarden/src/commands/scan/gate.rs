@@ -104,9 +104,8 @@ impl Known {
             return Err(refused(format!("{length} bytes are more than a report has")));
         }
         let bytes = std::fs::read(file).map_err(|e| refused(e.to_string()))?;
-        Self::parse(&bytes).map_err(|why| {
-            refused(format!("it is no report as `portwarden scan --format json` or jsonl writes it: {why}"))
-        })
+        Self::parse(&bytes)
+            .map_err(|why| refused(format!("it is no report as `--format json` or jsonl writes it: {why}")))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
