@@ -1,7 +1,7 @@
 //! What a feed is, and what reading one gives.
 
 use crate::Error;
-use model::advisory::{Advisory, FeedState};
+use model::advisory::Advisory;
 use model::time::Micros;
 
 /// A publisher of knowledge: where its files are and how to read them. One file in `kind/` each.
@@ -69,6 +69,8 @@ pub struct Read {
     pub skipped: Vec<(&'static str, u64)>,
     /// The newest date that the feed itself names; 0 = none.
     pub date: Micros,
+    /// Records of each file, by its URL, where a feed has several.
+    pub files: Vec<(String, u64)>,
 }
 
 impl Read {
@@ -78,14 +80,9 @@ impl Read {
             None => self.skipped.push((why, 1)),
         }
     }
-}
 
-/// Returns the first feed that lost over a tenth of its records, or all of them.
-///
-/// Such a loss is an outage of the publisher, not news: the last good database stays.
-pub fn shrunk<'a>(old: &'a [FeedState], new: &[FeedState]) -> Option<&'a FeedState> {
-    old.iter().find(|before| {
-        let now = new.iter().find(|f| f.name == before.name).map_or(0, |f| f.records);
-        now.saturating_mul(10) < before.records.saturating_mul(9)
-    })
+    /// Ends a file: its records are those that were not there before it.
+    pub(crate) fn end_file(&mut self, url: &str, before: u64) {
+        self.files.push((url.to_owned(), self.records.saturating_sub(before)));
+    }
 }

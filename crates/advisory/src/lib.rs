@@ -25,7 +25,7 @@ pub use builder::Builder;
 pub use database::{Database, Facts, Name, Vulnerability};
 pub use diff::{Delta, diff};
 pub use error::Error;
-pub use feed::{Fact, Feed, FeedFile, Read, SourceFile, shrunk};
+pub use feed::{Fact, Feed, FeedFile, Read, SourceFile};
 pub use kind::ALL;
 pub use rows::{Ranges, Row, Rows, Strings};
 pub use starter::starter;

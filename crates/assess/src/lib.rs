@@ -4,6 +4,7 @@
 //! what posture rules say.
 //! Pure: no network, disk, clock. A match depends on the package and the database alone.
 
+pub mod end_of_life;
 mod grade;
 mod hit;
 mod matching;

@@ -3,8 +3,10 @@
 //! In: one package row and an opened database. Out: one match a vulnerability, and a note for a version that cannot be compared.
 //! OS packages are looked up by source package (with the source version) and by binary package (with the package's version),
 //! language packages by name. Where several advisories speak of one vulnerability, one that calls the package affected decides.
-//! A vendor's "not affected" and "not yet looked at" give no match, nor does a package whose files an OS package owns.
+//! A vendor's "not affected" and "not yet looked at" give no match, nor does a package that an OS package owns whose release the
+//! advisories cover.
 
+use crate::end_of_life::last_day;
 use crate::hit::{Hit, Said};
 use crate::remediation::{is_os, shown};
 use crate::{grade, why};
@@ -31,7 +33,7 @@ pub struct Judged {
 pub fn matches(package: &PackageKey, db: &Database) -> Judged {
     let mut judged = Judged::default();
     let Some(ecosystem) = ecosystem::by_purl_type(package.purl_type()) else { return judged };
-    if package.is_owned() {
+    if answered(package, db) {
         return judged;
     }
     let mut said = rows(package, db);
@@ -45,6 +47,13 @@ pub fn matches(package: &PackageKey, db: &Database) -> Judged {
     judged.matches.sort_by(|a, b| a.vulnerability.cmp(&b.vulnerability));
     judged.notes = unreadable(package, ecosystem, &said);
     judged
+}
+
+/// Returns whether the advisories of the distribution answer for a language package: it owns the package's files, and is covered
+/// and supported. What a distribution fixed in an old version, only its own advisories know; what nobody answers for is judged.
+pub(crate) fn answered(package: &PackageKey, db: &Database) -> bool {
+    let covered = |release: &str| db.covers(release) && last_day(release, db.built()).is_none();
+    package.owner().is_some_and(|(release, _)| covered(release))
 }
 
 /// Returns every advisory that speaks of the package.

@@ -3,10 +3,6 @@
 //! In: nothing; a table. Out: words, and what a recommendation is asked of. Which resources follow it, the index and the posture
 //! rules say.
 
-mod end_of_life;
-
-pub use end_of_life::over;
-
 use crate::posture;
 use crate::remediation::Step;
 use crate::score;

@@ -3,11 +3,12 @@
 //! In: an image's inventory and the database it was judged with. Out: verdict, reason codes, notes.
 //! Missing knowledge is never shown as healthy: every way of not knowing has its code.
 
-use crate::matching::matches;
-use crate::remediation::is_os;
+use crate::end_of_life::last_day;
+use crate::matching::{answered, matches};
+use crate::remediation::{is_os, shown};
 use advisory::Database;
 use model::finding::Match;
-use model::inventory::{Inventory, Note};
+use model::inventory::{Inventory, Note, OsRelease};
 use model::package::PackageKey;
 use model::verdict::{Verdict, reason};
 use std::collections::BTreeSet;
@@ -44,21 +45,74 @@ pub fn assess(inventory: &Inventory, db: &Database) -> Assessed {
 /// Judges what a reading is worth, its packages' matches aside.
 pub fn verdict(inventory: &Inventory, db: &Database) -> (Verdict, Vec<&'static str>, Vec<Note>) {
     let mut notes = inventory.notes.clone();
-    if inventory.packages.is_empty() {
-        notes.push(note("no-packages", "no package database was found in any layer".into(), true));
-    }
-    let judged = inventory.packages.iter().filter(|placed| !placed.key.is_owned());
+    notes.extend(unlisted(inventory));
+    let judged = inventory.packages.iter().filter(|placed| !answered(&placed.key, db));
     let ecosystems: BTreeSet<&str> = judged.map(|placed| placed.key.ecosystem.as_str()).collect();
     if db.starter_only() && !ecosystems.is_empty() {
         notes.push(note("feeds", "only the built-in starter advisories were at hand".into(), true));
     }
     for ecosystem in ecosystems {
         notes.extend(coverage(ecosystem, inventory, db));
+        notes.extend(last_day(ecosystem, db.built()).map(|day| ended(ecosystem, day)));
     }
     let mut reasons: Vec<&'static str> = notes.iter().filter_map(gap).collect();
     reasons.sort_unstable();
     reasons.dedup();
     (of(&reasons), reasons, notes)
+}
+
+/// Distributions by the purl type of their packages, `ID` or a word of `ID_LIKE`. A type without a reader has no name: these
+/// packages are there and are never found. What is built without a package manager (Bottlerocket, Buildroot) is not here.
+const DISTRIBUTIONS: [(&str, &[&str]); 4] = [
+    ("deb", &["debian", "ubuntu"]),
+    ("apk", &["alpine", "chainguard", "wolfi"]),
+    (
+        "rpm",
+        &[
+            "almalinux",
+            "amzn",
+            "azurelinux",
+            "centos",
+            "fedora",
+            "mageia",
+            "mariner",
+            "ol",
+            "openeuler",
+            "opensuse",
+            "photon",
+            "rhel",
+            "rocky",
+            "sles",
+            "suse",
+        ],
+    ),
+    ("", &["arch", "gentoo", "guix", "nixos", "slackware", "void"]),
+];
+
+/// Returns the purl type of a distribution's packages, if it has any.
+fn packages_of(os: &OsRelease) -> Option<&'static str> {
+    let named = |name: &str| os.id == name || os.id_like.split_whitespace().any(|like| like == name);
+    DISTRIBUTIONS.iter().find(|(_, names)| names.iter().any(|name| named(name))).map(|(kind, _)| *kind)
+}
+
+/// Notes that the packages of the image's distribution are listed nowhere. A database that is there and cannot be read has a note
+/// of its own.
+fn unlisted(inventory: &Inventory) -> Option<Note> {
+    if inventory.packages.is_empty() {
+        return Some(note("no-packages", "no package database was found in any layer".into(), true));
+    }
+    let os = inventory.os.as_ref()?;
+    let kind = packages_of(os)?;
+    let listed = inventory.packages.iter().any(|placed| placed.key.purl_type() == kind);
+    let unread = inventory.notes.iter().any(|note| note.gap && note.code == "package-database");
+    let name = if os.pretty_name.is_empty() { &os.id } else { &os.pretty_name };
+    let text = format!("the image says that it is {}, and no database that lists its packages was found", shown(name));
+    (!listed && !unread).then(|| note("no-packages", text, true))
+}
+
+fn ended(ecosystem: &str, day: &str) -> Note {
+    let text = format!("support of {ecosystem} ended on {day}: what was found since is reported by nobody");
+    note("end-of-life", text, true)
 }
 
 /// Says what is not known of an ecosystem.
@@ -164,6 +218,81 @@ mod tests {
         }
         let (_, _, notes) = verdict(&image(&["alpine:3.18"]), &all);
         assert_eq!(notes.iter().map(|n| (n.code.as_str(), n.gap)).collect::<Vec<_>>(), [("fixed-only", false)]);
+    }
+
+    /// An image of this `ID` and `ID_LIKE` with these packages.
+    fn of(id: &str, like: &str, ecosystems: &[&str]) -> Inventory {
+        let os = OsRelease { id: id.into(), id_like: like.into(), ..Default::default() };
+        Inventory { os: Some(os), ..image(ecosystems) }
+    }
+
+    #[test]
+    fn a_distribution_whose_packages_are_listed_nowhere_is_a_gap() {
+        let db = database(&["debian:12", "alpine:3.18", "pypi", "go"]);
+        let mut unread = of("rhel", "", &["pypi"]);
+        unread.notes.push(note("package-database", "a form that is not supported".into(), true));
+        let mut scratch = image(&["go"]);
+        scratch.os = None;
+        for (image, want, reason) in [
+            (of("debian", "", &["debian:12", "pypi"]), &[][..], "as it should be, or from status.d alone"),
+            (of("debian", "", &["pypi"]), &["no-packages"], "the database is deleted, Python's packages are left"),
+            (of("debian", "", &["go"]), &["no-packages"], "the release copied to nothing but a program looks the same"),
+            (of("raspbian", "debian", &["pypi"]), &["no-packages"], "a descendant"),
+            (of("alpine", "", &["pypi"]), &["no-packages"], "apk's"),
+            (of("alpine", "", &["pypi", "alpine:3.18"]), &[], "apk's are there"),
+            (of("opensuse-leap", "suse opensuse", &["pypi"]), &["no-packages"], "rpm's"),
+            (of("arch", "", &["pypi"]), &["no-packages"], "a package manager without a reader"),
+            (unread, &["package-database"], "it is there, and said to be unreadable"),
+            (of("bottlerocket", "", &["go"]), &[], "no package manager at all"),
+            (of("", "", &["go"]), &[], "it says nothing"),
+            (scratch, &[], "a program alone"),
+        ] {
+            let (_, reasons, _) = verdict(&image, &db);
+            assert_eq!(reasons, want, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_release_whose_support_is_over_is_a_gap() {
+        let built = |day: &str| {
+            let mut builder = Builder::new();
+            builder.add(&Advisory::default());
+            for ecosystem in ["debian:8", "debian:12", "pypi"] {
+                let affected = Affected { ecosystem: ecosystem.into(), name: "p".into(), ..Default::default() };
+                builder.add(&Advisory { id: "CVE-2024-1".into(), affected: vec![affected], ..Default::default() });
+            }
+            Database::open(Box::new(Bytes(builder.finish(1, Micros::parse(day).unwrap(), Vec::new())))).unwrap()
+        };
+        for (day, ecosystem, want) in [
+            ("2020-06-29", "debian:8", &[][..]),
+            ("2020-07-02", "debian:8", &["end-of-life"]),
+            ("2026-11-01", "debian:12", &[]),
+            ("2028-07-02", "debian:12", &["end-of-life"]),
+            ("2028-07-02", "debian:4", &["distro-unsupported"]),
+        ] {
+            assert_eq!(verdict(&image(&[ecosystem]), &built(day)).1, want, "{ecosystem} on {day}");
+        }
+    }
+
+    #[test]
+    fn a_language_package_is_the_distributions_only_where_its_advisories_answer() {
+        let db = |ecosystems: &[&str]| database(ecosystems);
+        let owned = |release: &str| {
+            let mut inventory = image(&["pypi"]);
+            inventory.packages[0].key.origin = format!("owned:{release}/python3-p");
+            inventory
+        };
+        for (ecosystems, release, matched, reasons, why) in [
+            (&["debian:12", "pypi"][..], "debian:12", 0, &[][..], "covered"),
+            (&["debian:12", "pypi"], "debian:7", 1, &[], "a release of which nobody speaks"),
+            (&["debian:12", "pypi"], "deb:kali:2024.1", 1, &[], "another distribution"),
+            (&["debian:12"], "debian:7", 0, &["feed-missing"], "nobody answers"),
+            (&["debian:12"], "debian:12", 0, &[], "the distribution answers"),
+        ] {
+            let assessed = assess(&owned(release), &db(ecosystems));
+            assert_eq!(assessed.packages[0].1.len(), matched, "{why}");
+            assert_eq!(assessed.reasons, reasons, "{why}");
+        }
     }
 
     #[test]

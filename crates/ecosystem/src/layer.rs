@@ -13,10 +13,11 @@ use crate::tar::{Kind, Walk};
 use crate::{Content, Ecosystem, Entry, File, ReadSeek, Wants, kind};
 use gather::Gathered;
 use model::inventory::{FileReading, LayerInventory, Link, Note};
+use model::overlay::followed;
 use std::io::{self, Read};
 
 /// Raised whenever the walker would give another inventory for the same bytes.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
 /// What reading one layer may cost. The defaults are for a whole image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,7 +237,7 @@ impl Reader<'_, '_, '_> {
 
     fn symbolic_link(&mut self) -> Result<(), Failure> {
         self.gathered.other(&self.path, true);
-        if kind::leads_to_database(&self.path) {
+        if followed(&self.path) {
             let mut target = String::new();
             path::follow(&self.path, &self.walk.member().link, &mut target);
             self.gathered.link(Link { path: self.path.clone(), target, hard: false })?;

@@ -19,6 +19,9 @@ pub struct LayerInventory {
     pub others: PathSet,
     /// Folders of this layer: each hides a file of the same path in the layers below.
     pub folders: PathSet,
+    /// Folders of this layer with an entry of their own, where a link would be followed: each takes the place of a link of the layers
+    /// below, which a folder that is only implied by a path does not.
+    pub declared: PathSet,
     /// Links that lead to something in another place, as far as a reading could depend on them.
     pub links: Vec<Link>,
     /// What could not be read.
@@ -78,6 +81,13 @@ pub struct Found {
     pub origin: String,
 }
 
+impl FileReading {
+    /// Returns whether two readings list the same: packages, and what they own.
+    pub fn says_as(&self, other: &Self) -> bool {
+        self.packages == other.packages && self.owned == other.owned
+    }
+}
+
 /// The paths that one OS package owns.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Owned {
@@ -94,7 +104,7 @@ pub struct Link {
     pub path: String,
     /// Where it leads, from the root, without a leading slash.
     pub target: String,
-    /// A hard link to a file of a layer below; otherwise a symbolic link on the way to a package database.
+    /// A hard link to a file of a layer below; otherwise a symbolic link that is followed: `overlay::followed`.
     pub hard: bool,
 }
 
@@ -243,9 +253,11 @@ pub fn path_hash_step(hash: u64, byte: u8) -> u64 {
     (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
 }
 
+/// Folders that distributions merge into those of the same name in `usr`, by links.
+pub const MERGED: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+
 /// Hashes a path that an OS package owns: `lib/x` and `usr/lib/x` are one file where `/usr` is merged, so both hash alike.
 pub fn owned_hash(path: &str) -> u64 {
-    const MERGED: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
     let top = path.split('/').next().unwrap_or("");
     if MERGED.contains(&top) { path.bytes().fold(path_hash("usr/"), path_hash_step) } else { path_hash(path) }
 }

@@ -3,12 +3,16 @@
 //! In: the inventories of an image's layers, lowest first.
 //! Out: the image's inventory: what is still visible, since which layer, of which distribution.
 
+mod owners;
+
 use crate::inventory::{
-    Fact, FileReading, Found, Inventory, LayerInventory, Link, Note, OsRelease, PathSet, Placed, Removed, owned_hash,
+    Fact, FileReading, Found, Inventory, LayerInventory, Link, MERGED, Note, OsRelease, PathSet, Placed, Removed,
     path_hash, path_hash_step,
 };
 use crate::package::PackageKey;
-use std::collections::{BTreeMap, HashMap};
+use owners::Owners;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Where package databases and the release are looked for. What is found elsewhere counts only where a link leads to it.
 pub const DATABASES: [&str; 9] = [
@@ -23,7 +27,14 @@ pub const DATABASES: [&str; 9] = [
     "var/lib/rpm/rpmdb.sqlite",
 ];
 
-/// Links followed on the way to a database, as Linux does.
+/// Returns whether a link at this path is kept and followed: one on the way to a database, or a folder that distributions merge
+/// into `usr`. What is written through any other link stays under the name that it was written by.
+pub fn followed(path: &str) -> bool {
+    let leads = |full: &&str| full.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    DATABASES.iter().any(leads) || MERGED.contains(&path)
+}
+
+/// Links followed on the way to a file, as Linux does.
 const HOPS: usize = 40;
 
 /// What hard links to files of layers below may repeat: packages, owned paths and notes. One list of packages under many names would
@@ -33,7 +44,11 @@ const LINKED: usize = 500_000;
 /// Lays layers over one another, lowest first.
 ///
 /// A package keeps the ordinal of the layer in which its file first listed exactly it, as long as every later version of the file
-/// still does. A language package whose file an OS package owns gets the origin `owned:<package>`.
+/// still does. A language package whose file an installed package of the distribution owns gets the origin
+/// `owned:<release>/<package>`.
+///
+/// What a layer writes or removes below a link that the layers so far left there happens where the link leads, as when the layers are
+/// unpacked into one folder. A folder with an entry of its own takes the place of a link; one that a path only implies does not.
 pub fn overlay(layers: &[&LayerInventory]) -> Inventory {
     let mut view = View::default();
     for (ordinal, layer) in (0..).zip(layers) {
@@ -51,14 +66,16 @@ struct Visible<'a> {
     since: Vec<u32>,
     /// The layer in which the file came to say something else than before, if it ever did.
     changed: Option<u32>,
+    /// The layer since which there is a file of this path.
+    first: u32,
     layer: u32,
 }
 
-/// What is visible when the layers so far lie over one another.
+/// What is visible when the layers so far lie over one another, by real paths.
 #[derive(Default)]
 struct View<'a> {
-    files: BTreeMap<&'a str, Visible<'a>>,
-    links: BTreeMap<&'a str, (&'a Link, Vec<u64>)>,
+    files: BTreeMap<Cow<'a, str>, Visible<'a>>,
+    links: BTreeMap<Cow<'a, str>, (&'a Link, Vec<u64>)>,
     notes: Vec<(&'a Note, Vec<u64>)>,
     /// What hard links repeated so far, against `LINKED`.
     linked: usize,
@@ -68,29 +85,51 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn lay(&mut self, ordinal: u32, layer: &'a LayerInventory) {
-        let hard: Vec<_> = layer.links.iter().filter(|link| link.hard).filter_map(|link| self.linked(link)).collect();
+        let hard = || layer.links.iter().filter(|link| link.hard);
+        let below: Vec<_> = hard().map(|link| self.linked(link)).collect();
+        let read = PathSet::new(layer.files.iter().map(|file| path_hash(&file.path)).collect());
+        let replaced = |way: &[u64]| {
+            way.iter().any(|hash| layer.others.contains(*hash) || read.contains(*hash))
+                || way.last().is_some_and(|hash| layer.declared.contains(*hash))
+        };
+        self.links.retain(|_, (_, way)| !replaced(way));
         self.remove(&layer.removed);
-        let before = self.hide(layer);
-        for reading in &layer.files {
-            self.place(ordinal, &reading.path, reading, before.get(reading.path.as_str()));
+        for link in layer.links.iter().filter(|link| !link.hard) {
+            let path = self.written(&link.path);
+            let way = way(&path);
+            self.links.insert(path, (link, way));
         }
-        for (path, reading) in hard {
+        let named: Vec<_> = layer.files.iter().map(|reading| (self.written(&reading.path), reading)).collect();
+        let before = self.hide(layer, &named);
+        for (path, reading) in named {
+            self.place(ordinal, path, reading, &before);
+        }
+        for (link, below) in hard().zip(below) {
+            let Some(reading) = below.or_else(|| self.linked(link)) else { continue };
             self.linked = self.linked.saturating_add(weight(reading));
             if self.linked > LINKED {
                 self.links_over += 1;
                 continue;
             }
-            self.place(ordinal, path, reading, before.get(path));
+            self.place(ordinal, self.written(&link.path), reading, &before);
         }
-        for link in layer.links.iter().filter(|link| !link.hard) {
-            self.links.insert(&link.path, (link, way(&link.path)));
-        }
-        self.notes.extend(layer.notes.iter().map(|note| (note, way(&note.path))));
+        let notes: Vec<_> = layer.notes.iter().map(|note| (note, way(&self.written(&note.path)))).collect();
+        self.notes.extend(notes);
     }
 
-    /// Finds the file of a layer below that a hard link names.
-    fn linked(&self, link: &'a Link) -> Option<(&'a str, &'a FileReading)> {
-        self.files.get(link.target.as_str()).map(|file| (link.path.as_str(), file.reading))
+    /// Finds the file that a hard link names.
+    fn linked(&self, link: &'a Link) -> Option<&'a FileReading> {
+        self.files.get(&self.written(&link.target)).map(|file| file.reading)
+    }
+
+    /// Returns where something that is written under this path comes to stand: its folder is followed, not itself.
+    fn written<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        let Some((folder, name)) = path.rsplit_once('/').filter(|_| !self.links.is_empty()) else { return path.into() };
+        match self.resolve(folder).0 {
+            Cow::Borrowed(_) => path.into(),
+            Cow::Owned(real) if real.is_empty() => name.into(),
+            Cow::Owned(real) => format!("{real}/{name}").into(),
+        }
     }
 
     /// Takes away what whiteouts name. By hash, as `hide` does: each of many whiteouts must not cost a look at each of many files.
@@ -99,8 +138,8 @@ impl<'a> View<'a> {
         for removed in removed {
             match removed {
                 Removed::Path(path) | Removed::Under(path) if path.is_empty() => root = true,
-                Removed::Path(path) => paths.push(path_hash(path)),
-                Removed::Under(folder) => folders.push(path_hash(folder)),
+                Removed::Path(path) => paths.push(path_hash(&self.written(path))),
+                Removed::Under(folder) => folders.push(path_hash(&self.resolve(folder).0)),
             }
         }
         let (paths, folders) = (PathSet::new(paths), PathSet::new(folders));
@@ -113,29 +152,50 @@ impl<'a> View<'a> {
         self.notes.retain(|(note, way)| note.path.is_empty() || !gone(way));
     }
 
-    /// Takes away what the layer's entries hide. Returns the files that it replaces by files of the same path.
-    fn hide(&mut self, layer: &LayerInventory) -> BTreeMap<&'a str, Visible<'a>> {
-        let mut files: Vec<u64> = layer.files.iter().map(|file| path_hash(&file.path)).collect();
+    /// Takes away the files that the layer's entries hide, the files of the layer being named. Returns those that these replace.
+    fn hide(
+        &mut self,
+        layer: &LayerInventory,
+        named: &[(Cow<'a, str>, &FileReading)],
+    ) -> BTreeMap<Cow<'a, str>, Visible<'a>> {
+        let mut files: Vec<u64> = named.iter().map(|(path, _)| path_hash(path)).collect();
         files.sort_unstable();
-        let hides = |way: &[u64]| {
+        let through = self.through(layer);
+        let hides = |path: &str, way: &[u64]| {
             let covers = |hash: &u64| layer.others.contains(*hash) || files.binary_search(hash).is_ok();
-            way.iter().any(covers) || way.last().is_some_and(|hash| layer.folders.contains(*hash))
+            way.iter().any(covers)
+                || way.last().is_some_and(|hash| layer.folders.contains(*hash))
+                || through.iter().any(|door| door.hides(path, layer))
         };
-        self.links.retain(|_, (_, way)| !hides(way));
-        self.notes.retain(|(note, way)| note.path.is_empty() || !hides(way));
-        self.files.extract_if(.., |_, file| hides(&file.way)).collect()
+        self.notes.retain(|(note, way)| note.path.is_empty() || !hides(&note.path, way));
+        self.files.extract_if(.., |path, file| hides(path, &file.way)).collect()
     }
 
-    fn place(&mut self, ordinal: u32, path: &'a str, reading: &'a FileReading, before: Option<&Visible<'a>>) {
+    /// Returns the links below which the layer writes.
+    fn through(&self, layer: &LayerInventory) -> Vec<Door> {
+        let written = self.links.keys().filter(|path| layer.folders.contains(path_hash(path)));
+        written.map(|path| Door { link: path.to_string(), target: self.resolve(path).0.into_owned() }).collect()
+    }
+
+    fn place(
+        &mut self,
+        ordinal: u32,
+        path: Cow<'a, str>,
+        reading: &'a FileReading,
+        before: &BTreeMap<Cow<'a, str>, Visible<'a>>,
+    ) {
+        let before = before.get(&path);
         let listed: BTreeMap<&Found, u32> =
             before.iter().flat_map(|file| file.reading.packages.iter().zip(file.since.iter().copied())).collect();
         let since = reading.packages.iter().map(|found| listed.get(found).copied().unwrap_or(ordinal)).collect();
         let changed = match before {
-            Some(file) if file.reading.packages == reading.packages => file.changed,
+            Some(file) if file.reading.says_as(reading) => file.changed,
             Some(_) => Some(ordinal),
             None => None,
         };
-        self.files.insert(path, Visible { reading, way: way(path), since, changed, layer: ordinal });
+        let first = before.map_or(ordinal, |file| file.first);
+        let way = way(&path);
+        self.files.insert(path, Visible { reading, way, since, changed, first, layer: ordinal });
     }
 
     fn inventory(self) -> Inventory {
@@ -144,16 +204,16 @@ impl<'a> View<'a> {
         let counts =
             |path: &str, file: &Visible<'_>| !is_os(file.reading) || places.iter().any(|place| place.holds(path));
         let files: Vec<(&str, &Visible<'_>)> =
-            self.files.iter().filter(|(path, file)| counts(path, file)).map(|(path, file)| (*path, file)).collect();
+            self.files.iter().filter(|(path, file)| counts(path, file)).map(|(path, file)| (&**path, file)).collect();
         let os = release(&files, &places);
-        let owners = owners(&files);
+        let owners = Owners::of(&files, os.as_ref());
         let mut packages = Vec::new();
         for (path, file) in &files {
             notes.extend(file.reading.notes.iter().cloned());
             for (found, since) in file.reading.packages.iter().zip(&file.since) {
                 let mut key = key(found, os.as_ref());
-                let owner = owner(&owners, path, file).filter(|_| !is_os_type(&found.purl_type));
-                key.origin = owner.map_or(key.origin, |owner| format!("owned:{owner}"));
+                let owned = owners.origin(path, file).filter(|_| !is_os_type(&found.purl_type));
+                key.origin = owned.unwrap_or(key.origin);
                 packages.push(Placed { key, path: (*path).to_owned(), layer: *since });
             }
         }
@@ -173,7 +233,7 @@ impl<'a> View<'a> {
         let mut places = Vec::new();
         for database in DATABASES {
             let (path, last) = self.resolve(database);
-            let place = Place { database, path };
+            let place = Place { database, path: path.into_owned() };
             // `lib -> usr/lib` is on the way to databases that need not be there; `var/lib/dpkg -> x` says that one is.
             let meant = last.is_some_and(|link| link.split('/').count() >= 3);
             if meant && !self.files.keys().any(|path| place.holds_near(path)) {
@@ -187,18 +247,34 @@ impl<'a> View<'a> {
     }
 
     /// Follows links. Returns the path in the end and the last link that was followed.
-    fn resolve(&self, path: &str) -> (String, Option<&'a str>) {
-        let (mut path, mut last) = (path.to_owned(), None);
+    fn resolve<'p>(&self, path: &'p str) -> (Cow<'p, str>, Option<&'a str>) {
+        let (mut path, mut last) = (Cow::Borrowed(path), None);
         for _ in 0..HOPS {
             let mut ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
             let found = ends.find_map(|end| self.links.get(path.get(..end)?).map(|(link, _)| (*link, end)));
             let Some((link, end)) = found else { break };
             last = Some(link.path.as_str());
             let rest = path.get(end..).unwrap_or("");
-            let joined = format!("{}{rest}", link.target);
-            path = joined.trim_start_matches('/').to_owned();
+            path = format!("{}{rest}", link.target).trim_start_matches('/').to_owned().into();
         }
         (path, last)
+    }
+}
+
+/// A link below which a layer writes.
+struct Door {
+    link: String,
+    target: String,
+}
+
+impl Door {
+    /// Returns whether the layer puts something but a folder in the place of a file, by the name that it has behind the link.
+    fn hides(&self, path: &str, layer: &LayerInventory) -> bool {
+        let Some(rest) = path.strip_prefix(self.target.as_str()).filter(|rest| rest.starts_with('/')) else {
+            return false;
+        };
+        let below = self.link.split('/').count();
+        way(&format!("{}{rest}", self.link)).iter().skip(below).any(|hash| layer.others.contains(*hash))
     }
 }
 
@@ -261,26 +337,6 @@ fn release(files: &[(&str, &Visible<'_>)], places: &[Place]) -> Option<OsRelease
         }
     }
     None
-}
-
-/// Owned paths: the owner, and the layer that said so.
-fn owners<'a>(files: &[(&str, &Visible<'a>)]) -> HashMap<u64, (&'a str, u32)> {
-    let mut owners = HashMap::new();
-    for (_, file) in files {
-        for owned in &file.reading.owned {
-            owners.extend(owned.paths.as_slice().iter().map(|hash| (*hash, (owned.owner.as_str(), file.layer))));
-        }
-    }
-    owners
-}
-
-/// Returns the OS package that owns a language package's file. A file that a later layer than the owner's list changed is no
-/// longer the owner's.
-fn owner<'a>(owners: &HashMap<u64, (&'a str, u32)>, path: &str, file: &Visible<'_>) -> Option<&'a str> {
-    let folder = path.rsplit_once('/').map(|(folder, _)| folder);
-    let metadata = folder.filter(|folder| folder.ends_with(".dist-info") || folder.ends_with(".egg-info"));
-    let found = owners.get(&owned_hash(path)).or_else(|| owners.get(&owned_hash(metadata?)));
-    found.filter(|(_, said)| file.changed.is_none_or(|changed| changed <= *said)).map(|(owner, _)| *owner)
 }
 
 fn key(found: &Found, os: Option<&OsRelease>) -> PackageKey {

@@ -24,15 +24,16 @@ pub struct PackageKey {
     pub module: String,
     /// Support channel (`pro`, `eus`), else empty.
     pub channel: String,
-    /// Where it comes from: empty for the distribution's own, `third-party:<who>` else; `owned:<os package>` for a
-    /// language package whose files an OS package owns (kept as a fact, never matched).
+    /// Where it comes from: empty for the distribution's own, `third-party:<who>` else; `owned:<release>/<os package>` for a
+    /// language package whose files a package of the distribution owns: `owned:debian:12/python3-six`.
     pub origin: String,
 }
 
 impl PackageKey {
-    /// Returns whether an OS package owns the files of this language package; such a package is listed and never matched.
-    pub fn is_owned(&self) -> bool {
-        self.origin.starts_with("owned:")
+    /// Returns release and name of the OS package that owns the files of this language package. Where advisories cover the release,
+    /// they say what there is to say; the language package is then listed and not matched.
+    pub fn owner(&self) -> Option<(&str, &str)> {
+        self.origin.strip_prefix("owned:")?.rsplit_once('/')
     }
 
     /// Returns the purl type: `deb`, `apk`, `rpm`, `pypi`, `npm`, `golang`.

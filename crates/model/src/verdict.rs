@@ -136,9 +136,10 @@ pub static REASONS: &[Reason] = reasons! {
     "no-database", "There is no advisory database.", "Run `portwarden db update`.";
     "distro-unknown", "The image names no distribution that has a feed; its OS packages were listed but not judged.", "Check /etc/os-release of the image.";
     "distro-unsupported", "No feed is loaded for this distribution or release; its OS packages were listed but not judged.", "See `portwarden db status` for what is covered.";
+    "end-of-life", "Support of the distribution's release has ended; new vulnerabilities of its packages are no longer reported.", "Build the image on a release that is supported.";
     "feed-missing", "No feed is loaded for an ecosystem of this image; its packages were listed but not judged.", "Run `portwarden db update`; `portwarden db status` says what is covered.";
     "fixed-only", "The feed of this distribution lists only fixed vulnerabilities; unfixed ones are not known.", "Nothing to do; read the findings with this in mind.";
-    "no-packages", "No package database was found.", "Check that the image is what you meant to push; a static binary carries no list.";
+    "no-packages", "No package database was found, or none of the distribution that the image says it is.", "Check that the image is what you meant to push; a static binary carries no list.";
     "package-database", "A package database is damaged or not understood in part.", "Rebuild the image; the note names the file.";
     "version-unreadable", "A version does not follow the rules of its ecosystem and was not compared.", "The note names the package; check it by hand.";
     "file-too-large", "A file that lists packages is over the limit and was not read.", "Raise `limits.file_bytes` or `limits.seekable_bytes`, whichever the note gives, and scan again; or make the file smaller.";

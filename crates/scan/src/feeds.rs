@@ -2,10 +2,11 @@
 //!
 //! In: every feed's files, from their publishers, from a host in front of them, or from a folder. Out: a new generation of the
 //! advisory database, put in force as a whole; or none, when nothing that is said has changed.
-//! Last good copies stay in `DATA/feeds`. A feed that cannot be had, cannot be read or lost more than a tenth of its records
-//! is an outage and not news: its last good copy is used, and the trouble is reported with the result.
+//! Last good copies stay in `DATA/feeds`. A feed that cannot be had, cannot be read or lost more than a tenth of its records, or of
+//! those of a file or a release, is an outage and not news: its last good copy is used, and the trouble is reported with the result.
 
 mod fetch;
+mod loss;
 mod shelf;
 
 use crate::database::{self, Folder};
@@ -36,7 +37,7 @@ pub struct Options {
     pub proxy: Option<Url>,
     /// Certificates to trust beside the platform's own, PEM.
     pub ca_bundle: Option<PathBuf>,
-    /// Takes a feed even if it lost more than a tenth of its records.
+    /// Takes a feed even if it lost a file, a release, or more than a tenth of their records or of its own.
     pub accept_loss: bool,
     /// Pause before the second try; four times as long before the third. A server may ask for another one, up to a minute.
     pub retry_pause: Duration,
@@ -167,7 +168,7 @@ pub(crate) async fn update_of(
         let mut plans: Vec<Plan> = feeds.iter().map(|feed| Plan::new(*feed, &shelf, &source)).collect();
         for (feed, candidate) in answers {
             if let Some(plan) = plans.get_mut(feed) {
-                plan.add(candidate)?;
+                plan.add(candidate, options.accept_loss)?;
             }
         }
         let updated = build(&mut plans, &shelf, &options, &Folder::of(&data))?;

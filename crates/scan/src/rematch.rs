@@ -6,6 +6,7 @@
 use crate::error::in_full;
 use crate::{Error, Knowledge, feeds, shared, vulnerability};
 use advisory::{Database, diff};
+use assess::end_of_life::last_day;
 use std::collections::HashSet;
 use std::time::Duration;
 use store::{FeedRow, Generation, Job, PackageRow, Recheck, Rematched, Store};
@@ -151,10 +152,11 @@ async fn bring_to(
     db: &Database,
     job: &Job,
 ) -> Result<(), Error> {
-    sweep(store, generation, old, db).await?;
+    let otherwise = covered_otherwise(store, old, db).await?;
+    sweep(store, generation, old, db, &otherwise).await?;
     store.step("rematch:swept");
     let target = generation.target;
-    store.recheck(target, &covered_otherwise(store, old, db).await?).await?;
+    store.recheck(target, &otherwise).await?;
     let images = store.queue_rechecks(target).await?;
     if images > 0 {
         tracing::info!(
@@ -165,18 +167,28 @@ async fn bring_to(
     Ok(store.finish_sweep(job, target).await?)
 }
 
-/// Returns whose verdicts may change though no package's match did: a verdict says `gaps` for packages that no feed speaks of.
+/// Returns whose verdicts may change though no package's match did: a verdict says `gaps` for packages that no feed speaks of, and
+/// for releases whose support is over.
 async fn covered_otherwise(store: &Store, old: Option<&Database>, new: &Database) -> Result<Vec<Recheck>, Error> {
     let Some(old) = old.filter(|old| old.starter_only() == new.starter_only()) else { return Ok(vec![Recheck::All]) };
+    let standing = |db: &Database, ecosystem: &str| (db.covers(ecosystem), last_day(ecosystem, db.built()).is_some());
     let mut ecosystems = store.ecosystems().await?;
-    ecosystems.retain(|ecosystem| old.covers(ecosystem) != new.covers(ecosystem));
+    ecosystems.retain(|ecosystem| standing(old, ecosystem) != standing(new, ecosystem));
     Ok(ecosystems.into_iter().map(Recheck::Ecosystem).collect())
 }
 
-async fn sweep(store: &Store, generation: &Generation, old: Option<&Database>, db: &Database) -> Result<(), Error> {
+/// `otherwise` is what is covered otherwise than before: a language package is judged by itself where the release of its owner is
+/// not, and no name tells which are.
+async fn sweep(
+    store: &Store,
+    generation: &Generation,
+    old: Option<&Database>,
+    db: &Database,
+    otherwise: &[Recheck],
+) -> Result<(), Error> {
     let (swept, target) = (generation.swept, generation.target);
     // Without the old file nobody can say what changed: then every package is matched again.
-    let delta = old.map(|old| diff(old, db));
+    let delta = old.filter(|_| otherwise.is_empty()).map(|old| diff(old, db));
     store.step("rematch:compared");
     let packages = store.to_rematch(delta.as_ref().map(|delta| delta.names.as_slice())).await?;
     store.step("rematch:listed");

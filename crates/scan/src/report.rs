@@ -114,7 +114,8 @@ pub struct Package {
     pub path: String,
     /// Ordinal of the layer since which it is there, 0 = lowest.
     pub layer: u32,
-    /// `third-party:<who>`, or `owned:<package>` for a language package that an OS package brought: such a one has no findings.
+    /// `third-party:<who>`, or `owned:<release>/<package>` for a language package that an OS package brought: such a one has no
+    /// findings where the advisories answer for the release.
     pub origin: String,
 }
 

@@ -209,7 +209,7 @@ pub fn image_settings(recommendation: &Recommendation, question: &Question) -> O
         Asked::Findings => ImageTest::Findings(Severity::Low),
         Asked::Judged => ImageTest::Judged,
         Asked::Supported => {
-            ImageTest::Supported(recommendation::over(now).iter().map(|name| Pattern::new(name)).collect())
+            ImageTest::Supported(assess::end_of_life::over(now).iter().map(|name| Pattern::new(name)).collect())
         }
         Asked::Fresh => ImageTest::Fresh(Micros(now.0.saturating_sub(FRESH_DAYS * DAY))),
         Asked::Plan | Asked::Reachable | Asked::Posture(_) => return None,

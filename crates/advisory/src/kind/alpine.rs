@@ -65,12 +65,14 @@ impl Feed for Alpine {
             let Some(ecosystem) = release(&branch.distroversion).or_else(|| release_of_url(file.url)) else {
                 return Err(unpack::failed(self.name(), *file, &"it names no branch"));
             };
+            let before = read.records;
             for entry in branch.packages {
                 match serde_json::from_value::<Entry>(entry) {
                     Ok(entry) => read_package(&ecosystem, &entry.pkg, &mut read, out),
                     Err(_) => read.skip("unreadable"),
                 }
             }
+            read.end_file(file.url, before);
         }
         Ok(read)
     }

@@ -65,8 +65,11 @@ impl Feed for Debian {
             if read.records == before {
                 return Err(unpack::failed(self.name(), find(url)?, &"it lists no advisory"));
             }
+            read.end_file(url, before);
         }
+        let before = read.records;
         unpack::json(self.name(), find(TRACKER)?, tracker::Tracker { fixes: &mut fixes, read: &mut read, out })?;
+        read.end_file(TRACKER, before);
         for (source, id, fixes) in fixes.iter().flat_map(|(s, ids)| ids.iter().map(move |(id, f)| (s, id, f))) {
             if let Some(advisory) = advisory(source, id, Vec::new(), fixes) {
                 out(Fact::Advisory(advisory));

@@ -182,8 +182,9 @@ fn foreign_builds_owned_files_and_headers_are_judged_as_what_they_are() {
     assert_eq!(judged(&foreign, vec![debian(open(), V::Open)]), None, "Debian's open rows speak of Debian's builds");
     assert_eq!(judged(&foreign, vec![debian(open(), V::WillNotFix)]), None, "nor do the ignored ones");
     assert!(judged(&foreign, vec![debian(fixed("3.0.13-1"), V::Fixed)]).is_some(), "a fix above is still above");
-    let owned = PackageKey { origin: "owned:python3-django".into(), ..django("2.2") };
-    assert_eq!(judged(&owned, vec![pypi(open())]), None, "the distribution speaks for it");
+    let owned = PackageKey { origin: "owned:debian:12/python3-django".into(), ..django("2.2") };
+    assert_eq!(judged(&owned, vec![pypi(open()), debian(open(), V::Open)]), None, "the distribution speaks for it");
+    assert!(judged(&owned, vec![pypi(open())]).is_some(), "nobody speaks of the distribution");
     for (name, want) in [
         ("linux-libc-dev", Category::KernelHeaders),
         ("linux-headers-6.1.0-13-amd64", Category::KernelHeaders),

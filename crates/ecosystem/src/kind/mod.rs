@@ -2,7 +2,6 @@
 
 use crate::Ecosystem;
 use model::inventory::Note;
-use model::overlay::DATABASES;
 
 mod apk;
 mod dpkg;
@@ -19,12 +18,6 @@ pub static ALL: &[&dyn Ecosystem] =
 /// Returns the ecosystem of a purl type.
 pub fn by_purl_type(purl_type: &str) -> Option<&'static dyn Ecosystem> {
     ALL.iter().copied().find(|kind| kind.purl_type() == purl_type)
-}
-
-/// Returns whether a link at this path would lead to a package database or the release.
-pub fn leads_to_database(path: &str) -> bool {
-    let leads = |full: &&str| full.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    DATABASES.iter().any(leads)
 }
 
 /// Makes a note on the file that is being read; the walker fills in its path.

@@ -35,6 +35,7 @@ pub struct Gathered<'a> {
     present: Hashes,
     others: Vec<u64>,
     folders: Hashes,
+    declared: Vec<u64>,
     last_folder: Option<u64>,
     ancestors: Vec<u64>,
     removed: BTreeSet<Removed>,
@@ -55,6 +56,7 @@ impl<'a> Gathered<'a> {
             present: Hashes::default(),
             others: Vec::new(),
             folders: Hashes::default(),
+            declared: Vec::new(),
             last_folder: None,
             ancestors: Vec::new(),
             removed: BTreeSet::new(),
@@ -71,6 +73,9 @@ impl<'a> Gathered<'a> {
         let hash = self.enter(path);
         if !path.is_empty() {
             self.folders.insert(hash);
+            if model::overlay::followed(path) && !self.declared.contains(&hash) {
+                self.declared.push(hash);
+            }
             if self.near_files.contains(&hash) {
                 self.files.remove(path);
                 self.links.remove(path);
@@ -181,6 +186,7 @@ impl<'a> Gathered<'a> {
             removed: self.removed.into_iter().collect(),
             others: PathSet::new(self.others),
             folders: PathSet::new(self.folders.into_iter().collect()),
+            declared: PathSet::new(self.declared),
             links: self.links.into_values().collect(),
             notes: self.notes,
             ..LayerInventory::default()

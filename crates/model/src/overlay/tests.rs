@@ -1,5 +1,5 @@
 use super::*;
-use crate::inventory::{Owned, PathSet};
+use crate::inventory::{Owned, PathSet, owned_hash};
 
 fn found(purl_type: &str, name: &str, version: &str) -> Found {
     Found { purl_type: purl_type.into(), name: name.into(), version: version.into(), ..Found::default() }
@@ -146,34 +146,179 @@ fn a_database_counts_in_its_place_or_where_a_link_leads() {
     assert!(!notes.is_empty() && notes.iter().all(|note| note.gap && !note.path.starts_with("lib/")), "{notes:?}");
 }
 
+const SIX: &str = "usr/lib/python3/dist-packages/six-1.16.0.dist-info";
+
+fn list(owner: &str, paths: &[&str]) -> FileReading {
+    let paths = PathSet::new(paths.iter().map(|path| owned_hash(path)).collect());
+    let owned = vec![Owned { owner: owner.into(), paths }];
+    FileReading { path: format!("var/lib/dpkg/info/{owner}.list"), owned, ..FileReading::default() }
+}
+
+fn status(packages: Vec<Found>) -> FileReading {
+    file("var/lib/dpkg/status", packages)
+}
+
+fn pypi(path: &str, version: &str) -> FileReading {
+    file(path, vec![found("pypi", "six", version)])
+}
+
+/// The origin of the one package of a language.
+fn origin(layers: &[&LayerInventory]) -> String {
+    let inventory = overlay(layers);
+    inventory.packages.iter().find(|placed| placed.key.ecosystem == "pypi").unwrap().key.origin.clone()
+}
+
 #[test]
 fn a_language_package_that_an_os_package_owns_is_marked() {
-    let six = "usr/lib/python3/dist-packages/six-1.16.0.dist-info";
-    let owned = |paths: &[&str]| {
-        let paths = PathSet::new(paths.iter().map(|path| owned_hash(path)).collect());
-        let owned = vec![Owned { owner: "python3-six".into(), paths }];
-        FileReading { path: "var/lib/dpkg/info/python3-six.list".into(), owned, ..FileReading::default() }
-    };
-    let metadata = format!("{six}/METADATA");
+    let metadata = format!("{SIX}/METADATA");
     let merged = metadata.trim_start_matches("usr/").to_owned();
-    let pypi = |path: &str, version: &str| file(path, vec![found("pypi", "six", version)]);
-    let origin = |layers: &[&LayerInventory]| overlay(layers).packages[0].key.origin.clone();
-    for (list, path, want) in [
-        (&*metadata, &*metadata, "owned:python3-six"),
-        (six, &metadata, "owned:python3-six"),
-        (&metadata, &merged, "owned:python3-six"),
+    let six = || status(vec![found("deb", "python3-six", "1")]);
+    for (listed, path, want) in [
+        (&*metadata, &*metadata, "owned:deb/python3-six"),
+        (SIX, &metadata, "owned:deb/python3-six"),
+        (&metadata, &merged, "owned:deb/python3-six"),
         ("usr/bin/six", &metadata, ""),
+        ("opt/six.dist-info/METADATA", "opt/six.dist-info/METADATA", ""),
+        ("usr/local/lib/six.egg-info/PKG-INFO", "usr/local/lib/six.egg-info/PKG-INFO", ""),
     ] {
-        assert_eq!(origin(&[&layer(vec![pypi(path, "1"), owned(&[list])])]), want, "{list} {path}");
+        let layer = layer(vec![pypi(path, "1"), list("python3-six", &[listed]), six()]);
+        assert_eq!(origin(&[&layer]), want, "{listed} {path}");
     }
-    let base = layer(vec![pypi(&metadata, "1"), owned(&[six])]);
-    assert_eq!(
-        origin(&[&base, &layer(vec![pypi(&metadata, "1")])]),
-        "owned:python3-six",
-        "touched, and still the same"
-    );
+    let base = layer(vec![
+        pypi(&metadata, "1"),
+        list("python3-six", &[SIX]),
+        six(),
+        os_file("etc/os-release", "debian", "12"),
+    ]);
+    let owned = "owned:debian:12/python3-six";
+    assert_eq!(origin(&[&base]), owned, "with the release whose advisories answer for it");
+    assert_eq!(origin(&[&base, &layer(vec![pypi(&metadata, "1")])]), owned, "touched, and still the same");
     assert_eq!(origin(&[&base, &layer(vec![pypi(&metadata, "2")])]), "", "replaced by somebody else");
-    assert_eq!(origin(&[&base, &layer(vec![pypi(&metadata, "2"), owned(&[six])])]), "owned:python3-six", "upgraded");
+    let upgraded = status(vec![found("deb", "python3-six", "2")]);
+    assert_eq!(
+        origin(&[&base, &layer(vec![pypi(&metadata, "2"), list("python3-six", &[SIX]), upgraded])]),
+        owned,
+        "upgraded"
+    );
+    assert_eq!(origin(&[&base, &layer(vec![list("python3-six", &[SIX]), six()])]), owned, "installed again");
+}
+
+#[test]
+fn only_an_installed_package_of_the_distribution_owns_anything() {
+    let metadata = format!("{SIX}/METADATA");
+    let of = |origin: &str| Found { origin: origin.into(), ..found("deb", "agent", "1") };
+    let with = |packages: Vec<Found>| layer(vec![pypi(&metadata, "1"), list("agent", &[SIX]), status(packages)]);
+    for (packages, want, why) in [
+        (vec![of("")], "owned:deb/agent", "its own"),
+        (vec![of("third-party:datadoghq.com")], "", "of somebody else, of whom its advisories do not speak"),
+        (vec![of(""), of("third-party:datadoghq.com")], "", "one name, two makers"),
+        (vec![found("deb", "bash", "1")], "", "a list of a package that is not installed"),
+        (vec![], "", "no list of what is installed"),
+    ] {
+        assert_eq!(origin(&[&with(packages)]), want, "{why}");
+    }
+    let apk = |origin: &str| {
+        let owned = list("py3-six", &[SIX]).owned;
+        let packages = vec![Found { origin: origin.into(), ..found("apk", "py3-six", "1") }];
+        let database = FileReading { owned, ..file("lib/apk/db/installed", packages) };
+        layer(vec![pypi(&metadata, "1"), database, os_file("etc/os-release", "alpine", "3.22.1")])
+    };
+    assert_eq!(origin(&[&apk("")]), "owned:alpine:3.22/py3-six");
+    assert_eq!(origin(&[&apk("third-party:x")]), "");
+    let base = with(vec![of("")]);
+    let gone = LayerInventory { removed: vec![Removed::Path("var/lib/dpkg/status".into())], ..layer(vec![]) };
+    assert_eq!(origin(&[&base, &gone]), "", "the lists are left and what is installed is deleted");
+    let all = layer(vec![list("zz", &[SIX])]);
+    assert_eq!(
+        origin(&[&layer(vec![pypi(&metadata, "1"), status(vec![of("")])]), &all]),
+        "",
+        "a list that somebody wrote"
+    );
+    let more = layer(vec![list("agent", &["usr/bin/agent", SIX])]);
+    let before = layer(vec![pypi(&metadata, "1"), list("agent", &["usr/bin/agent"]), status(vec![of("")])]);
+    assert_eq!(origin(&[&before, &more]), "", "a list that became longer while its package stayed as it was");
+}
+
+fn soft(path: &str, target: &str) -> Link {
+    Link { path: path.into(), target: target.into(), hard: false }
+}
+
+#[test]
+fn what_is_written_through_a_link_comes_to_stand_where_it_leads() {
+    let base =
+        LayerInventory { links: vec![soft("lib", "usr/lib")], ..layer(vec![npm("usr/lib/a/package.json", "1")]) };
+    let with = |files: Vec<FileReading>, edit: fn(&mut LayerInventory)| {
+        // Folders that paths imply, as a reader names them.
+        let mut upper = LayerInventory { folders: paths(&["lib", "lib/a"]), ..layer(files) };
+        edit(&mut upper);
+        upper
+    };
+    for (upper, want, why) in [
+        (with(vec![npm("lib/a/package.json", "2")], |_| {}), &["usr/lib/a/package.json 2 1"][..], "a newer one"),
+        (
+            with(vec![npm("lib/b/package.json", "2")], |_| {}),
+            &["usr/lib/a/package.json 1 0", "usr/lib/b/package.json 2 1"],
+            "another one",
+        ),
+        (with(vec![], |l| l.others = paths(&["lib/a/package.json"])), &[], "one that tells nothing"),
+        (with(vec![], |l| l.others = paths(&["lib/a"])), &[], "its folder becomes a file"),
+        (with(vec![], |l| l.removed = vec![Removed::Path("lib/a/package.json".into())]), &[], "a whiteout"),
+        (with(vec![], |l| l.removed = vec![Removed::Under("lib".into())]), &[], "an opaque folder"),
+        (
+            with(vec![], |l| l.removed = vec![Removed::Path("lib".into())]),
+            &["usr/lib/a/package.json 1 0"],
+            "a whiteout of the link",
+        ),
+        (
+            with(vec![npm("lib/a/package.json", "2")], |l| l.declared = paths(&["lib"])),
+            &["usr/lib/a/package.json 1 0", "lib/a/package.json 2 1"],
+            "the folder itself takes the place of the link",
+        ),
+        (
+            with(vec![], |l| l.links = vec![Link { hard: true, ..soft("b/package.json", "lib/a/package.json") }]),
+            &["b/package.json 1 1", "usr/lib/a/package.json 1 0"],
+            "a hard link",
+        ),
+    ] {
+        assert_eq!(seen(&[&base, &upper]), want, "{why}");
+    }
+    let own = LayerInventory {
+        links: vec![soft("lib", "usr/lib")],
+        others: paths(&["lib"]),
+        folders: paths(&["lib", "lib/apk"]),
+        ..layer(vec![file("lib/apk/db/installed", vec![found("apk", "x", "1")])])
+    };
+    assert_eq!(seen(&[&own]), ["usr/lib/apk/db/installed 1 0"], "a link and what is written through it in one layer");
+    assert_eq!(
+        seen(&[&base, &own]),
+        ["usr/lib/apk/db/installed 1 1", "usr/lib/a/package.json 1 0"],
+        "it covers itself only"
+    );
+}
+
+#[test]
+fn a_database_behind_a_link_stays_when_a_layer_writes_beside_it() {
+    let lower = LayerInventory {
+        links: vec![soft("var/lib/dpkg", "opt/state")],
+        ..layer(vec![file("opt/state/status", vec![found("deb", "x", "1")])])
+    };
+    let folders = paths(&["var", "var/lib", "var/lib/dpkg", "var/lib/dpkg/info"]);
+    let upper = LayerInventory { folders: folders.clone(), ..layer(vec![list("x", &[SIX])]) };
+    assert_eq!(seen(&[&lower, &upper]), ["opt/state/status 1 0"]);
+    let newer = LayerInventory { folders, ..layer(vec![status(vec![found("deb", "x", "2")])]) };
+    assert_eq!(seen(&[&lower, &newer]), ["opt/state/status 2 1"]);
+    let plain = layer(vec![status(vec![found("deb", "x", "2")])]);
+    let replaced = LayerInventory { others: paths(&["etc/os-release"]), ..plain };
+    assert_eq!(seen(&[&lower, &replaced]), ["opt/state/status 2 1"]);
+    let os = LayerInventory { links: vec![soft("etc/os-release", "usr/lib/os-release")], ..layer(vec![]) };
+    let base = layer(vec![os_file("usr/lib/os-release", "debian", "12")]);
+    let own = layer(vec![os_file("etc/os-release", "alpine", "3.18")]);
+    let id = |layers: &[&LayerInventory]| overlay(layers).os.unwrap().id;
+    assert_eq!(
+        (id(&[&base, &os]), id(&[&base, &os, &own])),
+        ("debian".into(), "alpine".into()),
+        "a file in a link's place"
+    );
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub enum Command {
         /// Certificates to trust beside the platform's own, PEM
         #[arg(long, value_name = "FILE", env = "PORTWARDEN_CA_BUNDLE")]
         ca_bundle: Option<PathBuf>,
-        /// Take a feed even if it lost more than a tenth of its records
+        /// Take a feed even if it lost a file, a release, or more than a tenth of its records
         #[arg(long)]
         accept_loss: bool,
         /// How to write the result

@@ -5,6 +5,7 @@
 //! the feed was read from them as a whole; `state.json` is written last, so that a crash costs one more download at most.
 
 use super::fetch::{Fetched, Validators, tree_path};
+use super::loss::{self, Counts};
 use super::{Error, Updated, chain};
 use crate::database::{durably, map};
 use advisory::{Builder, Database, Feed, FeedFile, SourceFile};
@@ -29,6 +30,9 @@ pub(crate) struct Shelf {
 struct State {
     feeds: BTreeMap<String, FeedState>,
     troubles: BTreeMap<String, String>,
+    /// What each feed said of each of its files and ecosystems when it was last read.
+    #[serde(default)]
+    counts: BTreeMap<String, Counts>,
     built: Option<Built>,
 }
 
@@ -94,6 +98,7 @@ impl Shelf {
             // A feed of which nothing was read keeps its count, so that a later remnant of it is not taken for the whole.
             if !plan.files.is_empty() {
                 self.state.feeds.insert(plan.state.name.clone(), plan.state.clone());
+                self.state.counts.insert(plan.state.name.clone(), plan.counts.clone());
             }
         }
         self.state.built = Some(built(plans, updated.generation, &updated.content_hash));
@@ -225,6 +230,9 @@ pub(crate) struct Plan {
     pub trouble: Option<String>,
     files: Vec<ReadFrom>,
     last_good: FeedState,
+    /// As it was last read; of today's files once these are.
+    counts: Counts,
+    last_counts: Counts,
     folder: PathBuf,
 }
 
@@ -233,11 +241,14 @@ impl Plan {
         let unknown = || FeedState { name: feed.name().into(), source: source.into(), ..FeedState::default() };
         let last_good = shelf.state.feeds.get(feed.name()).cloned().unwrap_or_else(unknown);
         let state = FeedState { source: source.into(), ..last_good.clone() };
-        Self { feed, state, trouble: None, files: Vec::new(), last_good, folder: shelf.folder.clone() }
+        let counts = shelf.state.counts.get(feed.name()).cloned().unwrap_or_default();
+        let (last_counts, folder) = (counts.clone(), shelf.folder.clone());
+        Self { feed, state, trouble: None, files: Vec::new(), last_good, counts, last_counts, folder }
     }
 
-    /// Adds a file that was asked for: the new one, else the one that is kept.
-    pub fn add(&mut self, candidate: Candidate) -> Result<(), Error> {
+    /// Adds a file that was asked for: the new one, else the one that is kept. One that was there and is not any more is a loss, also
+    /// where the feed is whole without it.
+    pub fn add(&mut self, candidate: Candidate, accept_loss: bool) -> Result<(), Error> {
         let Candidate { url, staging, optional, kept, known, fetched, .. } = candidate;
         let kept_copy = |state: FileState| ReadFrom { state, path: kept.clone(), becomes: None };
         let trouble = match (fetched, known) {
@@ -261,9 +272,14 @@ impl Plan {
                 Some(chain(&error))
             }
             (_, known) => {
-                let gone =
-                    (!optional).then(|| format!("{url} is not there (status 404, or no such file in the folder)"));
-                self.files.extend(known.map(kept_copy));
+                let gone = format!("{url} is not there (status 404, or no such file in the folder)");
+                let lost = known.is_some() && !(optional && accept_loss);
+                let gone = match (optional, lost) {
+                    (true, true) => Some(format!("{gone}, and was before; `--accept-loss` does without it")),
+                    (true, false) => None,
+                    (false, _) => Some(gone),
+                };
+                self.files.extend(known.filter(|_| lost).map(kept_copy));
                 gone
             }
         };
@@ -285,17 +301,30 @@ impl Plan {
         let maps = self.files.iter().map(map).collect::<Result<Vec<_>, _>>()?;
         let given: Vec<FeedFile<'_>> =
             self.files.iter().zip(&maps).map(|(file, map)| FeedFile { url: &file.state.url, bytes: map }).collect();
-        let read = self.feed.read(&given, &mut |fact| builder.take(fact)).map_err(|error| chain(&error))?;
-        let before = self.last_good.records;
-        if self.has_news() && !accept_loss && read.records.saturating_mul(10) < before.saturating_mul(9) {
-            return Err(format!(
-                "it has {} records and had {before}: more than a tenth is lost (`--accept-loss` takes it all the same)",
-                read.records
-            ));
+        let mut counts = Counts::new();
+        let mut take = |fact| {
+            loss::count(&mut counts, &fact);
+            builder.take(fact);
+        };
+        let read = self.feed.read(&given, &mut take).map_err(|error| chain(&error))?;
+        loss::count_files(&mut counts, &read);
+        let lost = self.lost(read.records, &counts, now).filter(|_| self.has_news() && !accept_loss);
+        if let Some(lost) = lost {
+            return Err(format!("{lost} (`--accept-loss` takes it all the same)"));
         }
+        self.counts = counts;
         (self.state.records, self.state.date) = (read.records, read.date);
         self.settle(now);
         Ok(Some(self.state.clone()))
+    }
+
+    /// Says what is lost against the last time that the feed was read.
+    fn lost(&self, records: u64, counts: &Counts, now: Micros) -> Option<String> {
+        let before = self.last_good.records;
+        if records.saturating_mul(10) < before.saturating_mul(9) {
+            return Some(format!("it has {records} records and had {before}: more than a tenth is lost"));
+        }
+        loss::lost(&self.last_counts, counts, now)
     }
 
     /// Writes down which files are in use; what troubles a feed leaves its age as it was.

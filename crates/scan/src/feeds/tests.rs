@@ -7,7 +7,7 @@ use model::advisory::{Advisory, Affected, Names, Range};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-/// A feed of lines: each an id. It ends with the line `end`.
+/// A feed of lines: each an id, of Python where no `@debian:12` follows. It ends with the line `end`.
 struct Lines;
 
 const LINES: &str = "https://lines.example/data/lines.txt";
@@ -34,18 +34,21 @@ impl Feed for Lines {
                 file: file.url.into(),
                 reason: "it ends in the middle".into(),
             })?;
+            let before = read.records;
             for id in whole.lines() {
                 read.records += 1;
                 out(Fact::Advisory(told(id)));
             }
+            read.files.push((file.url.into(), read.records - before));
         }
         Ok(read)
     }
 }
 
 fn told(id: &str) -> Advisory {
+    let (id, ecosystem) = id.split_once('@').unwrap_or((id, "pypi"));
     let affected = Affected {
-        ecosystem: "pypi".into(),
+        ecosystem: ecosystem.into(),
         name: id.to_lowercase(),
         names: Names::Language,
         ranges: vec![Range::default()],
@@ -214,6 +217,55 @@ async fn a_feed_that_fails_keeps_its_last_good_copy_and_says_why() {
     server.lines(17);
     let taken = update_of(FEEDS, &Options { accept_loss: true, ..server.options() }, data.path()).await.unwrap();
     assert!(taken.changed && taken.feeds[0].trouble.is_none() && !knows(data.path(), "CVE-2024-1019"));
+}
+
+/// So many lines of an ecosystem.
+fn of(ecosystem: &str, count: usize) -> String {
+    (0..count).map(|n| format!("CVE-2023-{n}@{ecosystem}\n")).collect()
+}
+
+#[tokio::test]
+async fn a_file_or_a_release_that_is_lost_is_an_outage_though_the_feed_is_large() {
+    let (server, data) = (Server::start().await, tempfile::tempdir().unwrap());
+    let (path, more) = ("/lines.example/data/lines.txt", "/lines.example/data/more.txt");
+    let body = |parts: &[(&str, usize)]| {
+        let lines: String = parts.iter().map(|(ecosystem, count)| of(ecosystem, *count)).collect();
+        Answer::Body(format!("{lines}end\n").into_bytes())
+    };
+    let whole = [("npm", 5_000), ("debian:8", 300), ("debian:12", 300), ("debian:15", 9)];
+    server.serve(path, body(&whole));
+    server.serve(more, body(&[("alpine:3.24", 200), ("npm", 200)]));
+    let good = update_of(FEEDS, &server.options(), data.path()).await.unwrap();
+    assert!(good.feeds[0].trouble.is_none(), "{good:?}");
+    for (first, second, words, reason) in [
+        (vec![whole[0], whole[1], whole[3]], vec![], "nothing is said of debian:12, and 300", "a release is gone"),
+        (vec![whole[0], whole[1], ("debian:12", 250), whole[3]], vec![], "debian:12 has 250", "one lost a sixth"),
+        (vec![whole[0], whole[1], whole[2]], vec![], "nothing is said of debian:15", "a small one vanished"),
+        (vec![("npm", 5_200), whole[1], whole[2], whole[3]], vec![("alpine:3.24", 200)], "more.txt has 200", "a file"),
+        (whole.to_vec(), vec![("npm", 0)], "alpine:3.24", "a file without a record"),
+    ] {
+        server.serve(path, body(&first));
+        server.serve(more, body(if second.is_empty() { &[("alpine:3.24", 200), ("npm", 200)] } else { &second }));
+        let updated = update_of(FEEDS, &server.options(), data.path()).await.unwrap();
+        let trouble = updated.feeds[0].trouble.as_deref().unwrap_or("none");
+        assert!(trouble.contains(words) && trouble.contains("--accept-loss"), "{reason}: {trouble}");
+        assert_eq!((updated.generation, updated.changed), (good.generation, false), "{reason}");
+        assert_eq!(updated.feeds[0].state.fetched, good.feeds[0].state.fetched, "{reason}: its age shows");
+    }
+    server.serve(path, body(&[whole[0], whole[2], whole[3]]));
+    server.serve(more, body(&[("alpine:3.24", 200), ("npm", 200)]));
+    let ended = update_of(FEEDS, &server.options(), data.path()).await.unwrap();
+    assert!(ended.changed && ended.feeds[0].trouble.is_none(), "a release whose support is over may go: {ended:?}");
+    server.web.lock().unwrap().answers.remove(more);
+    let gone = update_of(FEEDS, &server.options(), data.path()).await.unwrap();
+    let trouble = gone.feeds[0].trouble.as_deref().unwrap_or("none");
+    assert!(trouble.contains("more.txt is not there") && trouble.contains("--accept-loss"), "{trouble}");
+    assert_eq!((gone.changed, gone.feeds[0].state.fetched), (false, ended.feeds[0].state.fetched), "its copy is kept");
+    let accepts = Options { accept_loss: true, ..server.options() };
+    let taken = update_of(FEEDS, &accepts, data.path()).await.unwrap();
+    assert!(taken.changed && taken.feeds[0].trouble.is_none(), "{taken:?}");
+    let after = update_of(FEEDS, &server.options(), data.path()).await.unwrap();
+    assert!(!after.changed && after.feeds[0].trouble.is_none(), "what was accepted is no loss any more: {after:?}");
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ pub struct PlacedView {
     pub source_version: String,
     /// Architecture, or empty.
     pub arch: String,
-    /// Empty, `third-party:<who>`, or `owned:<OS package>`.
+    /// Empty, `third-party:<who>`, or `owned:<release>/<OS package>`.
     pub origin: String,
     /// The file that lists it.
     pub path: String,
