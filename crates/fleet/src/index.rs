@@ -257,18 +257,28 @@ impl Index {
         self.orphans
     }
 
-    /// Returns whether changed rows say of past moments something else than was known: where things are, how far an image was read.
-    pub fn rewrites_past(&self, rows: &Snapshot) -> bool {
+    /// Returns whether changed rows move what was there before: findings of past moments were counted where things were.
+    pub fn moves(&self, rows: &Snapshot) -> bool {
         let moved = |row: &RepositoryFact| self.repository_ids.get(row.id).is_some();
+        !rows.registries.is_empty() || rows.repositories.iter().any(moved)
+    }
+
+    /// Returns whether changed rows say of past moments something else of how images stood: how far one was read, whether it was in
+    /// the window. One that leaves the window now was in it until now.
+    pub fn restates(&self, rows: &Snapshot) -> bool {
         let read = |row: &ImageFact| {
             let known = self.image_ids.get(row.id).map(|at| &self.images[at as usize]);
             known.is_some_and(|was| {
                 let gaps = (was.verdict == Verdict::Gaps) != (row.verdict == Verdict::Gaps);
+                let back = was.coverage == Coverage::OutsideWindow && row.coverage != Coverage::OutsideWindow;
                 // A first verdict is of a reading that begins with it.
-                (gaps && was.verdict != Verdict::None) || was.coverage != row.coverage
+                (gaps && was.verdict != Verdict::None) || back
             })
         };
-        !rows.registries.is_empty() || rows.repositories.iter().any(moved) || rows.images.iter().any(read)
+        let window = |row: &SubscriptionFact| {
+            self.subscriptions.iter().any(|was| was.id == row.id && was.window_days != row.window_days)
+        };
+        rows.images.iter().any(read) || rows.subscriptions.iter().any(window)
     }
 
     /// Returns every subscription that is there.

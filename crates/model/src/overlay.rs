@@ -36,6 +36,8 @@ pub fn followed(path: &str) -> bool {
 
 /// Links followed on the way to a file, as Linux does.
 const HOPS: usize = 40;
+/// The longest path that Linux takes.
+const PATH_BYTES: usize = 4_096;
 
 /// What hard links to files of layers below may repeat: packages, owned paths and notes. One list of packages under many names would
 /// otherwise fill all memory; real images have no such link to a database at all.
@@ -246,18 +248,22 @@ impl<'a> View<'a> {
         places
     }
 
-    /// Follows links. Returns the path in the end and the last link that was followed.
+    /// Follows links. Returns the path in the end and the last link that was followed; the path as it is where links lead in a
+    /// circle, or to a longer path than Linux takes: each turn may add to it.
     fn resolve<'p>(&self, path: &'p str) -> (Cow<'p, str>, Option<&'a str>) {
-        let (mut path, mut last) = (Cow::Borrowed(path), None);
+        let (mut real, mut last) = (Cow::Borrowed(path), None);
         for _ in 0..HOPS {
-            let mut ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-            let found = ends.find_map(|end| self.links.get(path.get(..end)?).map(|(link, _)| (*link, end)));
-            let Some((link, end)) = found else { break };
+            let mut ends = real.match_indices('/').map(|(at, _)| at).chain([real.len()]);
+            let found = ends.find_map(|end| self.links.get(real.get(..end)?).map(|(link, _)| (*link, end)));
+            let Some((link, end)) = found else { return (real, last) };
+            let rest = real.get(end..).unwrap_or("");
+            if link.target.len().saturating_add(rest.len()) > PATH_BYTES {
+                break;
+            }
             last = Some(link.path.as_str());
-            let rest = path.get(end..).unwrap_or("");
-            path = format!("{}{rest}", link.target).trim_start_matches('/').to_owned().into();
+            real = format!("{}{rest}", link.target).trim_start_matches('/').to_owned().into();
         }
-        (path, last)
+        (path.into(), last)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{Body, DOCUMENT_LIMIT_BYTES, Error, Root, layout};
 use aws_lc_rs::digest::{Context, SHA256};
 use model::Digest;
 use model::digest::Algorithm;
-use model::manifest::is_compressed;
+use model::manifest::{LIMIT_CHILDREN, LIMIT_LAYERS, is_compressed};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::fs::File;
@@ -151,6 +151,12 @@ impl Archive {
         let saved: Vec<Saved> = serde_json::from_slice(&self.member("manifest.json")?)
             .map_err(|e| not_an_image(format!("manifest.json is not readable: {e}")))?;
         let mut made = Made { documents: HashMap::new(), layers: HashMap::new(), roots: Vec::new() };
+        let most = saved.iter().map(|image| image.layers.len()).max().unwrap_or(0);
+        if most > LIMIT_LAYERS || saved.len() > LIMIT_CHILDREN {
+            let limits = format!("an archive has {LIMIT_CHILDREN} images of {LIMIT_LAYERS} layers at most");
+            return Err(not_an_image(format!("{} images, {most} layers in one: {limits}", saved.len())));
+        }
+        let mut hashed: HashMap<String, Option<Digest>> = HashMap::new(); // a layer that many images list is hashed once
         for image in saved {
             let config = self.member(&image.config)?;
             let parsed: SavedConfig = serde_json::from_slice(&config)
@@ -164,7 +170,11 @@ impl Archive {
             let mut layers = Vec::new();
             for (name, diff_id) in image.layers.iter().zip(&diff_ids) {
                 let (_, size) = self.place(name)?;
-                let (digest, media_type) = match self.compressed(name)? {
+                let known = match hashed.get(name) {
+                    Some(known) => known.clone(),
+                    None => hashed.entry(name.clone()).or_insert(self.compressed(name)?).clone(),
+                };
+                let (digest, media_type) = match known {
                     Some(digest) => (digest, DOCKER_LAYER_GZIP),
                     None => (diff_id.clone(), DOCKER_LAYER), // a claim, which whoever reads the layer holds against its bytes
                 };

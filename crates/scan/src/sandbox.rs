@@ -149,8 +149,10 @@ impl Settings {
     /// Returns whether what was left out of an inventory for its size was left out for the limits of today.
     pub(crate) fn has_limits_of(&self, inventory: &LayerInventory) -> bool {
         let limits = self.limits(self.memory_bytes);
-        let limits = [limits.whole_bytes, limits.seekable_bytes].map(|limit| format!(" {limit}"));
-        too_large(inventory).all(|note| limits.iter().any(|limit| note.text.ends_with(limit)))
+        let limits = [limits.whole_bytes, limits.seekable_bytes].map(|limit| format!("the limit is {limit}"));
+        // A reader may have a limit of its own, which no setting raises.
+        let mut set = too_large(inventory).filter(|note| note.text.contains("the limit is "));
+        set.all(|note| limits.iter().any(|limit| note.text.ends_with(limit)))
     }
 
     fn run(&self, memory_bytes: u64, algorithm: Option<Algorithm>) -> Run {

@@ -91,7 +91,7 @@ pub fn short_at<T: Serialize + ToSchema>(
     key: impl Fn(&T) -> String,
 ) -> Result<Response, Problem> {
     let format = params.take_format(accepted(asked.headers))?;
-    let limit = params.take_limit()?;
+    let limit = if params.take_all_rows() { usize::MAX } else { params.take_limit()? };
     let after = params.take("after")?;
     params.finish()?;
     let total = rows.len() as u64;
@@ -102,7 +102,7 @@ pub fn short_at<T: Serialize + ToSchema>(
             1 + found.ok_or_else(|| Problem::parameter("after", "this is not what a page gave as next"))?
         }
     };
-    let more = rows.len() > start + limit;
+    let more = rows.len() > start.saturating_add(limit);
     let items: Vec<T> = rows.into_iter().skip(start).take(limit).collect();
     let next = items.last().filter(|_| more).map(key);
     let (revision, generation) = parts.index.ask(|index| Ok((index.revision(), index.generation())))?;

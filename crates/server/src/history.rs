@@ -40,6 +40,11 @@ impl History {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Known::default();
     }
 
+    /// Forgets how images stood.
+    pub(crate) fn forget_scores(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).scores.clear();
+    }
+
     pub(crate) fn known(&self, generation: i64) -> MutexGuard<'_, Known> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = known.days.len() + known.scores.len();

@@ -131,10 +131,12 @@ impl Handle {
         let Some(index) = index.as_mut() else { return 0 };
         // Two callers may have asked for the same changes: the second finds them applied.
         if changes.revision > index.revision() {
-            let past = index.rewrites_past(&changes.rows);
+            let (moves, restates) = (index.moves(&changes.rows), index.restates(&changes.rows));
             index.apply(changes);
-            if past {
-                self.history.forget(); // past days were counted as things were then known
+            if moves {
+                self.history.forget(); // past days were counted where things were
+            } else if restates {
+                self.history.forget_scores();
             }
         }
         index.revision()

@@ -58,8 +58,8 @@ impl<'a> Owners<'a> {
         Self { paths, installed }
     }
 
-    /// Returns the origin of a language package that is read from this file, if an OS package owns it. A file that a later layer
-    /// than the owner's list changed is no longer the owner's.
+    /// Returns the origin of a language package that is read from this file, if an OS package owns it. A file that came or changed in
+    /// a later layer than the owner's list is not the owner's.
     pub(super) fn origin(&self, path: &str, file: &Visible<'_>) -> Option<String> {
         if FOREIGN.iter().any(|folder| path.starts_with(folder)) {
             return None;
@@ -67,7 +67,7 @@ impl<'a> Owners<'a> {
         let folder = path.rsplit_once('/').map(|(folder, _)| folder);
         let metadata = folder.filter(|folder| folder.ends_with(".dist-info") || folder.ends_with(".egg-info"));
         let found = self.paths.get(&owned_hash(path)).or_else(|| self.paths.get(&owned_hash(metadata?)));
-        let (owner, _) = found.filter(|(_, said)| file.changed.is_none_or(|changed| changed <= *said))?;
+        let (owner, _) = found.filter(|(_, said)| file.changed.unwrap_or(file.first) <= *said)?;
         let release = &self.installed.get(owner)?.release;
         Some(format!("owned:{release}/{owner}"))
     }

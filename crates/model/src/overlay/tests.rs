@@ -194,6 +194,12 @@ fn a_language_package_that_an_os_package_owns_is_marked() {
     assert_eq!(origin(&[&base]), owned, "with the release whose advisories answer for it");
     assert_eq!(origin(&[&base, &layer(vec![pypi(&metadata, "1")])]), owned, "touched, and still the same");
     assert_eq!(origin(&[&base, &layer(vec![pypi(&metadata, "2")])]), "", "replaced by somebody else");
+    let gone = LayerInventory { removed: vec![Removed::Path(metadata.clone())], ..LayerInventory::default() };
+    assert_eq!(
+        origin(&[&base, &gone, &layer(vec![pypi(&metadata, "2")])]),
+        "",
+        "removed, and put there by somebody else"
+    );
     let upgraded = status(vec![found("deb", "python3-six", "2")]);
     assert_eq!(
         origin(&[&base, &layer(vec![pypi(&metadata, "2"), list("python3-six", &[SIX]), upgraded])]),
@@ -294,6 +300,20 @@ fn what_is_written_through_a_link_comes_to_stand_where_it_leads() {
         ["usr/lib/apk/db/installed 1 1", "usr/lib/a/package.json 1 0"],
         "it covers itself only"
     );
+}
+
+#[test]
+fn links_in_a_circle_and_paths_that_grow_are_not_followed() {
+    let under = layer(vec![npm("lib/x/package.json", "1")]);
+    for (target, want, why) in [
+        ("usr/lib", "usr/lib/x/package.json 1 1", "as it is meant"),
+        ("lib", "lib/x/package.json 1 1", "to itself"),
+        (&format!("lib{}", "/a".repeat(100)), "lib/x/package.json 1 1", "longer with every turn"),
+        (&"b/".repeat(3_000), "lib/x/package.json 1 1", "longer than a path can be"),
+    ] {
+        let base = LayerInventory { links: vec![soft("lib", target)], ..LayerInventory::default() };
+        assert_eq!(seen(&[&base, &under]), [want], "{why}");
+    }
 }
 
 #[test]

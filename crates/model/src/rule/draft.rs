@@ -146,10 +146,12 @@ impl Draft {
         if reader.0.is_empty() { Ok(rule) } else { Err(reader.0) }
     }
 
-    /// Leaves out an expiry that is relative to now: in a file that is applied again and again it says how long a rule holds from
-    /// when it was made, and a rule that is there holds on until then.
-    pub fn without_relative_expiry(self) -> Self {
-        let expires = if days_of(self.expires.trim()).is_some() { String::new() } else { self.expires };
+    /// Leaves out an expiry that is relative to now and would prolong a rule: in a file that is applied again and again it says how
+    /// long a rule holds from when it was made, and a rule that is there holds on until then, or until it is made shorter.
+    pub fn without_longer_expiry(self, now: Micros, until: Micros) -> Self {
+        let end = |days: u64| now.saturating_add(Duration::from_secs(days.saturating_mul(DAY)));
+        let longer = days_of(self.expires.trim()).is_some_and(|days| end(days) >= until);
+        let expires = if longer { String::new() } else { self.expires };
         Self { expires, ..self }
     }
 

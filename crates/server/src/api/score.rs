@@ -226,6 +226,9 @@ pub async fn past(
     };
     let question = asked(&parts, &asker, &mut params).await?;
     params.finish()?;
+    if question.query.as_of.is_some() {
+        return Err(Problem::parameter("as_of", "a history is of the days before today; as_of is not taken here"));
+    }
     let images = parts.index.ask(|index| recommend::images(index, &question))?;
     // A year takes seconds where nobody asked for it before.
     let (asked, counted) = (parts.clone(), question);

@@ -110,7 +110,7 @@ async fn build(visit: &Visit) -> Result<Plans, Problem> {
     let enforced: Vec<String> = views.iter().filter(|v| v.enforce).map(|v| v.subscription.clone()).collect();
     let rows = views.into_iter().map(|view| row(visit, &tree, view, &enforced, now)).collect();
     let frame = Frame::new(visit, "settings").programs(visit, "/plans", "portwarden plan list");
-    Ok(Plans { frame, rows, export: Export::new("/plans", &[]) })
+    Ok(Plans { frame, rows, export: Export::whole("/plans", &[]) })
 }
 
 /// `GET /settings/plans/change`: what the switch does, and the button that does it.

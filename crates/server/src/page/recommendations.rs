@@ -139,7 +139,7 @@ async fn build_list(visit: &Visit, form: &Filled) -> Result<ListPage, Problem> {
     let may_assign = allowed(&visit.who.grants, Action::Secure, &question.node);
     let (node, guard, trouble) = (node_path(&question.node), form.guard(), form.trouble(&[]));
     let fields = assign_words(form);
-    let export = Export::new("/recommendations", &[("scope", &path)]);
+    let export = Export::whole("/recommendations", &[("scope", &path)]);
     Ok(ListPage { feeds: frame.feeds.clone(), frame, export, rows, node, guard, trouble, fields, may_assign })
 }
 
@@ -468,7 +468,7 @@ pub async fn exemptions(visit: Visit) -> Result<Response, Problem> {
     let rows = shown(&visit.parts, api::exemptions(&visit.parts, &visit.asker).await?);
     let frame = Frame::new(&visit, "recommendations").still();
     let frame = frame.programs(&visit, "/exemptions", "portwarden exemption list");
-    let (export, guard) = (Export::new("/exemptions", &[]), Filled::new(&visit.asker, &[]).guard());
+    let (export, guard) = (Export::whole("/exemptions", &[]), Filled::new(&visit.asker, &[]).guard());
     Ok(render(&ExemptionsPage { frame, export, rows, guard }))
 }
 

@@ -146,7 +146,7 @@ async fn show_subscriptions(visit: &Visit, form: Filled) -> Result<Response, Pro
     Ok(form.answer(render(&Subscriptions {
         frame: frame.programs(visit, "/subscriptions", "portwarden subscription list"),
         rows: views.into_iter().map(|view| subscription_row(visit, view)).collect(),
-        export: Export::new("/subscriptions", &[]),
+        export: Export::whole("/subscriptions", &[]),
         guard: form.guard(),
         trouble: form.trouble(&fields),
         fields,
@@ -315,7 +315,7 @@ async fn show_registries(visit: &Visit, form: Filled) -> Result<Response, Proble
     Ok(form.answer(render(&Registries {
         frame: frame.programs(visit, "/registries", "portwarden registry list"),
         rows: views.into_iter().map(registry_row).collect(),
-        export: Export::new("/registries", &[]),
+        export: Export::whole("/registries", &[]),
         guard: form.guard(),
         trouble: form.trouble(&fields),
         fields,

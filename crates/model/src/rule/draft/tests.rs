@@ -127,8 +127,12 @@ fn a_change_keeps_an_expiry_that_it_does_not_speak_of() {
     };
     assert_eq!(again("", &before), Ok(before.expires), "not named");
     assert_eq!(again("1d", &before), Ok(NOW.saturating_add(Duration::from_secs(86_400))), "days from now");
-    let file = |expires: &str| Draft { expires: expires.into(), ..Draft::default() }.without_relative_expiry().expires;
-    assert_eq!([file("90d"), file("")], ["", ""], "a file that is applied again does not prolong");
+    let file = |expires: &str| {
+        let draft = Draft { expires: expires.into(), ..Draft::default() };
+        draft.without_longer_expiry(NOW, before.expires).expires
+    };
+    assert_eq!([file("90d"), file("10d"), file("")], ["", "", ""], "a file that is applied again does not prolong");
+    assert_eq!(file("9d"), "9d", "but it may shorten");
     assert_eq!([file("2027-12-31"), file("never")], ["2027-12-31", "never"]);
     assert_ne!(again("2027-12-31", &before), Ok(before.expires), "named");
     before.expires = Micros(1);

@@ -113,8 +113,9 @@ impl Work<'_> {
         }
         let before = uid.and_then(|uid| self.rows.iter().find(|row| row.uid == uid)).cloned();
         let mut draft = Draft { overrides: self.wider(draft, &scope)?, scope: scope.to_path(), ..draft.clone() };
-        if before.as_ref().is_some_and(|row| row.rule.expires > (self.parts.now)()) {
-            draft = draft.without_relative_expiry();
+        let now = (self.parts.now)();
+        if let Some(row) = before.as_ref().filter(|row| row.rule.expires > now) {
+            draft = draft.without_longer_expiry(now, row.rule.expires);
         }
         let rule = lawful(self.parts, self.asker, &draft, before.as_ref(), &self.rows)?;
         let uid = uid.unwrap_or_else(Uuid::new_v4);
